@@ -1,0 +1,1 @@
+"""The systems of the lectures, one per file; a model never imports another."""

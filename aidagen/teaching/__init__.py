@@ -1,0 +1,1 @@
+"""What the lectures are taught with."""

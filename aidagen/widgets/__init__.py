@@ -1,0 +1,1 @@
+"""Widgets of the lectures, one per file."""
