@@ -47,7 +47,7 @@ def compute(
             f"{table}-absolute": [parts.animate(model, t.source, t.driving)[1:] for t in tasks],
             "copy-source": [t.source.expand_as(t.truth[1:]) for t in tasks],
             "copy-driving": [t.driving[1:] for t in tasks],
-            "nearest-train": [gallery.nearest(t.truth[1:]) for t in tasks],
+            "nearest-train": gallery.nearest_each([t.truth[1:] for t in tasks]),
         }
         for method, made in predictions.items():
             scores = [

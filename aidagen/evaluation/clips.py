@@ -89,6 +89,12 @@ class Gallery:
             best = torch.minimum(best, distance)
         return self.frames[index]
 
+    def nearest_each(
+        self, clips: Sequence[UInt8[Tensor, "T 3 H W"]]
+    ) -> list[UInt8[Tensor, "T 3 H W"]]:
+        """`nearest` for several clips in one pass over the training frames."""
+        return list(self.nearest(torch.cat(list(clips))).split([len(clip) for clip in clips]))
+
 
 class Readings(NamedTuple):
     """What the face judges say of some frames."""

@@ -73,8 +73,9 @@ def _splits(name: str, found: ClipSet, limit: int | None) -> dict[str, list[part
 
 def person(clip: Clip) -> str:
     """Who is in the clip."""
-    labels = clip.labels()
-    return str(clip.entry.get("person", labels.get("person", clip.name)))
+    if "person" in clip.entry:
+        return str(clip.entry["person"])
+    return str(clip.labels().get("person", clip.name))
 
 
 def _own(clip: Clip) -> parts.Task:
@@ -100,7 +101,7 @@ def _score(sheet, data, split, tasks, model, gallery, judges, progress) -> None:
     predictions = {
         sheet.model: [parts.animate(model, task.source, task.driving) for task in tasks],
         "copy-source": [task.source.expand_as(task.truth) for task in tasks],
-        "nearest-train": [gallery.nearest(task.truth) for task in tasks],
+        "nearest-train": gallery.nearest_each([task.truth for task in tasks]),
         "judge-floor": [_as_good_as_true(task.truth, i) for i, task in enumerate(tasks)],
     }
     truths = [task.truth for task in tasks]
