@@ -65,7 +65,7 @@ def step(title):
         if live:
             print(flush=True)
         raise
-    seconds = "{:7.1f} s  ".format(time.monotonic() - begin)
+    seconds = f"{time.monotonic() - begin:7.1f} s  "
     text = seconds + title + (" (" + note[-1] + ")" if note else "")
     print(("\r\x1b[K  " if live else "  ") + text, flush=True)
 
@@ -80,16 +80,16 @@ def suitable_python():
     """
     if sys.version_info >= OLDEST:
         return sys.executable
-    ask = "import ensurepip, sys, venv; print(sys.version_info >= {!r})".format(OLDEST)
+    ask = f"import ensurepip, sys, venv; print(sys.version_info >= {OLDEST!r})"
     for minor in range(19, OLDEST[1] - 1, -1):
-        found = shutil.which("python3.{}".format(minor))
+        found = shutil.which(f"python3.{minor}")
         if found and run([found, "-c", ask]).stdout.strip() == "True":
             return found
+    oldest = ".".join(map(str, OLDEST))
     raise InstallationError(
-        "aidagen needs Python {}.{} or newer and this is Python {}: install one (python.org, or "
-        "your system's package python3.12) and run the same command again.".format(
-            OLDEST[0], OLDEST[1], platform.python_version()
-        )
+        f"aidagen needs Python {oldest} or newer and this is Python {platform.python_version()}: "
+        "install one (python.org, or your system's package python3.12) and run the same command "
+        "again."
     )
 
 
@@ -222,15 +222,18 @@ def pip_install(root, venv, *arguments):
     environment.pop("PIP_REQUIRE_VIRTUALENV", None)
     lines = []
     log_path = os.path.join(venv, "install.log")
-    with open(log_path, "a", encoding="utf-8") as log, subprocess.Popen(
-        command,
-        cwd=root,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    ) as pip:
+    with (
+        open(log_path, "a", encoding="utf-8") as log,
+        subprocess.Popen(
+            command,
+            cwd=root,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        ) as pip,
+    ):
         for line in pip.stdout:
             log.write(line)
             lines.append(line)
@@ -253,9 +256,8 @@ def pip_install(root, venv, *arguments):
             "installed stays."
         )
     raise InstallationError(
-        "pip could not install {}: {} (everything it said is in {})".format(
-            arguments[-1], last_line(text), os.path.relpath(log_path)
-        )
+        f"pip could not install {arguments[-1]}: {last_line(text)} "
+        f"(everything it said is in {os.path.relpath(log_path)})"
     )
 
 
@@ -293,8 +295,8 @@ def check_disk(root, gpu):
     needed = NEEDED["cuda" if gpu else "cpu"]
     if free < needed:
         raise InstallationError(
-            "The set-up needs about {:.1f} GB of disk and {:.1f} GB are free: make room and run "
-            "the same command again.".format(needed / GIGABYTE, free / GIGABYTE)
+            f"The set-up needs about {needed / GIGABYTE:.1f} GB of disk and "
+            f"{free / GIGABYTE:.1f} GB are free: make room and run the same command again."
         )
 
 
@@ -330,11 +332,11 @@ def install(root, extras):
         tried = run([python_of(venv), "-c", check], cwd=root)
         if tried.returncode:
             raise InstallationError(
-                "The installation does not work ({}): delete .venv and run the same command "
-                "again.".format(last_line(tried.stdout))
+                f"The installation does not work ({last_line(tried.stdout)}): delete .venv and "
+                "run the same command again."
             )
     write_stamp(venv, {"key": key, "extras": wanted})
-    print("{:9.1f} s  in all".format(time.monotonic() - begin), flush=True)
+    print(f"{time.monotonic() - begin:9.1f} s  in all", flush=True)
 
 
 def main():
@@ -349,10 +351,10 @@ def main():
         install(os.path.realpath(options.root), options.extras.split(","))
         return 0
     except InstallationError as problem:
-        print("aidagen: {}".format(problem), file=sys.stderr)
+        print(f"aidagen: {problem}", file=sys.stderr)
         return 2
     except OSError as problem:
-        print("aidagen: the set-up could not write or read: {}".format(problem), file=sys.stderr)
+        print(f"aidagen: the set-up could not write or read: {problem}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\naidagen: stopped; the same command goes on from here.", file=sys.stderr)
