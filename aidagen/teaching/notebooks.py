@@ -154,6 +154,20 @@ def clean(notebook: NotebookNode, root: Path) -> None:
         for cell in notebook.cells:
             for output in cell.get("outputs", []):
                 output.get("data", {}).pop(WIDGET_VIEW, None)
+    else:
+        _name_widgets(notebook)
+
+
+def _name_widgets(notebook: NotebookNode) -> None:
+    """Give the stored widgets ids by their order, where the kernel drew them at random."""
+    import nbformat
+
+    text = nbformat.writes(notebook, version=nbformat.NO_CONVERT)
+    first = notebook.cells[0].id[:2]
+    for ordinal, old in enumerate(notebook.metadata["widgets"][WIDGET_STATE]["state"]):
+        new = hashlib.sha256(f"{first}-widget-{ordinal}".encode()).hexdigest()[:32]
+        text = text.replace(old, new)
+    notebook.update(nbformat.reads(text, as_version=nbformat.NO_CONVERT))
 
 
 def _kept(output: NotebookNode) -> bool:
@@ -221,7 +235,11 @@ def build(root: Path, numbers: Iterable[str] = (), force: bool = False) -> list[
         clean(notebook, root)
         text = dumps(notebook)
         if len(text.encode()) > LARGEST:
-            raise NotebookError(f"{target.name} would have {_size(text)}: {_largest(notebook)}")
+            largest = max(notebook.cells, key=lambda c: len(json.dumps(c))).id
+            raise NotebookError(
+                f"{target.name} would have {_size(text)}, more than {LARGEST / 1e6:.0f} MB: "
+                f"cell {largest} is the largest."
+            )
         part = target.with_suffix(".ipynb.part")
         part.write_text(text, encoding="utf-8")
         os.replace(part, target)
@@ -232,11 +250,6 @@ def build(root: Path, numbers: Iterable[str] = (), force: bool = False) -> list[
 
 def _size(text: str) -> str:
     return f"{len(text.encode()) / 1e6:.2f} MB"
-
-
-def _largest(notebook: NotebookNode) -> str:
-    cell = max(notebook.cells, key=lambda c: len(json.dumps(c)))
-    return f"the limit is {LARGEST / 1e6:.0f} MB and cell {cell.id} is the largest."
 
 
 # --- check ------------------------------------------------------------------------------------
@@ -270,12 +283,8 @@ def differences(source: Path) -> Iterator[str]:
         return
     for new, old in zip(wanted.cells, built.cells, strict=True):
         old_tags, new_tags = old.metadata.get("tags", []), new.metadata.get("tags", [])
-        if (new.cell_type, new.source, new.id, new_tags) != (
-            old.cell_type,
-            old.source,
-            old.get("id"),
-            old_tags,
-        ):
+        same = (new.cell_type, new.source, new.id) == (old.cell_type, old.source, old.get("id"))
+        if not same or new_tags != old_tags:
             yield f"{stale} (cell {new.id}): run `make notebooks`"
             return
     if built.metadata.get("aidagen", {}).get("source_sha256") != source_hash(source):
