@@ -222,18 +222,9 @@ def pip_install(root, venv, *arguments):
     environment.pop("PIP_REQUIRE_VIRTUALENV", None)
     lines = []
     log_path = os.path.join(venv, "install.log")
-    with (
-        open(log_path, "a", encoding="utf-8") as log,
-        subprocess.Popen(
-            command,
-            cwd=root,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-        ) as pip,
-    ):
+    options = {"cwd": root, "env": environment, "text": True, "errors": "replace"}
+    options.update(stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    with open(log_path, "a", encoding="utf-8") as log, subprocess.Popen(command, **options) as pip:
         for line in pip.stdout:
             log.write(line)
             lines.append(line)
