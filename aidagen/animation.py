@@ -109,8 +109,8 @@ class Animator:
                 first is the rest pose of mode "relative".
 
         Yields:
-            the model's `Rendering` of one frame. The batch dimension is removed from each field
-            (`image` is ``(3, S, S)``); what is None, or the same for all frames, stays as it is.
+            the model's `Rendering` of one frame. The batch dimension is removed from each tensor
+            (`image` is ``(3, S, S)``), also inside nested tuples; None stays None.
 
         Raises:
             AnimationError: at the call if `frames` is not an iterable of frames; while iterating
@@ -236,11 +236,13 @@ def _working(model: Any, batch: int) -> Iterator[None]:
 
 def _part(value: Any, index: int | slice, total: int) -> Any:
     """One frame's share of a batched result: tensors inside tuples, copied so that it alone is
-    kept alive, and outside inference mode so that it is an ordinary tensor."""
+    kept alive, and outside inference mode so that it is an ordinary tensor. A batch of one among
+    more frames is the same for all of them."""
     if isinstance(value, Tensor):
-        if value.ndim and value.shape[0] == total:
-            return value[index].clone()
-        return value.clone() if value.is_inference() else value
+        if value.ndim and value.shape[0] in (1, total):
+            shared = value.shape[0] == 1 and isinstance(index, int)
+            return value[0 if shared else index].clone()
+        return value.clone()
     if isinstance(value, tuple | list):
         parts = [_part(each, index, total) for each in value]
         return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)

@@ -15,6 +15,7 @@ _REQUIRED = (
     "tqdm matplotlib"
 ).split()
 _NOTEBOOKS = "jupyterlab ipywidgets anywidget ipykernel".split()
+_PROBE = 2.0  # seconds
 _WITHOUT_NOTEBOOKS = "needed by the notebooks alone: pip install 'aidagen[lab]'"
 
 
@@ -144,7 +145,7 @@ def _check_speed() -> str:
             continue
         batch = torch.rand(16, 3, side, side)
         count, began = 0, time.perf_counter()
-        while (seconds := time.perf_counter() - began) < 2:
+        while (seconds := time.perf_counter() - began) < _PROBE:
             count += sum(1 for _ in animator.animate(batch))
         return f"{name} makes {count / seconds:.0f} frames a second of {side} x {side} pixels"
     raise _Note("no model that animates pictures is installed")

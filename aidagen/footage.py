@@ -327,10 +327,14 @@ def _upright(frame: av.VideoFrame, aspect: Fraction | None) -> Image.Image:
 def _height_width(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
     if size is None:
         return None
-    height, width = (size, size) if isinstance(size, int) else size
-    if not all(isinstance(n, int) and _SMALLEST <= n <= 8192 for n in (height, width)):
+    sides = (size, size) if isinstance(size, int) else size
+    if not (
+        isinstance(sides, tuple | list)
+        and len(sides) == 2
+        and all(isinstance(side, int) and _SMALLEST <= side <= 8192 for side in sides)
+    ):
         raise VideoError(f"size must be {_SMALLEST} to 8192 pixels each way, not {size!r}.")
-    return height, width
+    return tuple(sides)
 
 
 def _is_box(crop: object) -> bool:
