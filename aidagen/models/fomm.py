@@ -428,6 +428,34 @@ def discriminator_loss(
     return losses.least_squares_discriminator(real, fake)
 
 
+class Objective(nn.Module):
+    """Model and losses as one module, so that data-parallel training sees one forward pass."""
+
+    def __init__(
+        self,
+        model: FOMM,
+        perceptual: losses.PerceptualPyramid | None,
+        weights: LossWeights = LossWeights(),  # noqa: B008 - immutable
+    ):
+        super().__init__()
+        self.model, self.perceptual, self.weights = model, perceptual, weights
+
+    def forward(
+        self,
+        source: Float[Tensor, "B 3 H W"],
+        driving: Float[Tensor, "B 3 H W"],
+        transform: keypoints.RandomTransform,
+    ) -> tuple[dict[str, Float[Tensor, ""]], Float[Tensor, ""] | None]:
+        """The generator's terms, and the discriminator's loss where it trains."""
+        rendering = self.model(source, driving)
+        terms = generator_loss(
+            self.model, driving, rendering, transform, self.perceptual, self.weights
+        )
+        if not self.weights.adversarial:
+            return terms, None
+        return terms, discriminator_loss(self.model, driving, rendering)
+
+
 # --- named sizes ---------------------------------------------------------------------------------
 
 PUBLISHED: dict[str, FOMMConfig] = {
