@@ -48,9 +48,9 @@ class Preset:
     scales: tuple[float, ...] = (1,)  # of the perceptual pyramid
     across: float = 0.2  # share of pairs from two clips of the same person or character
     jitter: float = 0.1  # of colours, the same for both frames
-    sigma_affine: float = 0.05
+    sigma_affine: float = 0.1  # of the equivariance loss; published: 0.05
     sigma_tps: float = 0.005
-    ema: float = 0.998
+    ema: float = 0.995
     seed: int = 0
 
 

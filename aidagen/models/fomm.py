@@ -489,7 +489,6 @@ def fomm_tiny() -> FOMMConfig:
     """64 px for a laptop."""
     return FOMMConfig(
         size=64,
-        temperature=0.02,
         kernel=3,
         kp_scale=0.5,
         kp_width=8,
