@@ -201,7 +201,7 @@ class Interval(NamedTuple):
     n: int
 
 
-def bootstrap(values: Sequence[float], seed: int = 0, draws: int = 2000) -> Interval:
+def bootstrap(values: Sequence[float] | np.ndarray, seed: int = 0, draws: int = 2000) -> Interval:
     """Mean of one number per clip and its 95 % percentile interval; NaN entries are left out."""
     values = np.asarray(values, dtype=np.float64)
     values = values[np.isfinite(values)]
@@ -217,17 +217,23 @@ def bootstrap_set(
     groups: Sequence[Tensor], statistic: Callable[[list[int]], float], seed: int = 0,
     draws: int = 100,
 ) -> Interval:  # fmt: skip
-    """Interval of a number that only a whole set has (`fd`): `statistic` is given the drawn clip
-    numbers. Basic (reflected) interval, because repeated clips bias such a number upwards."""
+    """A number that only a whole set has (`fd`), with its 95 % interval over clips.
+
+    `statistic` is given the numbers of the clips drawn. A set with repeated clips is less varied
+    than the set itself, so the draws are centred on the value before their quantiles are taken.
+    """
     rng, n = np.random.default_rng(seed), len(groups)
     value = float(statistic(list(range(n))))
-    drawn = [float(statistic(rng.integers(0, n, n).tolist())) for _ in range(draws)]
-    low, high = np.quantile(drawn, (0.025, 0.975))
-    return Interval(value, low, high, n)
+    drawn = np.array([float(statistic(rng.integers(0, n, n).tolist())) for _ in range(draws)])
+    low, high = np.quantile(drawn - drawn.mean() + value, (0.025, 0.975))
+    return Interval(value, float(low), float(high), n)
 
 
 def paired_bootstrap(
-    a: Sequence[float], b: Sequence[float], seed: int = 0, draws: int = 2000
+    a: Sequence[float] | np.ndarray,
+    b: Sequence[float] | np.ndarray,
+    seed: int = 0,
+    draws: int = 2000,
 ) -> Interval:
     """Mean of a - b over the same clips and its 95 % interval.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +16,16 @@ HIGHER_IS_BETTER = ("psnr", "ssim")
 
 class EvaluationError(AidagenError):
     """An unknown table, stored rows that no longer hold, or data that cannot be evaluated."""
+
+
+class Rows(list):
+    """Rows of one table, a plain list of dicts; `comparisons` and `notes` come along."""
+
+    def __init__(
+        self, rows: Iterable[dict], table: str, comparisons: Sequence[dict], notes: Sequence[str]
+    ):
+        super().__init__(rows)
+        self.table, self.comparisons, self.notes = table, list(comparisons), list(notes)
 
 
 class Column(NamedTuple):
@@ -39,8 +49,9 @@ class Sheet:
         self.notes: list[str] = []
 
     def add(
-        self, data: str, split: str, method: str, metric: str, unit: str, values: Sequence[float]
-    ) -> None:
+        self, data: str, split: str, method: str, metric: str, unit: str,
+        values: Sequence[float] | np.ndarray,
+    ) -> None:  # fmt: skip
         """One number per clip; NaN where the clip has none."""
         values = np.asarray(values, dtype=np.float64)
         interval = bootstrap(values, SEED)

@@ -16,7 +16,7 @@ from pathlib import Path
 from aidagen import datasets, zoo
 from aidagen.datasets import layout
 from aidagen.errors import AidagenError
-from aidagen.evaluation.sheets import EvaluationError, Sheet
+from aidagen.evaluation.sheets import EvaluationError, Rows, Sheet
 
 PACKAGE = Path(__file__).resolve().parents[1]
 CODE = ("evaluation", "judges", "metrics.py")
@@ -79,13 +79,14 @@ def set_hash(found: layout.ClipSet) -> str:
     return hashlib.sha256(json.dumps([head, parts], sort_keys=True).encode()).hexdigest()
 
 
-def fresh(table: str) -> dict:
+def fresh(table: str) -> Rows:
     """What is stored for `table`, if it still holds; else `EvaluationError` in one sentence."""
     path = stored_path(table)
     remedy = f"run `python -m aidagen evaluate {table} --recompute`"
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        stored, _ = found["key"], found["rows"]
+        stored = found["key"]
+        rows = Rows(found["rows"], table, found["comparisons"], found["notes"])
     except FileNotFoundError as error:
         raise EvaluationError(f"No rows are stored for {table} yet; {remedy}.") from error
     except (json.JSONDecodeError, KeyError, TypeError) as error:
@@ -100,7 +101,7 @@ def fresh(table: str) -> dict:
             f"The stored rows of {table} are stale, because {' and '.join(changed)} changed since "
             f"they were computed; {remedy}."
         )
-    return found
+    return rows
 
 
 def computed(
@@ -108,19 +109,23 @@ def computed(
     compute: Callable[..., Sheet],
     limit: int | None = None,
     progress: Callable[[str], None] | None = None,
-) -> dict:
+) -> Rows:
     """Rows of `table` made now; stored unless `limit` leaves clips out."""
     sheet = compute(table, limit=limit, progress=progress or (lambda text: None))
-    result = {
-        "table": table,
-        "key": key(table),
-        "rows": sheet.rows(),
-        "comparisons": sheet.comparisons(),
-        "notes": sheet.notes + ([f"only {limit} clips per split; not stored"] if limit else []),
-    }
+    rows = Rows(sheet.rows(), table, sheet.comparisons(), sheet.notes)
     if limit is None:
-        write(stored_path(table), result)
-    return result
+        write(
+            stored_path(table),
+            {
+                "key": key(table),
+                "rows": rows,
+                "comparisons": rows.comparisons,
+                "notes": rows.notes,
+            },
+        )
+    else:
+        rows.notes.append(f"only {limit} clips per split; not stored")
+    return rows
 
 
 def write(path: Path, result: dict) -> None:

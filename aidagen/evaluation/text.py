@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 
-def report(result: dict) -> str:
-    """One table per data set and split, the model's verdicts and the units; plain text."""
-    rows = result["rows"]
-    lines = [result.get("table", "table")]
-    splits = list(dict.fromkeys((row["data"], row["split"]) for row in rows))
-    for data, split in splits:
+def format_table(rows: list[dict]) -> str:
+    """One table per data set and split, the model's verdicts and the units; plain text.
+
+    Takes the `Rows` of `evaluation.table`, or any list of rows (then there are no verdicts).
+    """
+    name = getattr(rows, "table", "")
+    lines = [name] if name else []
+    for data, split in dict.fromkeys((row["data"], row["split"]) for row in rows):
         part = [row for row in rows if (row["data"], row["split"]) == (data, split)]
+        said = [
+            c
+            for c in getattr(rows, "comparisons", ())
+            if (c["data"], c["split"]) == (data, split)
+        ]
         lines += ["", f"{data} / {split}: mean [95 % bootstrap interval over n clips]"]
-        lines += _table(part)
-        lines += _verdicts(
-            [c for c in result.get("comparisons", ()) if (c["data"], c["split"]) == (data, split)]
-        )
-        lines += _floored(part, result.get("table", ""))
-    units = dict.fromkeys(f"  {row['metric']}: {row['unit']}" for row in rows)
-    lines += ["", "Units", *units]
-    lines += [f"Note: {note}." for note in result.get("notes", ())]
+        lines += _table(part) + _verdicts(said) + _floored(part, name)
+    lines += ["", "Units", *dict.fromkeys(f"  {row['metric']}: {row['unit']}" for row in rows)]
+    lines += [f"Note: {note}." for note in getattr(rows, "notes", ())]
     return "\n".join(lines)
 
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Num
 from torch import Tensor, nn
 
 from aidagen import sources
@@ -69,7 +69,7 @@ class FaceLandmarks(nn.Module):
         self.looks = looks
 
     @torch.no_grad()
-    def forward(self, images: Float[Tensor, "B 3 H W"]) -> FaceReading:
+    def forward(self, images: Num[Tensor, "B 3 H W"]) -> FaceReading:
         """Most confident face of each picture and its landmarks."""
         images = as_images(images)
         height, width = images.shape[-2:]
@@ -88,7 +88,7 @@ class FaceLandmarks(nn.Module):
         return FaceReading(points, square, score * found)
 
     def detect(
-        self, images: Float[Tensor, "B 3 H W"]
+        self, images: Num[Tensor, "B 3 H W"]
     ) -> tuple[Float[Tensor, "B 3"], Float[Tensor, " B"]]:
         """Best square (centre x, y, side in pixels from the edge) and its score, per picture."""
         height, width = images.shape[-2:]
@@ -137,7 +137,7 @@ class Identity(nn.Module):
 
     @torch.no_grad()
     def forward(
-        self, images: Float[Tensor, "B 3 H W"], points: Float[Tensor, "B 68 2"]
+        self, images: Num[Tensor, "B 3 H W"], points: Float[Tensor, "B 68 2"]
     ) -> Float[Tensor, "B 128"]:
         """Embeddings of the faces at `points` (of `FaceLandmarks`); NaN where those are NaN."""
         return _read_faces(self.network, images, points, self.growth, 128)
@@ -157,7 +157,7 @@ class Expression(nn.Module):
 
     @torch.no_grad()
     def forward(
-        self, images: Float[Tensor, "B 3 H W"], points: Float[Tensor, "B 68 2"]
+        self, images: Num[Tensor, "B 3 H W"], points: Float[Tensor, "B 68 2"]
     ) -> Float[Tensor, "B 7"]:
         """Probabilities for the faces at `points` (of `FaceLandmarks`); NaN where those are."""
         return _read_faces(self.network, images, points, self.growth, len(EXPRESSIONS))
@@ -208,7 +208,7 @@ class DlibLandmarks(nn.Module):
         )
 
     @torch.no_grad()
-    def forward(self, images: Float[Tensor, "B 3 H W"]) -> FaceReading:
+    def forward(self, images: Num[Tensor, "B 3 H W"]) -> FaceReading:
         """Best face of each picture and its landmarks; NaN where the detector finds none."""
         images = as_images(images)
         height, width = images.shape[-2:]
