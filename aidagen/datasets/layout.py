@@ -130,7 +130,8 @@ def write_clip(
             stream.pix_fmt = "yuv444p"
             stream.options = {"crf": str(crf), "preset": "slow"}
             for frame in frames:
-                stream.height, stream.width = frame.shape[:2]
+                if count == 0:
+                    stream.height, stream.width = frame.shape[:2]
                 image = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
                 container.mux(stream.encode(image))
                 count += 1

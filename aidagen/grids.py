@@ -1,0 +1,139 @@
+"""Where pixels go: coordinate grids, the maps between them, and the one ``warp``.
+
+Conventions, said once here and meant everywhere in aidagen:
+
+* images are float in [0, 1], ``(B, C, H, W)``; clips ``(B, T, C, H, W)``;
+* points are ``(x, y)`` in [-1, 1]; with ``align_corners=True`` (the default) -1 and 1 are the
+  *centres* of the first and last pixel, so pixel j of W lies at ``2 j / (W - 1) - 1``;
+* a warp grid ``(B, H, W, 2)`` says, for each *output* pixel, where in the *source* to read
+  (backward warping); outside the source reads zero unless said otherwise;
+* 2 x 2 matrices are row-major: rows are output x and y.
+
+Published weights of this family were trained with ``align_corners=True``, then torch's default,
+while their authors' later demo ran under ``False``; ``warp`` therefore takes the switch.
+"""
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from aidagen.errors import AidagenError
+
+Padding = Literal["zeros", "border", "reflection"]
+
+
+class GridError(AidagenError):
+    """A grid or an image of the wrong shape."""
+
+
+def identity_grid(
+    height: int, width: int, *, device=None, dtype=torch.float32
+) -> Float[Tensor, "H W 2"]:
+    """The grid that reads every pixel at its own place; last axis is (x, y)."""
+    if height < 1 or width < 1:
+        raise GridError(f"A grid needs at least one pixel; got height {height}, width {width}.")
+    y = _axis(height, device, dtype)[:, None].expand(height, width)
+    x = _axis(width, device, dtype)[None, :].expand(height, width)
+    return torch.stack([x, y], dim=-1)
+
+
+def _axis(n: int, device, dtype) -> Tensor:
+    # a single pixel sits in the middle, where 2 j / (n - 1) - 1 would divide by zero
+    steps = torch.arange(n, device=device, dtype=dtype)
+    return steps * (2.0 / (n - 1)) - 1.0 if n > 1 else torch.zeros_like(steps)
+
+
+def affine_grid(theta: Float[Tensor, "B 2 3"], height: int, width: int) -> Float[Tensor, "B H W 2"]:
+    """The grid ``A z + t`` for ``theta = [A | t]``: output pixel z reads the source there."""
+    if theta.shape[-2:] != (2, 3):
+        raise GridError(f"theta must be (B, 2, 3), rows [A | t]; got {tuple(theta.shape)}.")
+    grid = identity_grid(height, width, device=theta.device, dtype=theta.dtype)
+    return grid @ theta[:, None, :, :2].mT + theta[:, None, None, :, 2]
+
+
+def local_affine_grids(
+    grid: Float[Tensor, "H W 2"],
+    points_to: Float[Tensor, "B K 2"],
+    points_from: Float[Tensor, "B K 2"],
+    matrices: Float[Tensor, "B K 2 2"] | None = None,
+) -> Float[Tensor, "B K H W 2"]:
+    """K first-order maps, ``points_to + matrices (z - points_from)``, over a common grid.
+
+    Without matrices these are K translations (zeroth order).
+    """
+    offset = grid[None, None] - points_from[:, :, None, None]  # (B, K, H, W, 2)
+    if matrices is not None:
+        offset = (matrices[:, :, None, None] @ offset[..., None]).squeeze(-1)
+    return offset + points_to[:, :, None, None]
+
+
+def warp(
+    image: Float[Tensor, "B C H W"],
+    grid: Float[Tensor, "B h w 2"],
+    *,
+    padding: Padding = "zeros",
+    align_corners: bool = True,
+) -> Float[Tensor, "B C h w"]:
+    """Backward bilinear warp: output pixel (i, j) is the source read at ``grid[:, i, j]``.
+
+    Differentiable in both arguments. Raises ``GridError`` on shapes that do not fit.
+    """
+    if image.ndim != 4 or grid.ndim != 4 or grid.shape[-1] != 2:
+        raise GridError(
+            "warp takes an image (B, C, H, W) and a grid (B, H, W, 2) of (x, y); got "
+            f"{tuple(image.shape)} and {tuple(grid.shape)}."
+        )
+    if image.shape[0] != grid.shape[0]:
+        raise GridError(
+            f"warp got {image.shape[0]} images but {grid.shape[0]} grids; expand the smaller batch."
+        )
+    return F.grid_sample(
+        image, grid, mode="bilinear", padding_mode=padding, align_corners=align_corners
+    )
+
+
+def resize_grid(grid: Float[Tensor, "B h w 2"], height: int, width: int) -> Tensor:
+    """The same map on another number of pixels, ``(B, height, width, 2)`` (bilinear)."""
+    if grid.shape[1:3] == (height, width):
+        return grid
+    channels = grid.permute(0, 3, 1, 2)
+    # the authors' resampling, which leaves align_corners at torch's default
+    channels = F.interpolate(channels, (height, width), mode="bilinear", align_corners=False)
+    return channels.permute(0, 2, 3, 1)
+
+
+def compose(outer: Float[Tensor, "B H W 2"], inner: Float[Tensor, "B h w 2"]) -> Tensor:
+    """The grid that warps by ``outer`` first and by ``inner`` next, in one step.
+
+    ``warp(warp(x, outer), inner)`` equals ``warp(x, compose(outer, inner))`` up to interpolation.
+    """
+    return warp(outer.permute(0, 3, 1, 2), inner, padding="border").permute(0, 2, 3, 1)
+
+
+def thin_plate(
+    points: Float[Tensor, "B N 2"],
+    control_points: Float[Tensor, "P 2"],
+    weights: Float[Tensor, "B P"],
+) -> Float[Tensor, "B N"]:
+    """The radial term of the FOMM family's thin-plate spline at ``points``.
+
+    ``sum_p w_p r_p^2 log(r_p + 1e-6)`` with r the **L1** distance to control point p, as in the
+    authors' code (a textbook spline takes the Euclidean one). One scalar, added to x and y alike.
+    """
+    r = (points[:, :, None] - control_points).abs().sum(-1)  # (B, N, P)
+    return (r**2 * torch.log(r + 1e-6) * weights[:, None]).sum(-1)
+
+
+def thin_plate_gradient(
+    points: Float[Tensor, "B N 2"],
+    control_points: Float[Tensor, "P 2"],
+    weights: Float[Tensor, "B P"],
+) -> Float[Tensor, "B N 2"]:
+    """Derivative of ``thin_plate`` with respect to the points, in closed form."""
+    offset = points[:, :, None] - control_points  # (B, N, P, 2)
+    r = offset.abs().sum(-1)
+    slope = 2 * r * torch.log(r + 1e-6) + r**2 / (r + 1e-6)
+    return ((slope * weights[:, None])[..., None] * offset.sign()).sum(2)
