@@ -163,12 +163,13 @@ class Figure:
         b, template = self.body, self.body.template
         faces, corners = b.parts["skin"]
         if part == "bust":
-            kept = (template[faces, 2] > 0.33).all(1)
+            kept = (template[faces, 2] > 0.4).all(1)
             faces, corners = faces[kept], corners[kept]
         pairs, index = np.unique(
             np.stack([faces.ravel(), corners.ravel()], 1), axis=0, return_inverse=True
         )
         blocks, count = [index.reshape(-1, 3)], len(pairs)
+        self.closed = faces.size  # corners of the skin, whose inside is never seen
         vertices, uv = [pairs[:, 0]], [b.uv[pairs[:, 1]]]
         kinds, extra = [np.zeros(count)], [template[pairs[:, 0]]]
         for kind, name in ((1.0, "eyes"), (2.0, "teeth"), (3.0, "tongue")):
@@ -230,10 +231,9 @@ class Figure:
 
 
 class Renderer:
-    """Draws figures at ``size`` (height, width); ``supersample`` pictures pixels a side, each
-    with ``samples`` coverage samples."""
+    """Draws figures at ``size`` (height, width), averaging ``supersample``² samples a pixel."""
 
-    def __init__(self, size: tuple[int, int] = (128, 128), supersample: int = 2, samples: int = 4):
+    def __init__(self, size: tuple[int, int] = (128, 128), supersample: int = 4):
         try:
             import moderngl
         except ImportError as error:
@@ -251,14 +251,8 @@ class Renderer:
         self.size, self.supersample = size, supersample
         context = self.context
         self._fine = (size[1] * supersample, size[0] * supersample)
-        samples = min(samples, context.max_samples)
-        self._sampled = context.framebuffer(
-            [context.renderbuffer(self._fine, 4, samples=samples)],
-            context.depth_renderbuffer(self._fine, samples=samples),
-        )
-        self._plain = context.framebuffer([context.renderbuffer(self._fine, 4)])
         self._seen = context.depth_texture(self._fine)
-        self._seen_target = context.framebuffer(depth_attachment=self._seen)
+        self._target = context.framebuffer([context.renderbuffer(self._fine, 4)], self._seen)
         self._shadow = context.depth_texture((SHADOW, SHADOW))
         self._shadow.compare_func = "<="
         self._shadow_target = context.framebuffer(depth_attachment=self._shadow)
@@ -268,6 +262,7 @@ class Renderer:
         self._depth = context.program(vertex_shader=DEPTH_VERTEX, fragment_shader=DEPTH_FRAGMENT)
         self._figure: Figure | None = None
         context.enable(moderngl.DEPTH_TEST)
+        self._culling = moderngl.CULL_FACE
 
     def _load(self, figure: Figure) -> None:
         context = self.context
@@ -324,11 +319,10 @@ class Renderer:
         self._moving.write(np.concatenate([points, normals], 1).tobytes())
         view = camera.matrix(width / height)
         shade = self._light_matrix(light, points)
-        for target, matrix in ((self._shadow_target, shade), (self._seen_target, view)):
-            target.use()
-            target.clear()
-            self._depth["view"].write(np.ascontiguousarray(matrix.T).astype("f4").tobytes())
-            self._only_depth.render()
+        self._shadow_target.use()
+        self._shadow_target.clear()
+        self._depth["view"].write(np.ascontiguousarray(shade.T).astype("f4").tobytes())
+        self._only_depth.render()
         towards = np.asarray(light.towards) / np.linalg.norm(light.towards)
         for name, value in (
             ("view", view), ("shade", shade), ("eye", camera.eye), ("towards", towards),
@@ -341,18 +335,20 @@ class Renderer:
         self._paint.use(0)
         self._shadow.use(1)
         self._program["paint"].value, self._program["shadow"].value = 0, 1
-        self._sampled.use()
-        self._sampled.clear(0.0, 0.0, 0.0, 0.0)
-        self._draw.render()
-        self.context.copy_framebuffer(self._plain, self._sampled)
+        self._target.use()
+        self._target.clear(0.0, 0.0, 0.0, 0.0)
+        self.context.enable(self._culling)
+        self._draw.render(vertices=figure.closed)
+        self.context.disable(self._culling)
+        self._draw.render(first=figure.closed, vertices=figure.faces.size - figure.closed)
         s = self.supersample
-        rgba = np.frombuffer(self._plain.read(components=4), "u1").reshape(height, s, width, s, 4)
+        rgba = np.frombuffer(self._target.read(components=4), "u1").reshape(height, s, width, s, 4)
         rgba = rgba[::-1, ::-1].mean((1, 3), dtype=np.float32)
         alpha = rgba[..., 3:] / 255
         behind = np.float32([0.6, 0.6, 0.6]) if backdrop is None else backdrop
         image = rgba[..., :3] + (1 - alpha) * 255 * behind
 
-        marks = skin_marks = posed.vertices[t][figure.body.landmarks]
+        marks = posed.vertices[t][figure.body.landmarks]
         skin_marks = skin[figure.body.landmarks]
         rotation = camera.axes().T @ posed.motion[t, figure.body.bones.index("head"), :3, :3]
         return Picture(

@@ -131,29 +131,29 @@ class Body:
             unknown = sorted(set(given) - set(known))
             if unknown:
                 raise RenderError(f"There is no {what} {unknown[0]!r}; known: {', '.join(known)}.")
-        transforms = torch.eye(4).repeat(frames, len(self.bones), 1, 1)
+        transforms = torch.eye(4).repeat(frames + 1, len(self.bones), 1, 1)
         for name, rotation in (turns or {}).items():
-            transforms[:, self.bones.index(name), :3, :3] = torch.as_tensor(
+            transforms[:frames, self.bones.index(name), :3, :3] = torch.as_tensor(
                 np.broadcast_to(rotation, (frames, 3, 3)).copy(), dtype=torch.float32
             )
-        shape = {
-            "phenotype_kwargs": {k: torch.tensor([float(v)]) for k, v in phenotype.items()},
-            "local_changes_kwargs": {k: torch.tensor([float(v)]) for k, v in details.items()},
-        }
         strengths = {
-            k: torch.as_tensor(np.broadcast_to(v, (frames,)).copy(), dtype=torch.float32)
+            k: torch.as_tensor(np.append(np.broadcast_to(v, (frames,)), 0), dtype=torch.float32)
             for k, v in (actions or {}).items()
         }
-        with torch.no_grad():
+        with torch.no_grad():  # the last row is the rest pose
             posed = self.model(
-                pose_parameters=transforms, facial_actions=strengths or None, **shape
+                pose_parameters=transforms,
+                phenotype_kwargs={k: torch.tensor([float(v)]) for k, v in phenotype.items()},
+                local_changes_kwargs={k: torch.tensor([float(v)]) for k, v in details.items()},
+                facial_actions=strengths or None,
             )
-            rest = self.model(**shape)
-        bones, still = posed["bone_poses"].numpy(), rest["bone_poses"].numpy()[0]
+        *bones, still = posed["bone_poses"].numpy()
+        *vertices, rest = posed["vertices"].numpy()
+        bones = np.stack(bones)
         return Posed(
-            vertices=posed["vertices"].numpy(),
+            vertices=np.stack(vertices),
             joints=bones[:, :, :3, 3],
-            rest=rest["vertices"].numpy()[0],
+            rest=rest,
             motion=bones @ np.linalg.inv(still)[None],
         )
 
@@ -181,7 +181,7 @@ class Body:
         from PIL import Image
 
         with Image.open(self.folder / "textures" / f"mpfb_{name}.jpg") as image:
-            return np.asarray(image.convert("L").resize((1024, 1024)), np.float32) / 255
+            return np.asarray(image.convert("L").resize((512, 512)), np.float32) / 255
 
     def at(self, image: Float[np.ndarray, "H W"], uv: Float[np.ndarray, "N 2"]) -> np.ndarray:
         """Values of a texture-space image at texture coordinates."""

@@ -54,7 +54,7 @@ STYLES: dict[str, Style | None] = {
     "buzz": Style(top=0.004, side=0.003, rough=0.02),
     "short": Style(top=0.018, side=0.009),
     "side": Style(top=0.026, side=0.009, part=24, lift=0.008),
-    "quiff": Style(top=0.026, side=0.007, lift=0.022, rough=0.15),
+    "quiff": Style(top=0.026, side=0.007, lift=0.014),
     "receding": Style(top=0.010, side=0.012, front=52, temple=44),
     "fringe": Style(top=0.024, side=0.018, fringe=22, ear=-8),
     "curly": Style(top=0.035, side=0.026, rough=0.10, curl=1.0, ear=0),
@@ -67,7 +67,7 @@ STYLES: dict[str, Style | None] = {
     "bun": Style(top=0.012, side=0.008, extra="bun"),
     "ponytail": Style(top=0.014, side=0.009, extra="ponytail"),
 }
-_COLUMNS, _ROWS, _FALLING = 120, 30, 16
+_COLUMNS, _ROWS, _FALLING = 80, 22, 10
 
 
 def style(look: Look) -> Style | None:
@@ -180,7 +180,8 @@ def _hair(skull: Skull, s: Style, look: Look, rng: np.random.Generator) -> list[
     fallen[..., 1] -= 0.035 * q[..., 0] ** 2 * forward
     points = np.concatenate([top, fallen])
     more = np.stack(np.broadcast_arrays(azimuth / 180, 1 + q[..., 0], np.float64(s.curl)), -1)
-    carry = np.concatenate([np.ones(a.shape), np.broadcast_to(1 - 0.6 * q[..., 0], more.shape[:2])])
+    loose = 1 - 0.6 * q[..., 0] * smooth(depth, 0.02, 0.08)
+    carry = np.concatenate([np.ones(a.shape), loose])
     return [_piece(points, HAIR, np.concatenate([strand, more]), carry)]
 
 

@@ -1,6 +1,6 @@
 """What a figure wears on its skin: complexion, lips, brows, stubble, clothes; and backgrounds.
 
-Everything is painted procedurally into one texture (1024 x 1024, RGBA; alpha is gloss) by looking
+Everything is painted procedurally into one texture (512 x 512, RGBA; alpha is gloss) by looking
 up, for every texel, which point of the template body lies there.
 """
 
@@ -13,7 +13,7 @@ from jaxtyping import Float, UInt8
 from aidagen.render_body import Body
 
 Colour = tuple[float, float, float]
-SIZE = 1024
+SIZE = 512
 CENTRE = np.array([0.0, -0.05, 0.752], np.float32)
 """Middle of the template's skull; hairlines are angles seen from here."""
 
@@ -100,7 +100,7 @@ def angles(points: Float[np.ndarray, "... 3"], centre=CENTRE) -> tuple[np.ndarra
 
 
 @lru_cache(maxsize=1)
-def surface(body: Body) -> Float[np.ndarray, "1024 1024 3"]:
+def surface(body: Body) -> Float[np.ndarray, "512 512 3"]:
     """Which point of the template lies at each texel (between islands: something near)."""
     from scipy.interpolate import LinearNDInterpolator, NearestNDInterpolator
 
@@ -126,7 +126,7 @@ def surface(body: Body) -> Float[np.ndarray, "1024 1024 3"]:
 
 
 @lru_cache(maxsize=1)
-def regions(body: Body) -> dict[str, Float[np.ndarray, "1024 1024"]]:
+def regions(body: Body) -> dict[str, Float[np.ndarray, "512 512"]]:
     """Soft masks of the face, in texture space."""
     from scipy.ndimage import gaussian_filter
     from scipy.spatial import cKDTree
@@ -160,11 +160,11 @@ def regions(body: Body) -> dict[str, Float[np.ndarray, "1024 1024"]]:
     lash = np.full(z.shape, 1.0, np.float32)
     lash[close | (face & (z > 0.715))] = cKDTree(lid_up).query(side[close | (face & (z > 0.715))])[0]
 
-    lips = gaussian_filter(body.mask("lips"), 1.5)
+    lips = gaussian_filter(body.mask("lips"), 0.75)
     az, _ = angles(p)
     line = 0.668 + 1.7 * np.maximum(abs(x) - 0.042, 0)
     cheek = smooth(z - line, 0.006, -0.006) * smooth(z, 0.74, 0.725)
-    before_ear = smooth(-y, 0.042, 0.055) * (gaussian_filter(body.mask("ears"), 2) < 0.1)
+    before_ear = smooth(-y, 0.042, 0.055) * (gaussian_filter(body.mask("ears"), 1) < 0.1)
     chin = smooth(abs(x), 0.032, 0.024) * smooth(z, 0.655, 0.648) * smooth(z, 0.605, 0.615)
     lip = smooth(abs(x), 0.036, 0.028) * smooth(z, 0.6815, 0.678) * smooth(z, 0.655, 0.662)
     neck = smooth(z, 0.605, 0.622)
@@ -177,7 +177,7 @@ def regions(body: Body) -> dict[str, Float[np.ndarray, "1024 1024"]]:
         "lash": lash,
         "blush": np.clip(both([0.047, -0.125, 0.692], 0.017) + 0.6 * spot(marks[30], 0.012), 0, 1),
         "socket": np.clip(both([0.031, -0.135, 0.728], 0.014), 0, 1),
-        "nostril": np.clip(both([0.0075, -0.155, 0.6765], 0.0028), 0, 1),
+        "nostril": np.clip(both([0.0075, -0.154, 0.678], 0.0022), 0, 1),
         "full": full * bare,
         "goatee": np.clip(chin + lip * (abs(x) > 0.02), 0, 1) * face * bare,
         "moustache": lip * smooth(z, 0.664, 0.668) * face * bare,
@@ -186,7 +186,7 @@ def regions(body: Body) -> dict[str, Float[np.ndarray, "1024 1024"]]:
     }
 
 
-def beard_mask(body: Body, look: Look) -> Float[np.ndarray, "1024 1024"]:
+def beard_mask(body: Body, look: Look) -> Float[np.ndarray, "512 512"]:
     """How much beard grows at each texel, in [0, 1]."""
     r = regions(body)
     if look.beard == "none":
@@ -198,7 +198,7 @@ def beard_mask(body: Body, look: Look) -> Float[np.ndarray, "1024 1024"]:
     return np.maximum(r["full"], r["moustache"])
 
 
-def cloth_mask(body: Body, look: Look) -> Float[np.ndarray, "1024 1024"]:
+def cloth_mask(body: Body, look: Look) -> Float[np.ndarray, "512 512"]:
     """1 where cloth covers the skin (top, trousers and shoes alike)."""
     p = surface(body)
     x, y, z = np.moveaxis(p, -1, 0)
@@ -213,10 +213,10 @@ def cloth_mask(body: Body, look: Look) -> Float[np.ndarray, "1024 1024"]:
         edge = edge - 0.035 * smooth(-y, 0.0, 0.06) * smooth(abs(x), 0.14, 0.1)
     arm = abs(x) > 0.14
     sleeve = abs(x) < 0.17 + 0.23 * c.sleeve
-    covered = (z < edge) & (~arm | sleeve)
+    covered = smooth(edge - z, -0.003, 0.003) * (~arm | sleeve)
     bare_leg = (z < -0.35 * c.leg - 0.3) & (z > -0.76)
-    covered &= ~bare_leg | (c.leg >= 0.95)
-    return (covered & (regions(body)["head"] == 0)).astype(np.float32)
+    covered *= ~bare_leg | (c.leg >= 0.95)
+    return (covered * (regions(body)["head"] == 0)).astype(np.float32)
 
 
 def _pattern(c: Clothes, p: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -237,7 +237,7 @@ def _pattern(c: Clothes, p: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.zeros(x.shape, np.float32)
 
 
-def paint(body: Body, look: Look, hairline) -> UInt8[np.ndarray, "1024 1024 4"]:
+def paint(body: Body, look: Look, hairline) -> UInt8[np.ndarray, "512 512 4"]:
     """The texture of skin and clothes. ``hairline(azimuth)`` is the elevation, in degrees, above
     which hair grows (None: no hair)."""
     rng = np.random.default_rng([look.seed, 1])
@@ -257,7 +257,7 @@ def paint(body: Body, look: Look, hairline) -> UInt8[np.ndarray, "1024 1024 4"]:
     red = skin * np.float32([1.0, 0.68, 0.66])
     over(0.75 * look.blush * r["blush"], red)
     over(0.35 * r["socket"], skin * np.float32([0.72, 0.62, 0.6]))
-    over(0.8 * r["nostril"], skin * 0.25)
+    over(0.5 * r["nostril"], skin * 0.3)
     natural = skin * np.float32([0.86, 0.56, 0.55])
     colour = natural + look.lips * (np.asarray(look.lip_colour) * (0.4 + 0.6 * skin[0]) - natural)
     over(np.clip(r["lips"] * 1.1, 0, 1), colour, 0.5)
@@ -297,6 +297,10 @@ def displacement(body: Body, look: Look) -> Float[np.ndarray, "V"]:
     return lift * (1 + 0.25 * waves(body.template, 12, rng)).astype(np.float32)
 
 
+def _muted(colour: np.ndarray) -> np.ndarray:
+    return colour.mean() + 0.4 * (colour - colour.mean())
+
+
 def background(
     kind: str, size: tuple[int, int], rng: np.random.Generator
 ) -> Float[np.ndarray, "H W 3"]:
@@ -305,7 +309,7 @@ def background(
     height, width = size
     y, x = np.mgrid[0:height, 0:width] / max(height, width)
     grid = np.stack([x, y], -1)
-    one, two = (c.mean() + 0.5 * (c - c.mean()) for c in rng.uniform(0.08, 0.95, (2, 3)))
+    one, two = (_muted(c) for c in rng.uniform(0.05, 0.95, (2, 3)))
     if kind == "flat":
         return np.broadcast_to(one, (height, width, 3)).astype(np.float32)
     if kind == "gradient":
@@ -318,7 +322,7 @@ def background(
         for _ in range(rng.integers(2, 7)):
             centre, radius = rng.uniform(0, 1, 2), rng.uniform(0.04, 0.16)
             soft = smooth(np.hypot(*(grid - centre).transpose(2, 0, 1)), radius, radius * 0.6)
-            image += 0.7 * soft[..., None] * (rng.uniform(0, 1, 3) - image)
+            image += 0.7 * soft[..., None] * (_muted(rng.uniform(0, 1, 3)) - image)
         return np.clip(image, 0, 1).astype(np.float32)
     image = np.broadcast_to(one, (height, width, 3)).copy()
     for _ in range(rng.integers(1, 4)):
@@ -326,6 +330,6 @@ def background(
         top, low = np.sort(rng.uniform(-0.4, 1.2, 2))
         soft = smooth(np.minimum(np.minimum(x - left, right - x), np.minimum(y - top, low - y)),
                       0, 0.03)
-        image += 0.8 * soft[..., None] * (rng.uniform(0.1, 0.9, 3) - image)
+        image += 0.8 * soft[..., None] * (_muted(rng.uniform(0.1, 0.9, 3)) - image)
     image *= 1 - 0.25 * smooth(y, 0.2, 1.0)[..., None]
     return np.clip(image, 0, 1).astype(np.float32)

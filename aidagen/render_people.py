@@ -26,7 +26,7 @@ def _mix(colours: tuple[Colour, ...], at: float) -> np.ndarray:
     return np.array([np.interp(at, np.arange(len(table)), table[:, k]) for k in range(3)])
 
 
-def colour(rng: np.random.Generator, saturation=(0.1, 0.8), value=(0.15, 0.95)) -> Colour:
+def colour(rng: np.random.Generator, saturation=(0.05, 0.65), value=(0.12, 0.92)) -> Colour:
     """A random colour within bounds of saturation and value."""
     return colorsys.hsv_to_rgb(rng.uniform(), rng.uniform(*saturation), rng.uniform(*value))
 
@@ -74,7 +74,7 @@ def person(rng: np.random.Generator) -> Person:
     hair = _mix(HAIRS[:7], shade)
     if age > 0.82 and rng.uniform() < 0.75:
         hair = hair + rng.uniform(0.4, 1.0) * (np.asarray(HAIRS[7]) * rng.uniform(0.8, 1.3) - hair)
-    elif rng.uniform() < 0.04:
+    elif rng.uniform() < 0.02:
         hair = np.asarray(colour(rng, (0.4, 0.8), (0.3, 0.8)))
     if age < 0.6:
         style = str(rng.choice(["short", "fringe", "side"] if male else ["bob", "bangs", "long"]))

@@ -3,14 +3,14 @@
     clips = load().clips("train")
     clips[0].frames(), clips[0].labels()
 
-200 people who do not exist (160 train, 16 val, 24 test; nobody is in two splits), one clip each:
+192 people who do not exist (154 train, 15 val, 23 test; nobody is in two splits), one clip each:
 32 frames at 12.5 frames per second, 64 x 64, head and shoulders, with large head motion, blinks,
 speech-like mouth movement, smiles and raised brows. They are anny figures (code Apache-2.0,
 MakeHuman data CC0) with procedural skin, hair, hats, glasses, beards, clothes, light and backdrop.
 
 ``labels()`` of a clip holds, for its T = 32 frames:
 
-    landmarks  (T, 68, 2)  iBUG order, (x, y) in [-1, 1], align_corners=True, to 1/16 pixel
+    landmarks  (T, 68, 2)  iBUG order, (x, y) in [-1, 1], align_corners=True, to 1/8 pixel
     visible    (T, 68)     bool: nothing (head, hair, hat, glasses) lies in front of the point
     pose       (T, 3)      yaw, pitch, roll of the head in degrees (`aidagen.render.turn`)
     actions    (T, A)      strengths of the ARKit facial actions listed in ``info["actions"]``
@@ -138,12 +138,13 @@ def clip(renderer, seed: int, index: int) -> tuple[Iterator[np.ndarray], Callabl
 
     def labels():
         return {
-            "landmarks": (np.round(np.stack([p.landmarks for p in pictures]) * 512) / 512).astype(
-                np.float16),
-            "visible": np.stack([p.visible for p in pictures]),
+            # Time runs fastest in memory: the file is a quarter smaller, the shape the same.
+            "landmarks": np.asfortranarray(
+                np.round(np.stack([p.landmarks for p in pictures]) * 256) / 256, np.float16),
+            "visible": np.asfortranarray(np.stack([p.visible for p in pictures])),
             "pose": np.stack([p.pose for p in pictures]).astype(np.float16),
-            "actions": (np.round(np.stack([actions[k] for k in ACTIONS], 1) * 256) / 256).astype(
-                np.float16),
+            "actions": np.asfortranarray(
+                np.round(np.stack([actions[k] for k in ACTIONS], 1) * 256) / 256, np.float16),
             "phenotype": np.array([someone.phenotype.get(k, 0.5) for k in PHENOTYPES], np.float16),
             "details": np.array([someone.details[k] for k in DETAILS], np.float16),
         }
@@ -156,7 +157,7 @@ def clip(renderer, seed: int, index: int) -> tuple[Iterator[np.ndarray], Callabl
 
 
 def make(
-    root: str | Path, clips: int = 200, size: int = 64, seed: int = 0, progress: bool = True
+    root: str | Path, clips: int = 192, size: int = 64, seed: int = 0, progress: bool = True
 ) -> ClipSet:
     """Render the set into ``root``; clips already finished there are kept.
 
@@ -167,7 +168,7 @@ def make(
     from aidagen.render import DETAILS, PHENOTYPES, Renderer
 
     root = Path(root)
-    renderer = Renderer((size, size), supersample=3 if size <= 96 else 2)
+    renderer = Renderer((size, size), supersample=3)
     unfinished = root / "unfinished"
     unfinished.mkdir(parents=True, exist_ok=True)
     entries: dict[str, dict[str, dict]] = {"train": {}, "val": {}, "test": {}}
@@ -179,7 +180,7 @@ def make(
         if not note.exists():
             frames, labels, worn = clip(renderer, seed, index)
             images = list(frames)
-            entry = write_clip(root, split, name, images, labels(), fps=FPS, crf=12)
+            entry = write_clip(root, split, name, images, labels(), fps=FPS, crf=18)
             part = note.with_suffix(".part")
             part.write_text(json.dumps({**entry, **worn}))
             os.replace(part, note)
