@@ -60,10 +60,10 @@ SMALL = fomm.LossWeights(
 
 PRESETS: dict[str, Preset] = {
     "fomm-faces-64": Preset(
-        fomm.fomm_tiny(), {"faces": 0.6, "heads": 0.4}, steps=9000, weights=SMALL
+        fomm.fomm_tiny(), {"faces": 0.6, "heads": 0.4}, steps=7000, weights=SMALL
     ),
     "fomm-cartoons-64": Preset(
-        fomm.fomm_tiny(), {"cartoons": 1.0}, steps=8000, weights=SMALL, across=0.5, jitter=0.2
+        fomm.fomm_tiny(), {"cartoons": 1.0}, steps=5500, weights=SMALL, across=0.5, jitter=0.2
     ),
 }
 
