@@ -90,7 +90,7 @@ def equivariance_points(
     points_transformed: Float[Tensor, "B K 2"],
     transform: RandomTransform,
 ) -> Float[Tensor, ""]:
-    """``|p - T(p_T)|``: points found in the transformed frame, brought back, are where they were."""
+    """``|p - T(p_T)|``: points found in the transformed frame, brought back, are unmoved."""
     return (points - transform.points(points_transformed)).abs().mean()
 
 

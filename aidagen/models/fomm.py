@@ -13,7 +13,8 @@ published weights were trained); constants (anti-alias kernels) are not saved; J
 random transform are in closed form; ``blend`` and ``kp_padding`` are options for small pictures,
 off in every published config; everything else, sizes and keys included, is as published.
 
-Letters: B frames, K keypoints, C channels, H W pixels of the picture, h w of the motion map.
+Letters: B frames, K keypoints, J = K + 1 maps with the background first, C channels, H W pixels of
+the picture, h w of the motion map.
 """
 
 from dataclasses import dataclass, replace
@@ -98,10 +99,10 @@ class Rendering(NamedTuple):
     deformed: Float[Tensor, "B 3 H W"]  # the raw source, warped by the flow
     flow: Float[Tensor, "B h w 2"]  # where each place reads the source
     occlusion: Float[Tensor, "B 1 h w"] | None  # 1 visible in the source, 0 to be painted
-    masks: Float[Tensor, "B K+1 h w"]  # the mixture, background first
-    sparse_motion: Float[Tensor, "B K+1 h w 2"]  # one map a keypoint, identity first
-    sparse_deformed: Float[Tensor, "B K+1 3 h w"]
-    heatmaps: Float[Tensor, "B K+1 h w"]  # driving minus source bumps, zeros first
+    masks: Float[Tensor, "B J h w"]  # the mixture, background first
+    sparse_motion: Float[Tensor, "B J h w 2"]  # one map a keypoint, identity first
+    sparse_deformed: Float[Tensor, "B J 3 h w"]
+    heatmaps: Float[Tensor, "B J h w"]  # driving minus source bumps, zeros first
     motion: Motion
 
 
@@ -110,7 +111,7 @@ class Rendering(NamedTuple):
 
 def sparse_motions(
     source: Motion, driving: Motion, height: int, width: int
-) -> Float[Tensor, "B K+1 h w 2"]:
+) -> Float[Tensor, "B J h w 2"]:
     """One first-order map a keypoint from driving pixels into the source, the identity first."""
     grid = grids.identity_grid(
         height, width, device=driving.points.device, dtype=driving.points.dtype
@@ -127,7 +128,7 @@ def sparse_motions(
 
 def heatmap_differences(
     source: Motion, driving: Motion, height: int, width: int, variance: float
-) -> Float[Tensor, "B K+1 h w"]:
+) -> Float[Tensor, "B J h w"]:
     """Where something moves: the driving bumps minus the source's; zeros for the background."""
     # eq. (6): H_k(z) = exp(-|T_{D<-R}(p_k) - z|^2 / sigma) - exp(-|T_{S<-R}(p_k) - z|^2 / sigma)
     difference = keypoints.gaussian_maps(
@@ -137,7 +138,7 @@ def heatmap_differences(
 
 
 def mix(
-    masks: Float[Tensor, "B K+1 h w"], sparse_motion: Float[Tensor, "B K+1 h w 2"]
+    masks: Float[Tensor, "B J h w"], sparse_motion: Float[Tensor, "B K+1 h w 2"]
 ) -> Float[Tensor, "B h w 2"]:
     """The dense flow: every place follows the keypoints that claim it."""
     # eq. (8): T_{S<-D}(z) = M_0 z + sum_k M_k (T_{S<-R}(p_k) + J_k (z - T_{D<-R}(p_k)))
@@ -182,10 +183,10 @@ class KeypointDetector(nn.Module):
 class DenseMotion(NamedTuple):
     flow: Float[Tensor, "B h w 2"]
     occlusion: Float[Tensor, "B 1 h w"] | None
-    masks: Float[Tensor, "B K+1 h w"]
-    sparse_motion: Float[Tensor, "B K+1 h w 2"]
-    sparse_deformed: Float[Tensor, "B K+1 3 h w"]
-    heatmaps: Float[Tensor, "B K+1 h w"]
+    masks: Float[Tensor, "B J h w"]
+    sparse_motion: Float[Tensor, "B J h w 2"]
+    sparse_deformed: Float[Tensor, "B J 3 h w"]
+    heatmaps: Float[Tensor, "B J h w"]
 
 
 class DenseMotionNetwork(nn.Module):
