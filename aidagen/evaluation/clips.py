@@ -75,15 +75,14 @@ class Gallery:
 
     def __init__(self, clips: Sequence[Clip]):
         self.frames = torch.cat([clip.frames() for clip in clips])
-        self.rows = self.frames.flatten(1)
 
     def nearest(self, frames: UInt8[Tensor, "T 3 H W"]) -> UInt8[Tensor, "T 3 H W"]:
         """The training frame that is nearest to each frame."""
         wanted = unit(frames).flatten(1)
         best = torch.full((len(frames),), torch.inf)
         index = torch.zeros(len(frames), dtype=torch.long)
-        for start in range(0, len(self.rows), 512):
-            block = unit(self.rows[start : start + 512])
+        for start in range(0, len(self.frames), 512):
+            block = unit(self.frames[start : start + 512]).flatten(1)
             distance, at = torch.cdist(wanted, block).min(1)
             index[distance < best] = at[distance < best] + start
             best = torch.minimum(best, distance)
@@ -133,7 +132,8 @@ def pixel_scores(
     source: UInt8[Tensor, "3 H W"],
 ) -> dict[str, float]:  # fmt: skip
     """l1, l1_moving, psnr and ssim of one clip. Equal frames count as 60 dB, not infinitely."""
-    a, b, still = unit(prediction), unit(truth), unit(source)[None]
+    a, b = unit(prediction), unit(truth)
+    still = unit(source[None]).expand_as(b)
     return {
         "l1": mean(metrics.l1(a, b)),
         "l1_moving": mean(metrics.l1_moving(a, b, still)),
