@@ -94,7 +94,7 @@ def dancers(tmp_path):
 @pytest.fixture
 def no_networks(monkeypatch):
     monkeypatch.setattr(clips, "FaceJudges", Brightest)
-    pooled = nn.Sequential(nn.AvgPool2d(8), nn.Flatten())
+    pooled = nn.Sequential(nn.AvgPool2d(16), nn.Flatten())
     monkeypatch.setattr(clips, "scoring_features", lambda: lambda x: pooled(x.float() / 255))
 
 
