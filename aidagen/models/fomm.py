@@ -18,7 +18,7 @@ the picture, h w of the motion map.
 """
 
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, no_type_check
 
 import torch
 import torch.nn.functional as F
@@ -321,6 +321,7 @@ class FOMM(nn.Module):
         small = self.generator.dense_motion_network.down(source)
         return Encoded(source, motion, small, self.generator.encode(source))
 
+    @no_type_check  # what it is given is checked by hand, in a sentence
     def motion(self, frames: Float[Tensor, "B 3 H W"]) -> Motion:
         """Keypoints and Jacobians of every frame."""
         if frames.ndim != 4 or frames.shape[1] != 3 or set(frames.shape[2:]) != {self.config.size}:
