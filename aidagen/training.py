@@ -45,7 +45,7 @@ class Preset:
     batch: int = 8
     rate: float = 8e-4
     weights: fomm.LossWeights = field(default_factory=fomm.LossWeights)
-    scales: tuple[float, ...] = (1,)  # of the perceptual pyramid
+    scales: tuple[float, ...] = (1.0,)  # of the perceptual pyramid
     across: float = 0.2  # share of pairs from two clips of the same person or character
     jitter: float = 0.1  # of colours, the same for both frames
     sigma_affine: float = 0.1  # of the equivariance loss; published: 0.05

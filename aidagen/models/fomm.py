@@ -138,7 +138,7 @@ def heatmap_differences(
 
 
 def mix(
-    masks: Float[Tensor, "B J h w"], sparse_motion: Float[Tensor, "B K+1 h w 2"]
+    masks: Float[Tensor, "B J h w"], sparse_motion: Float[Tensor, "B J h w 2"]
 ) -> Float[Tensor, "B h w 2"]:
     """The dense flow: every place follows the keypoints that claim it."""
     # eq. (8): T_{S<-D}(z) = M_0 z + sum_k M_k (T_{S<-R}(p_k) + J_k (z - T_{D<-R}(p_k)))
@@ -210,15 +210,15 @@ class DenseMotionNetwork(nn.Module):
         self, small: Float[Tensor, "B 3 h w"], source: Motion, driving: Motion
     ) -> DenseMotion:
         b, _, h, w = small.shape
-        bumps = heatmap_differences(source, driving, h, w, self.config.variance)  # (B, K+1, h, w)
-        sparse = sparse_motions(source, driving, h, w)  # (B, K+1, h, w, 2)
+        bumps = heatmap_differences(source, driving, h, w, self.config.variance)  # (B, J, h, w)
+        sparse = sparse_motions(source, driving, h, w)  # (B, J, h, w, 2)
         k = sparse.shape[1]
-        copies = small[:, None].expand(-1, k, -1, -1, -1).flatten(0, 1)  # (B(K+1), 3, h, w)
+        copies = small[:, None].expand(-1, k, -1, -1, -1).flatten(0, 1)  # (BJ, 3, h, w)
         deformed = grids.warp(copies, sparse.flatten(0, 1), align_corners=self.config.align_corners)
-        deformed = deformed.unflatten(0, (b, k))  # (B, K+1, 3, h, w)
-        x = torch.cat([bumps[:, :, None], deformed], dim=2).flatten(1, 2)  # (B, (K+1)4, h, w)
+        deformed = deformed.unflatten(0, (b, k))  # (B, J, 3, h, w)
+        x = torch.cat([bumps[:, :, None], deformed], dim=2).flatten(1, 2)  # (B, 4J, h, w)
         x = self.hourglass(x)  # (B, C, h, w)
-        masks = self.mask(x).softmax(1)  # (B, K+1, h, w)
+        masks = self.mask(x).softmax(1)  # (B, J, h, w)
         occlusion = None if self.occlusion is None else self.occlusion(x).sigmoid()
         return DenseMotion(mix(masks, sparse), occlusion, masks, sparse, deformed, bumps)
 
