@@ -11,7 +11,8 @@ masks the occluded ones and paints what is missing.
 How this differs from the paper's code: the sampler's ``align_corners`` is explicit (True is how the
 published weights were trained); constants (anti-alias kernels) are not saved; Jacobians of the
 random transform are in closed form; ``blend`` and ``kp_padding`` are options for small pictures,
-off in every published config; everything else, sizes and keys included, is as published.
+off in every published config; everything else, sizes and keys included, is as published. Equations
+(4) and (6) carry the numbers of the authors' comments, the others were numbered from memory.
 
 Letters: B frames, K keypoints, J = K + 1 maps with the background first, C channels, H W pixels of
 the picture, h w of the motion map.
@@ -141,7 +142,7 @@ def mix(
     masks: Float[Tensor, "B J h w"], sparse_motion: Float[Tensor, "B J h w 2"]
 ) -> Float[Tensor, "B h w 2"]:
     """The dense flow: every place follows the keypoints that claim it."""
-    # eq. (8): T_{S<-D}(z) = M_0 z + sum_k M_k (T_{S<-R}(p_k) + J_k (z - T_{D<-R}(p_k)))
+    # eq. (7): T_{S<-D}(z) = M_0 z + sum_k M_k (T_{S<-R}(p_k) + J_k (z - T_{D<-R}(p_k)))
     return (masks[..., None] * sparse_motion).sum(1)
 
 
@@ -255,7 +256,7 @@ class Generator(nn.Module):
             encoded.features, grids.resize_grid(dense.flow, h, w), align_corners=corners
         )  # (B, C, h, w)
         if dense.occlusion is not None:
-            x = x * _resize(dense.occlusion, h, w)  # eq. (9): xi' = O * warp(xi, T_{S<-D})
+            x = x * _resize(dense.occlusion, h, w)  # eq. (8): xi' = O * warp(xi, T_{S<-D})
         x = self.bottleneck(x)  # (B, C, h, w)
         for block in self.up_blocks:
             x = block(x)
@@ -335,6 +336,7 @@ class FOMM(nn.Module):
         self, motion: Motion, first: Motion, encoded: Encoded, adapt_scale: bool = False
     ) -> Motion:
         """The source's own pose, moved as the driving frames moved since ``first``."""
+        # eq. (14): S_1 moves as D_1 -> D_t, p = p_S + (p_t - p_1), J = J_t J_1^-1 J_S
         source, scale = encoded.motion, 1.0
         if adapt_scale:
             scale = keypoints.hull_scale(source.points[0], first.points[0])
@@ -396,7 +398,7 @@ def generator_loss(
     """Every term, weighted; their sum is what detector and generator descend."""
     terms = {}
     if perceptual is not None and weights.perceptual:
-        # eq. (10): sum_i |N_i(D^) - N_i(D)|, at several scales
+        # eq. (9): sum_i |N_i(D^) - N_i(D)|, at several scales
         terms["perceptual"] = weights.perceptual * perceptual(rendering.image, driving)
     if weights.pixels:
         terms["pixels"] = weights.pixels * F.l1_loss(rendering.image, driving)
@@ -420,7 +422,7 @@ def generator_loss(
     moved = losses.equivariance_points(rendering.motion.points, found.points, transform)
     terms["equivariance_points"] = weights.equivariance_points * moved
     if found.jacobians is not None:
-        # eq. (12): 1 = (T'_{X<-R}(p))^-1 T'_{X<-Y} T'_{Y<-R}(p)
+        # eq. (13): 1 = (T'_{X<-R}(p))^-1 T'_{X<-Y} T'_{Y<-R}(p)
         turned = losses.equivariance_jacobians(
             rendering.motion.jacobians, found.points, found.jacobians, transform
         )
