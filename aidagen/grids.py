@@ -97,13 +97,19 @@ def warp(
     )
 
 
-def resize_grid(grid: Float[Tensor, "B h w 2"], height: int, width: int) -> Tensor:
-    """The same map on another number of pixels, ``(B, height, width, 2)`` (bilinear)."""
+def resize_grid(
+    grid: Float[Tensor, "B h w 2"], height: int, width: int, *, align_corners: bool = True
+) -> Float[Tensor, "B H W 2"]:
+    """The same map on ``height`` x ``width`` pixels (bilinear).
+
+    With ``align_corners=True`` a resized identity is the identity. The published models resize
+    with False, torch's default: at twice the size that reads up to half a pixel beside the place.
+    """
     if grid.shape[1:3] == (height, width):
         return grid
+    size = (height, width)
     channels = grid.permute(0, 3, 1, 2)
-    # the authors' resampling, which leaves align_corners at torch's default
-    channels = F.interpolate(channels, (height, width), mode="bilinear", align_corners=False)
+    channels = F.interpolate(channels, size, mode="bilinear", align_corners=align_corners)
     return channels.permute(0, 2, 3, 1)
 
 

@@ -60,10 +60,10 @@ SMALL = fomm.LossWeights(
 
 PRESETS: dict[str, Preset] = {
     "fomm-faces-64": Preset(
-        fomm.fomm_tiny(), {"faces": 0.6, "heads": 0.4}, steps=4000, weights=SMALL
+        fomm.fomm_tiny(), {"faces": 0.6, "heads": 0.4}, steps=3200, weights=SMALL
     ),
     "fomm-cartoons-64": Preset(
-        fomm.fomm_tiny(), {"cartoons": 1.0}, steps=3600, weights=SMALL, across=0.5, jitter=0.2
+        fomm.fomm_tiny(), {"cartoons": 1.0}, steps=2600, weights=SMALL, across=0.5, jitter=0.2
     ),
 }
 

@@ -48,6 +48,14 @@ def test_align_corners_false_shrinks_the_identity():
     assert (moved - x).abs().mean() > 0.05  # the trap: the identity grid is not the identity
 
 
+def test_a_resized_identity_is_the_identity_only_with_aligned_corners():
+    x, small = picture(64, 64), grids.identity_grid(32, 32)[None]
+    torch.testing.assert_close(grids.warp(x, grids.resize_grid(small, 64, 64)), x)
+    published = grids.resize_grid(small, 64, 64, align_corners=False)
+    beside = (published - grids.identity_grid(64, 64)).abs().max() * 63 / 2  # in pixels
+    assert 0.25 <= beside <= 0.5
+
+
 def test_affine_grid_agrees_with_torch():
     theta = torch.tensor([[[0.8, 0.2, 0.1], [-0.3, 1.1, -0.2]]])
     reference = torch.nn.functional.affine_grid(theta, [1, 1, 6, 4], align_corners=True)

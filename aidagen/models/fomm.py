@@ -10,9 +10,10 @@ masks the occluded ones and paints what is missing.
 
 How this differs from the paper's code: the sampler's ``align_corners`` is explicit (True is how the
 published weights were trained); constants (anti-alias kernels) are not saved; Jacobians of the
-random transform are in closed form; ``blend`` and ``kp_padding`` are options for small pictures,
-off in every published config; everything else, sizes and keys included, is as published. Equations
-(4) and (6) carry the numbers of the authors' comments, the others were numbered from memory.
+random transform are in closed form; ``kernel``, ``kp_padding``, ``resize_corners`` and ``blend``
+are options for small pictures, off in every published config; everything else, sizes and keys
+included, is as published. Equations (4) and (6) carry the numbers of the authors' comments, the
+others were numbered from memory.
 
 Letters: B frames, K keypoints, J = K + 1 maps with the background first, C channels, H W pixels of
 the picture, h w of the motion map.
@@ -67,6 +68,7 @@ class FOMMConfig:
     down_blocks: int = 2
     res_blocks: int = 6
     occlusion: bool = True
+    resize_corners: bool = False  # align_corners where the flow is resized (see resize_grid)
     blend: bool = False  # keep the warped source where it is visible, paint only the rest
     disc_width: int = 32
     disc_blocks: int = 4
@@ -252,9 +254,8 @@ class Generator(nn.Module):
         corners = self.config.align_corners
         dense = self.dense_motion_network(encoded.small, encoded.motion, driving)
         h, w = encoded.features.shape[2:]
-        x = grids.warp(
-            encoded.features, grids.resize_grid(dense.flow, h, w), align_corners=corners
-        )  # (B, C, h, w)
+        flow = grids.resize_grid(dense.flow, h, w, align_corners=self.config.resize_corners)
+        x = grids.warp(encoded.features, flow, align_corners=corners)  # (B, C, h, w)
         if dense.occlusion is not None:
             x = x * _resize(dense.occlusion, h, w)  # eq. (8): xi' = O * warp(xi, T_{S<-D})
         x = self.bottleneck(x)  # (B, C, h, w)
@@ -262,7 +263,9 @@ class Generator(nn.Module):
             x = block(x)
         image = self.final(x).sigmoid()  # (B, 3, H, W)
         height, width = encoded.image.shape[2:]
-        full = grids.resize_grid(dense.flow, height, width)
+        full = grids.resize_grid(
+            dense.flow, height, width, align_corners=self.config.resize_corners
+        )
         deformed = grids.warp(encoded.image, full, align_corners=corners)
         if self.config.blend:
             visible = _resize(dense.occlusion, height, width)
@@ -507,6 +510,7 @@ def fomm_tiny() -> FOMMConfig:
         max_width=64,
         down_blocks=1,
         res_blocks=2,
+        resize_corners=True,
         blend=True,
         disc_width=16,
         disc_blocks=3,
