@@ -50,7 +50,8 @@ def test_align_corners_false_shrinks_the_identity():
 
 def test_a_resized_identity_is_the_identity_only_with_aligned_corners():
     x, small = picture(64, 64), grids.identity_grid(32, 32)[None]
-    torch.testing.assert_close(grids.warp(x, grids.resize_grid(small, 64, 64)), x)
+    moved = grids.warp(x, grids.resize_grid(small, 64, 64))
+    torch.testing.assert_close(moved, x, atol=1e-4, rtol=0)
     published = grids.resize_grid(small, 64, 64, align_corners=False)
     beside = (published - grids.identity_grid(64, 64)).abs().max() * 63 / 2  # in pixels
     assert 0.25 <= beside <= 0.5
