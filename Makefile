@@ -1,0 +1,41 @@
+# aidagen. Needs Python 3.11 or newer; everything else is installed into .venv beside this file.
+#   make lab         set up, then JupyterLab on the first lecture
+#   make venv        its set-up alone
+#   make test        set up, then all that CI runs
+#   make verify      the long checks: every table recomputed
+#   make notebooks   course/*.py -> notebooks/*.ipynb, executed
+#   make bench       measured speeds of this machine
+# PYTHON=python3.12 picks the interpreter; LAB_OPTIONS="--no-browser --port 8890" reaches the server.
+
+PYTHON ?= python3
+LAB_OPTIONS ?=
+# the folder of this file, also where its path has spaces and make was called from elsewhere
+ROOT := $(shell cd "$$(dirname "$(strip $(MAKEFILE_LIST))")" && pwd)
+SET_UP = cd "$(ROOT)" && $(PYTHON) -I aidagen/installation.py --extras
+RUN = cd "$(ROOT)" && OMP_NUM_THREADS=1 GOMP_SPINCOUNT=0 .venv/bin/python
+
+.PHONY: lab venv test verify notebooks bench
+.NOTPARALLEL:
+
+lab: venv
+	@cd "$(ROOT)" && exec .venv/bin/python -m aidagen.teaching.lab $(LAB_OPTIONS)
+
+venv:
+	@$(SET_UP) lab
+
+test:
+	@cd "$(ROOT)" && sh data_scripts/install_system_packages.sh || true
+	@$(SET_UP) lab,data,judges,test
+	@$(RUN) tests/everything.py
+
+verify:
+	@$(SET_UP) lab,data,judges,test
+	@$(RUN) tests/everything.py --verify
+
+notebooks:
+	@$(SET_UP) lab,test
+	@$(RUN) -m aidagen.teaching.notebooks build
+
+bench:
+	@$(SET_UP) lab
+	@$(RUN) data_scripts/bench.py

@@ -1,0 +1,96 @@
+"""Speeds of this machine, always two things side by side: what `make bench` prints.
+
+    python data_scripts/bench.py [--seconds 3]
+
+Both sides of a row run in turns on the same input, one after the other, until the time is up;
+the table gives the medians and the ratio of the medians. A ratio above 1 means that the second
+way is faster. Nothing is compared with another machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import time
+from collections.abc import Callable
+
+os.environ.setdefault("GOMP_SPINCOUNT", "0")
+
+import torch
+
+from aidagen import grids
+
+
+def side_by_side(
+    first: Callable[[], object], second: Callable[[], object], seconds: float
+) -> tuple[float, float, int]:
+    """Median seconds of both, called in turns for ``seconds`` after one warm-up, and the turns."""
+    first(), second()
+    times: tuple[list[float], list[float]] = ([], [])
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end or len(times[0]) < 3:
+        for way, taken in zip((first, second), times, strict=True):
+            begin = time.perf_counter()
+            way()
+            taken.append(time.perf_counter() - begin)
+    return statistics.median(times[0]), statistics.median(times[1]), len(times[0])
+
+
+def rows(seconds: float):
+    """Yield (what, first way, second way, seconds of each, turns)."""
+    generator = torch.Generator().manual_seed(0)
+    image = torch.rand(16, 64, 64, 64, generator=generator)
+    noise = 0.1 * torch.randn(16, 64, 64, 2, generator=generator)
+    grid = grids.identity_grid(64, 64) + noise
+    compiled = torch.compile(grids.warp)
+    with torch.no_grad():
+        try:
+            compiled(image, grid)
+        except Exception as problem:  # no C++ compiler, or a platform that inductor leaves out
+            name = type(problem).__name__
+            print(f"torch.compile does not work here ({name}); its row is left out.")
+        else:
+            eager = side_by_side(
+                lambda: grids.warp(image, grid), lambda: compiled(image, grid), seconds
+            )
+            yield "warp, 16 maps of 64x64x64", "eager", "torch.compile", *eager
+        yield from animation_rows(seconds)
+
+
+def animation_rows(seconds: float):
+    """The animator with one frame at a time and with sixteen, on the first model of the zoo."""
+    from aidagen.animation import Animator
+
+    from aidagen import zoo
+
+    for name in zoo.names():
+        if not name.startswith("fomm"):
+            continue
+        model = zoo.load(name, device="cpu")
+        frames = torch.rand(32, 3, model.config.size, model.config.size)
+
+        def animate(batch: int, model=model, frames=frames) -> None:
+            for _ in Animator(model, frames[0], batch=batch).animate(frames):
+                pass
+
+        timed = side_by_side(lambda: animate(1), lambda: animate(16), seconds)
+        yield f"{name}, 32 frames", "batch 1", "batch 16", *timed
+        return
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=3.0, help="per row")
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    print(f"torch {torch.__version__}, {options.threads} of {os.cpu_count()} CPU threads")
+    print(f"{'what':28} {'first':>14} {'second':>22} {'ratio':>7} {'turns':>6}")
+    for what, first, second, one, two, turns in rows(options.seconds):
+        left, right = f"{first} {1000 * one:.1f} ms", f"{second} {1000 * two:.1f} ms"
+        print(f"{what:28} {left:>14} {right:>22} {one / two:7.2f} {turns:6}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""Every lecture in a real browser: it opens, runs, and its widgets answer the keyboard."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from browser import LabPage, chromium, page, server, write_notebook
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+SCREENSHOTS = ROOT / "build" / "screenshots"
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(
+        chromium() is None and not os.environ.get("CI"),
+        reason="there is no Chromium: sh data_scripts/install_system_packages.sh",
+    ),
+]
+
+SLIDER = """import ipywidgets as widgets
+slider = widgets.IntSlider(value=3, max=20)
+text = widgets.HTML("frame 3")
+slider.observe(lambda change: setattr(text, "value", f"frame {change['new']}"), "value")
+widgets.VBox([slider, text])"""
+DEAF = """import ipywidgets as widgets
+widgets.IntSlider(value=3, max=20)"""
+
+
+@pytest.fixture
+def lecture(tmp_path):
+    """A function that serves a folder with copies of notebooks and opens one."""
+    with page() as chromium_page:
+        contexts = []
+
+        def open_notebook(name=None):
+            context = server(tmp_path)
+            address = context.__enter__()
+            contexts.append(context)
+            lab = LabPage(chromium_page, address)
+            if name is None:
+                lab.open_start()
+            else:
+                lab.open(f"notebooks/{name}")
+            return lab
+
+        yield open_notebook
+        for context in contexts:
+            context.__exit__(None, None, None)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_lecture_runs_and_answers(path, lecture, tmp_path):
+    (tmp_path / "notebooks").mkdir()
+    shutil.copy(path, tmp_path / "notebooks" / path.name)
+    lab = lecture(path.name)
+    lab.run_all()
+    lab.screenshot(SCREENSHOTS / f"{path.stem}.png")
+    assert lab.failures() == []
+    sliders = lab.sliders()
+    if path.name.startswith("05"):
+        sliders.first.wait_for(timeout=30_000)  # the motion microscope
+    if sliders.count():
+        before, after = lab.move(sliders.first)
+        lab.screenshot(SCREENSHOTS / f"{path.stem}_moved.png")
+        assert before != after, "the first slider moves, and nothing readable changes"
+    assert lab.console == []
+
+
+def test_make_lab_opens_the_first_lecture_without_news(lecture, tmp_path):
+    write_notebook(tmp_path / "notebooks" / "05_two.ipynb", ["print('second')"])
+    write_notebook(tmp_path / "notebooks" / "00_one.ipynb", ["print('fi' + 'rst')", SLIDER])
+    lab = lecture()
+    lab.run_all()
+    assert "first" in lab.text()
+    assert lab.failures() == []
+    before, after = lab.move(lab.sliders().first)
+    assert "frame 3" in before
+    assert "frame 3" not in after
+    assert "frame " in after
+    lab.page.wait_for_timeout(1500)
+    assert "news" not in lab.page.locator("body").inner_text().lower()
+    assert lab.console == []
+
+
+def test_the_harness_sees_errors_and_deaf_sliders(lecture, tmp_path):
+    write_notebook(
+        tmp_path / "notebooks" / "99_broken.ipynb",
+        ["import sys; print('a warning', file=sys.stderr)", DEAF, "1 / 0"],
+    )
+    lab = lecture("99_broken.ipynb")
+    lab.run_all()
+    assert len(lab.failures()) == 1
+    assert "ZeroDivisionError" in lab.failures()[0]
+    before, after = lab.move(lab.sliders().first, seconds=2)
+    assert before == after

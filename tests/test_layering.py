@@ -1,0 +1,182 @@
+"""Imports go down only: the floors of the house, read from the source with ast."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[1] / "aidagen"
+
+# floor of every module; a folder's modules share its floor. Higher may import lower or equal.
+FLOORS = {
+    "cli": 5,
+    "__main__": 5,
+    "checkup": 5,
+    "widgets": 4,
+    "teaching": 4,
+    "zoo": 3,
+    "animation": 3,
+    "footage": 3,
+    "training": 3,
+    "evaluation": 3,
+    "datasets": 2,
+    "models": 1.5,
+    "blocks": 1,
+    "losses": 1,
+    "metrics": 1,
+    "judges": 1,
+    "errors": 0,
+    "sources": 0,
+    "grids": 0,
+    "keypoints": 0,
+    "kernels": 0,
+    "video": 0,
+    "audio": 0,
+    "mark": 0,
+    "render": 0,
+    "installation": 0,
+    "__init__": 0,
+}
+PREFIXES = {"render_": 0, "judges_": 1, "fomm_": 1.5}  # a module that outgrew its file
+LINES = {"models": 500}  # one system per file, top to bottom; everything else stays under 400
+FORBIDDEN = {"utils", "util", "base", "common", "manager", "helpers", "misc", "tools", "core"}
+
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def name_of(path):
+    """``aidagen/models/fomm.py`` as ``models.fomm``; a package's ``__init__`` as its folder."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if len(parts) > 1 and parts[-1] == "__init__" else parts)
+
+
+def floor_of(module):
+    top = module.split(".")[0]
+    if top in FLOORS:
+        return FLOORS[top]
+    return next((floor for start, floor in PREFIXES.items() if top.startswith(start)), None)
+
+
+def imports_of(path):
+    """Names of aidagen modules that a file imports, anywhere in it."""
+    inside = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            origin = list(inside[: -node.level]) if node.level else []
+            origin = ".".join(origin + (node.module.split(".") if node.module else []))
+            names = [f"{origin}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            if name.startswith("aidagen."):
+                yield resolve(name.removeprefix("aidagen."))
+
+
+def resolve(name):
+    """The module that a dotted name lies in: ``models.fomm.FOMM`` is ``models.fomm``."""
+    parts = name.split(".")
+    while len(parts) > 1 and not (PACKAGE.joinpath(*parts).with_suffix(".py")).exists():
+        if PACKAGE.joinpath(*parts).is_dir():
+            break
+        parts.pop()
+    return ".".join(parts)
+
+
+EDGES = {name_of(path): set(imports_of(path)) for path in MODULES}
+
+
+@pytest.mark.parametrize("module", sorted(EDGES))
+def test_every_module_has_a_floor(module):
+    assert floor_of(module) is not None, f"say in FLOORS on which floor aidagen.{module} lives"
+
+
+@pytest.mark.parametrize("module", sorted(EDGES))
+def test_imports_go_down(module):
+    for other in EDGES[module]:
+        if other == "__version__":
+            continue
+        assert floor_of(other) is not None, f"aidagen.{module} imports unknown aidagen.{other}"
+        assert floor_of(other) <= floor_of(module), f"aidagen.{module} imports up: {other}"
+
+
+def test_models_never_import_each_other():
+    for module, others in EDGES.items():
+        if module.startswith("models."):
+            met = {other for other in others if other.startswith("models.") and other != module}
+            assert not met, f"aidagen.{module} imports {met}: pass in what it needs instead"
+
+
+def test_there_is_no_cycle():
+    """Imports at module level form no ring, whichever floor they are on."""
+    done, path = set(), []
+
+    def visit(module):
+        assert module not in path, " -> ".join([*path[path.index(module) :], module])
+        if module in done:
+            return
+        path.append(module)
+        for other in EDGES.get(module, ()):
+            if other != module:
+                visit(other)
+        path.pop()
+        done.add(module)
+
+    for module in EDGES:
+        visit(module)
+
+
+def test_the_parser_sees_imports(tmp_path):
+    """The test above can fail: an import in a function, a plain and a relative one are seen."""
+    assert any(others for others in EDGES.values())
+    assert "errors" in EDGES["teaching.notebooks"]
+    assert resolve("models.fomm.FOMM") in ("models.fomm", "models")
+    assert floor_of("zoo") > floor_of("models.fomm") > floor_of("grids")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_files_stay_readable(path):
+    limit = LINES.get(path.parent.name, 400)
+    lines = len(path.read_text().splitlines())
+    assert lines <= limit, f"{path.name} has {lines} lines; {limit} are the limit: divide it"
+
+
+def test_names_are_nouns_of_the_field():
+    names = {part for path in MODULES for part in path.relative_to(PACKAGE).with_suffix("").parts}
+    assert not names & FORBIDDEN
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef):
+                assert not node.name.endswith(("Manager", "Utils", "Helper", "Registry")), node.name
+
+
+def test_installation_needs_the_standard_library_alone():
+    path = PACKAGE / "installation.py"
+    tree = ast.parse(path.read_text(), feature_version=(3, 7))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module]
+        else:
+            continue
+        for name in names:
+            assert name.split(".")[0] in sys.stdlib_module_names, name
+
+
+def test_importing_aidagen_is_cheap():
+    code = (
+        "import sys, time; begin = time.perf_counter(); import aidagen; "
+        "took = time.perf_counter() - begin; "
+        "print(took, sorted({'torch', 'numpy', 'matplotlib', 'IPython'} & set(sys.modules)))"
+    )
+    runs = [
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        for _ in range(3)
+    ]
+    seconds, heavy = min(float(run.stdout.split()[0]) for run in runs), runs[0].stdout.split(" ", 1)
+    assert heavy[1].strip() == "[]", f"import aidagen brings {heavy[1]}"
+    assert seconds < 0.3

@@ -1,0 +1,212 @@
+"""Text and notebook of every lecture are the same thing; the build is stable and clean."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from aidagen.teaching import notebooks
+
+ROOT = Path(__file__).resolve().parents[1]
+BUILT = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+HEADER = """# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+"""
+LECTURE = (
+    HEADER
+    + """# %% [markdown]
+# # A lecture
+#
+# With $x^2$.
+
+# %% tags=["parameters"]
+PROFILE = None
+
+# %%
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import ipywidgets as widgets
+
+profile = PROFILE or os.environ["AIDAGEN_PROFILE"]
+print(Path.cwd().parent, tempfile.gettempdir() + "/clip.mp4", file=sys.stdout)
+print("progress", file=sys.stderr)
+widgets.IntSlider(value=3)
+
+# %%
+Path("profile.txt").write_text(profile)
+"ran"
+
+# %% tags=["nbval-check-output"]
+print("the sum is right:", 1 + 1 == 2)
+"""
+)
+
+
+@pytest.fixture
+def course(tmp_path, monkeypatch):
+    """A course of one lecture."""
+    monkeypatch.delenv("AIDAGEN_PROFILE", raising=False)
+    (tmp_path / "course").mkdir()
+    (tmp_path / "course" / "07_small.py").write_text(LECTURE)
+    yield tmp_path
+    os.environ.pop("AIDAGEN_PROFILE", None)
+
+
+def test_committed_notebooks_are_their_texts():
+    assert notebooks.check(ROOT) == []
+
+
+@pytest.mark.parametrize("path", BUILT, ids=lambda path: path.stem)
+def test_committed_notebooks_are_clean(path):
+    text = path.read_text(encoding="utf-8")
+    assert len(text.encode()) <= notebooks.LARGEST
+    notebook = nbformat.reads(text, as_version=4)
+    nbformat.validate(notebook)
+    assert "papermill" not in notebook.metadata
+    assert notebook.metadata.language_info == {"name": "python"}
+    for cell in notebook.cells:
+        assert "execution" not in cell.metadata
+        assert cell.cell_type != "code" or not cell.source.strip() or cell.execution_count
+        for output in cell.get("outputs", []):
+            assert output.output_type != "error", f"{cell.id} failed"
+            assert output.get("name") != "stderr"
+    tail = text.split('"nbformat"')[-1]
+    assert tail.endswith("\n}\n")
+    assert notebooks.dumps(notebook) == text, "keys are sorted, as the build writes them"
+
+
+@pytest.mark.parametrize("path", BUILT, ids=lambda path: path.stem)
+def test_compared_cells_print_no_measurements(path):
+    """Judgements only: no decimals, no paths, no addresses in what nbval compares."""
+    for cell in nbformat.read(path, as_version=4).cells:
+        if "nbval-check-output" in cell.metadata.get("tags", []):
+            shown = "".join(out.get("text", "") for out in cell.outputs)
+            assert not re.search(r"\d\.\d{2,}|0x[0-9a-f]{4,}|(^|\s)/\w+/", shown), cell.id
+
+
+def test_build_executes_cleans_and_repeats(course):
+    [path] = notebooks.build(course)
+    first = path.read_bytes()
+    notebook = nbformat.reads(first.decode(), as_version=4)
+    assert [cell.id for cell in notebook.cells] == [
+        "07-001",
+        "07-002",
+        "07-003",
+        "07-004",
+        "07-005",
+    ]
+    assert (course / "notebooks" / "profile.txt").read_text() == "lecture"
+    assert str(course) not in first.decode()
+    assert ". tmp/clip.mp4" in notebook.cells[2].outputs[0].text
+    assert b'"stderr"' not in first
+    assert notebook.cells[3].outputs[0].data["text/plain"] == "'ran'"
+    assert notebooks.check(course) == []
+
+    before = path.stat().st_mtime_ns
+    assert notebooks.build(course) == [], "nothing changed: nothing is built"
+    assert path.stat().st_mtime_ns == before
+    notebooks.build(course, force=True)
+    assert path.read_bytes() == first, "the same text gives the same bytes, widgets included"
+
+
+def test_check_names_what_is_stale(course):
+    [path] = notebooks.build(course)
+    text = course / "course" / "07_small.py"
+    text.write_text(LECTURE.replace("x^2", "x^3"))
+    [problem] = notebooks.check(course)
+    assert "07_small.ipynb" in problem
+    assert "cell 07-001" in problem
+    assert "make notebooks" in problem
+    text.write_text(LECTURE.replace('tags=["parameters"]', 'tags=["parametres"]'))
+    assert any("unknown tag parametres" in problem for problem in notebooks.check(course))
+    text.write_text(LECTURE.replace('tags=["parameters"]', 'tags=["skip-execution"]'))
+    assert any("also needs nbval-skip" in problem for problem in notebooks.check(course))
+    text.write_text(LECTURE.replace(HEADER, ""))
+    assert any("no jupytext header" in problem for problem in notebooks.check(course))
+    text.write_text(LECTURE)
+    path.write_text("{")
+    assert any("is not a notebook" in problem for problem in notebooks.check(course))
+    path.unlink()
+    assert any("is missing" in problem for problem in notebooks.check(course))
+    (course / "notebooks" / "08_orphan.ipynb").write_text("{}")
+    assert any("has no text" in problem for problem in notebooks.check(course))
+
+
+def test_a_failing_cell_keeps_the_old_notebook(course):
+    [path] = notebooks.build(course)
+    before = path.read_bytes()
+    text = course / "course" / "07_small.py"
+    text.write_text(LECTURE.replace('"ran"', "1 / 0"))
+    with pytest.raises(notebooks.NotebookError, match="cell 07-004: ZeroDivisionError"):
+        notebooks.build(course)
+    assert path.read_bytes() == before
+    with pytest.raises(notebooks.NotebookError, match=r"fails in profile smoke.*ZeroDivisionError"):
+        notebooks.run(course)
+
+
+def test_large_widget_state_is_dropped(monkeypatch, course):
+    monkeypatch.setattr(notebooks, "LARGEST_WIDGETS", 10)
+    [path] = notebooks.build(course)
+    notebook = nbformat.read(path, as_version=4)
+    assert "widgets" not in notebook.metadata
+    assert list(notebook.cells[2].outputs[-1].data) == ["text/plain"]
+
+
+def test_a_heavy_notebook_is_refused(monkeypatch, course):
+    monkeypatch.setattr(notebooks, "LARGEST", 1000)
+    with pytest.raises(notebooks.NotebookError, match="is the largest"):
+        notebooks.build(course)
+    assert not (course / "notebooks" / "07_small.ipynb").exists()
+
+
+def test_run_injects_the_profile_and_keeps_the_budget(course):
+    (course / "notebooks").mkdir()
+    assert notebooks.run(course).keys() == {"07_small"}
+    assert (course / "notebooks" / "profile.txt").read_text() == "smoke"
+    with pytest.raises(notebooks.NotebookError, match="its budget"):
+        notebooks.run(course, budget=0.5)
+
+
+def test_unknown_lecture_is_one_sentence(course, capsys):
+    assert notebooks.main(["build", "42", "--root", str(course)]) == 2
+    assert capsys.readouterr().err == ("aidagen: There is no lecture 42: no course/42_*.py.\n")
+
+
+def nbval(folder):
+    kept = {k: v for k, v in os.environ.items() if k != "AIDAGEN_PROFILE"}
+    command = [sys.executable, "-m", "pytest", "--nbval-lax", "-q", "-p", "no:cacheprovider", "."]
+    return subprocess.run(command, cwd=folder, env=kept, capture_output=True, text=True)
+
+
+def test_nbval_compares_judgements_alone(course):
+    """In profile smoke, what the build in profile lecture printed still holds; or nbval says."""
+    [path] = notebooks.build(course)
+    shutil.copy(ROOT / "notebooks" / "conftest.py", path.parent / "conftest.py")
+    agreed = nbval(path.parent)
+    assert agreed.returncode == 0, agreed.stdout
+    assert "4 passed" in agreed.stdout
+    assert (path.parent / "profile.txt").read_text() == "smoke"
+    path.write_text(path.read_text().replace("is right: True", "is right: False"))
+    differing = nbval(path.parent)
+    assert differing.returncode == 1
+    assert "1 failed, 3 passed" in differing.stdout
