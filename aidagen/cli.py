@@ -1,0 +1,277 @@
+"""The ``aidagen`` command: animate, evaluate, train, check, lab, play.
+
+What a user can put right is told in one sentence on stderr, with exit code 2; Ctrl-C ends with
+code 130. Nothing heavy is imported before a command needs it, so that help comes at once.
+"""
+
+import argparse
+import difflib
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import aidagen
+from aidagen.errors import AidagenError
+
+_STOPPED = {
+    "animate": "Stopped by Ctrl-C; no file was written.",
+    "train": "Stopped by Ctrl-C; the same command goes on from the last checkpoint.",
+}
+
+
+class CommandError(AidagenError):
+    """A command that cannot be carried out as it was given."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        message = message[:1].upper() + message[1:]
+        raise CommandError(f"{message} (see {self.prog} --help).")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    command = ""
+    try:
+        given = _parser().parse_args(argv)
+        command = given.command
+        return given.run(given) or 0
+    except AidagenError as error:
+        return _fail(str(error))
+    except KeyboardInterrupt:
+        return _fail(_STOPPED.get(command, "Stopped by Ctrl-C."), 130)
+    except BrokenPipeError:  # the reader of our output has gone, as in `aidagen ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except OSError as error:
+        name = f"{error.filename}: " if error.filename else ""
+        return _fail(f"{name}{(error.strerror or str(error)).lower()}.")
+
+
+def _fail(sentence: str, code: int = 2) -> int:
+    print(f"aidagen: {' '.join(sentence.split())}", file=sys.stderr, flush=True)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="aidagen", description="A live course on image and video generation.")
+    parser.add_argument("--version", action="version", version=f"aidagen {aidagen.__version__}")
+    commands = parser.add_subparsers(
+        dest="command", metavar="COMMAND", required=True, parser_class=_Parser
+    )
+
+    def command(name: str, run: Callable, text: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=text, description=text)
+        made.set_defaults(run=run)
+        return made
+
+    one = command("animate", _animate, "Animate a picture with the movement of a clip.")
+    one.add_argument("source", help="picture, or clip whose first frame is taken")
+    one.add_argument("driving", help="clip (or picture) that gives the movement")
+    one.add_argument("out", help="the clip to write, an .mp4")
+    one.add_argument("--model", required=True, metavar="NAME", help="as `aidagen check` lists them")
+    one.add_argument(
+        "--mode",
+        choices=("relative", "absolute"),
+        default="relative",
+        help="take over the movement since the first frame (default), or places as they are",
+    )
+    one.add_argument("--batch", type=_count, default=16, metavar="N", help="frames at a time")
+    one.add_argument(
+        "--size", type=_size, metavar="PIXELS", help="width and height of OUT (the model's)"
+    )
+    one.add_argument("--device", default="auto", help="cpu, cuda ... (default: the best there is)")
+    one.add_argument("--no-mark", action="store_true", help="leave the visible mark out")
+    one.add_argument("--no-note", action="store_true", help="leave the note in the metadata out")
+
+    one = command("evaluate", _evaluate, "Print a table of scores.")
+    one.add_argument("table", help="a model's or a table's name")
+    one.add_argument("--json", action="store_true", help="the rows as JSON")
+    one.add_argument("--recompute", action="store_true", help="compute them afresh")
+    one.add_argument("--limit", type=_count, metavar="N", help="only N clips of each split")
+
+    one = command("train", _train, "Train a model.")
+    one.add_argument("preset", help="name of the model to train")
+    one.add_argument("--devices", type=_count, default=1, metavar="N", help="GPUs, or processes")
+    one.add_argument("--profile", choices=("smoke", "lecture", "full"), default=None)
+    one.add_argument("--minutes", type=_minutes, metavar="M", help="time budget")
+    again = one.add_mutually_exclusive_group()
+    again.add_argument(
+        "--resume", action="store_true", default=True, help="go on with what OUT holds (default)"
+    )
+    again.add_argument("--fresh", dest="resume", action="store_false", help="start anew")
+    one.add_argument("--out", type=Path, metavar="DIR", help="where the run is kept")
+
+    command("check", _check, "Check that everything the course needs is here and works.")
+
+    one = command("lab", _lab, "Open the course in JupyterLab.")
+    one.add_argument("--no-browser", action="store_true", help="only print the address")
+    one.add_argument("--port", type=_count, metavar="N")
+
+    one = command("play", _play, "Play with a playable video.")
+    one.add_argument("name", help="name of the model")
+    return parser
+
+
+def _number(low: float, high: float, kind: type, what: str) -> Callable[[str], Any]:
+    def convert(text: str) -> Any:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = None
+        if value is None or not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
+        return value
+
+    return convert
+
+
+_count = _number(1, 10**6, int, "a whole number from 1 on")
+_size = _number(16, 4096, int, "a number of pixels from 16 to 4096")
+_minutes = _number(0.01, 10**6, float, "a number of minutes")
+
+
+# ------------------------------------------------------------------------------------ commands
+
+
+def _animate(given: argparse.Namespace) -> None:
+    from tqdm import tqdm
+
+    from aidagen import video
+    from aidagen.animation import Animator, prepare
+
+    driving = video.info(given.driving)
+    source = video.read_image(given.source)
+    writer = video.Writer(
+        given.out,
+        driving.fps or 25.0,
+        mark=not given.no_mark,
+        note=None if given.no_note else video.provenance(given.model, given.mode),
+        inputs=(given.source, given.driving),
+    )
+    _let_sigterm_clean_up()
+    with writer as out:
+        model = _load(given.model, given.device)
+        size = getattr(getattr(model, "config", None), "size", None) or min(source.shape[1:])
+        animator = Animator(model, prepare(source, size), given.mode, given.batch)
+        frames = (frame.float() / 255 for frame in video.read(given.driving, size=size))
+        began = time.perf_counter()
+        with tqdm(total=driving.frames, unit="frame", file=sys.stderr) as bar:
+            for rendering in animator.animate(frames):
+                out.add(prepare(rendering.image, given.size or size))
+                bar.update()
+        seconds = time.perf_counter() - began
+    side = given.size or size
+    print(
+        f"{given.out}: {out.frames} frame{'' if out.frames == 1 else 's'} of {side} x {side} "
+        f"pixels, {out.frames / seconds:.1f} frames per second"
+    )
+
+
+def _let_sigterm_clean_up() -> None:
+    """Turn a polite request to end into an exception, so that the unfinished file is removed."""
+
+    def leave(*_: object) -> NoReturn:
+        sys.exit(143)
+
+    try:
+        signal.signal(signal.SIGTERM, leave)
+    except ValueError:  # not the main thread: somebody else's process
+        pass
+
+
+def _load(name: str, device: str = "auto") -> Any:
+    from aidagen import zoo
+
+    names = list(zoo.names())
+    if name not in names:
+        close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+        meant = f" (did you mean {close[0]}?)" if close else ""
+        raise CommandError(f"There is no model {name!r}{meant}; {_listed(names)}.")
+    if device != "auto":
+        _check_device(device)
+    return zoo.load(name, device=device)
+
+
+def _check_device(name: str) -> None:
+    import torch
+
+    try:
+        torch.empty(1, device=name)
+    except (RuntimeError, AssertionError):
+        raise CommandError(f"This machine has no device {name!r}; leave --device out.") from None
+
+
+def _listed(names: Iterable[str]) -> str:
+    return f"the models are {', '.join(names)}" if names else "no models are installed"
+
+
+def _evaluate(given: argparse.Namespace) -> None:
+    from aidagen import evaluation
+
+    rows = evaluation.table(given.table, recompute=given.recompute, limit=given.limit)
+    print(json.dumps(rows, indent=1) if given.json else evaluation.format_table(rows))
+
+
+def _train(given: argparse.Namespace) -> None:
+    from aidagen import training
+
+    training.run(
+        given.preset,
+        devices=given.devices,
+        profile=given.profile,
+        minutes=given.minutes,
+        resume=given.resume,
+        out=given.out,
+    )
+
+
+def _check(given: argparse.Namespace) -> int:
+    from aidagen import checkup
+
+    return checkup.run()
+
+
+def _play(given: argparse.Namespace) -> NoReturn:
+    from aidagen import zoo
+
+    raise CommandError(
+        f"{given.name!r} cannot be played yet: `aidagen play` comes with the lecture on playable "
+        f"video; {_listed(list(zoo.names()))}, and `aidagen animate` runs those that move faces."
+    )
+
+
+def _lab(given: argparse.Namespace) -> int:
+    if importlib.util.find_spec("jupyterlab") is None:
+        raise CommandError(
+            "JupyterLab is not installed; install it with: pip install 'aidagen[lab]'."
+        )
+    folder, notebook = _first_notebook()
+    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder.parent}"]
+    command += [f"--LabApp.default_url=/lab/tree/{folder.name}/{notebook}"]
+    command += ["--no-browser"] if given.no_browser else []
+    command += [f"--port={given.port}"] if given.port else []
+    server = subprocess.Popen(command)
+    while True:
+        try:
+            return server.wait()
+        except KeyboardInterrupt:  # the server hears it too, and asks back
+            continue
+
+
+def _first_notebook() -> tuple[Path, str]:
+    beside = Path(aidagen.__file__).resolve().parents[1] / "notebooks"
+    for folder in (Path.cwd() / "notebooks", Path.cwd(), beside):
+        names = sorted(path.name for path in folder.glob("[0-9][0-9]_*.ipynb"))
+        if names:
+            return folder, "00_start_here.ipynb" if "00_start_here.ipynb" in names else names[0]
+    raise CommandError(
+        "There are no notebooks here or beside the package; run this in the course's folder."
+    )
