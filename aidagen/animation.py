@@ -18,7 +18,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain, islice
-from typing import Any, Literal, get_args
+from typing import Any, Literal, get_args, no_type_check
 
 import torch
 from jaxtyping import Float, UInt8
@@ -58,6 +58,7 @@ def prepare(
     return batch.clamp(0, 1).reshape(*image.shape[:-2], size, size)
 
 
+@no_type_check  # what users give is checked by hand, in sentences, in tests as well
 class Animator:
     """Animates `source` with whatever frames come, on the device of the model.
 
@@ -155,6 +156,7 @@ class Animator:
         return prepare(image.to(self.device, self.dtype), self.size)
 
 
+@no_type_check
 def animate(
     model: Any,
     source: Float[Tensor, "3 H W"] | Float[Tensor, "1 3 H W"],

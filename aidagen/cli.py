@@ -100,14 +100,28 @@ def _parser() -> argparse.ArgumentParser:
     one = command("train", _train, "Train a model.")
     one.add_argument("preset", help="name of the model to train")
     one.add_argument("--devices", type=_count, default=1, metavar="N", help="GPUs, or processes")
-    one.add_argument("--profile", choices=("smoke", "lecture", "full"), default=None)
-    one.add_argument("--minutes", type=_minutes, metavar="M", help="time budget")
+    one.add_argument(
+        "--precision", default="32-true", help="32-true (default), 16-mixed, bf16-mixed ..."
+    )
+    one.add_argument(
+        "--profile",
+        choices=("smoke", "lecture", "full"),
+        default="lecture",
+        help="smoke: three steps, to see that it runs",
+    )
+    one.add_argument("--minutes", type=_minutes, metavar="M", help="time budget of this call")
+    one.add_argument("--steps", type=_count, metavar="N", help="instead of the preset's")
     again = one.add_mutually_exclusive_group()
     again.add_argument(
-        "--resume", action="store_true", default=True, help="go on with what OUT holds (default)"
+        "--resume",
+        dest="fresh",
+        action="store_false",
+        default=False,
+        help="go on with what DIR holds (default)",
     )
-    again.add_argument("--fresh", dest="resume", action="store_false", help="start anew")
-    one.add_argument("--out", type=Path, metavar="DIR", help="where the run is kept")
+    again.add_argument("--fresh", action="store_true", help="start anew")
+    one.add_argument("--out", type=Path, metavar="DIR", help="of the run (runs/PRESET)")
+    one.add_argument("--install", action="store_true", help="use the weights from now on")
 
     command("check", _check, "Check that everything the course needs is here and works.")
 
@@ -120,7 +134,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _number(low: float, high: float, kind: type, what: str) -> Callable[[str], Any]:
+def _number(low: int | float, high: int | float, kind: type, what: str) -> Callable[[str], Any]:
     def convert(text: str) -> Any:
         try:
             value = kind(text)
@@ -204,7 +218,7 @@ def _check_device(name: str) -> None:
     import torch
 
     try:
-        torch.empty(1, device=name)
+        torch.empty(1, device=name).item()
     except (RuntimeError, AssertionError):
         raise CommandError(f"This machine has no device {name!r}; leave --device out.") from None
 
@@ -223,14 +237,23 @@ def _evaluate(given: argparse.Namespace) -> None:
 def _train(given: argparse.Namespace) -> None:
     from aidagen import training
 
-    training.run(
+    weights = training.run(
         given.preset,
-        devices=given.devices,
-        profile=given.profile,
-        minutes=given.minutes,
-        resume=given.resume,
         out=given.out,
+        minutes=given.minutes,
+        steps=given.steps,
+        devices=given.devices,
+        precision=given.precision,
+        profile=given.profile,
+        fresh=given.fresh,
+        install=given.install,
+        report=_report,
     )
+    print(f"The weights are in {weights}.")
+
+
+def _report(row: dict[str, int | float]) -> None:
+    print("  ".join(f"{key} {value:g}" for key, value in row.items()), flush=True)
 
 
 def _check(given: argparse.Namespace) -> int:

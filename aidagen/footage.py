@@ -14,7 +14,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, no_type_check
 
 import av
 import numpy as np
@@ -40,7 +40,7 @@ _TURNS = {
 }
 _SMALLEST = 2  # pixels a side: less is not a picture
 
-Crop = Literal["centre", "stretch"] | tuple[float, float, float, float]
+Crop = Literal["centre", "stretch"] | Sequence[int | float]
 
 
 class VideoError(AidagenError):
@@ -60,6 +60,7 @@ class VideoInfo(NamedTuple):
 # ------------------------------------------------------------------------------------ reading
 
 
+@no_type_check  # what users give is checked by hand, in sentences, in tests as well
 def read(
     path: str | os.PathLike,
     size: int | tuple[int, int] | None = None,
@@ -88,6 +89,7 @@ def read(
     return (_tensor(_fit(image, target, crop)) for image in _images(path))
 
 
+@no_type_check
 def read_image(
     path: str | os.PathLike,
     size: int | tuple[int, int] | None = None,
@@ -97,6 +99,7 @@ def read_image(
     return next(read(path, size, crop))
 
 
+@no_type_check
 def info(path: str | os.PathLike) -> VideoInfo:
     """Size, rate and length of a clip or a picture, without decoding the whole of a video.
 
@@ -324,6 +327,7 @@ def _upright(frame: av.VideoFrame, aspect: Fraction | None) -> Image.Image:
 # ------------------------------------------------------------------------------- size and crop
 
 
+@no_type_check
 def _height_width(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
     if size is None:
         return None

@@ -132,7 +132,7 @@ def fetch(name: str, progress: Callable[[int, int], None] | None = None) -> Path
         )
     part = path.with_name(path.name + ".part")
     try:
-        _download(_address(source), part, source.size, progress)
+        download(_address(source), part, source.size, progress)
     except (urllib.error.URLError, TimeoutError, ConnectionError, json.JSONDecodeError) as error:
         reason = getattr(error, "reason", error)
         raise SourceError(
@@ -214,7 +214,13 @@ def _open(url: str, headers: dict[str, str] | None = None):
     return urllib.request.urlopen(request, timeout=30)
 
 
-def _download(url: str, part: Path, size: int, progress) -> None:
+def download(
+    url: str, part: Path, size: int, progress: Callable[[int, int], None] | None = None
+) -> None:
+    """Get ``url`` of ``size`` bytes into ``part``, going on where an earlier try stopped.
+
+    Raises ``ConnectionError`` when the connection closes early, else what urllib raises.
+    """
     done = part.stat().st_size if part.exists() else 0
     if done > size:  # not the file we know: start over
         part.unlink()

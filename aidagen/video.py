@@ -20,6 +20,7 @@ from fractions import Fraction
 from html import escape
 from itertools import chain
 from pathlib import Path
+from typing import no_type_check
 
 import av
 import numpy as np
@@ -57,6 +58,7 @@ _FAILURES = (av.error.FFmpegError, OSError)
 # ------------------------------------------------------------------------------------ writing
 
 
+@no_type_check  # what users give is checked by hand, in sentences, in tests as well
 class Writer:
     """Writes an mp4 frame by frame; the file appears complete, or not at all.
 
@@ -187,6 +189,7 @@ class Writer:
                 part.unlink(missing_ok=True)
 
 
+@no_type_check
 def write(
     path: str | os.PathLike,
     frames: Iterable[Frame],
@@ -240,6 +243,7 @@ def _cannot_write(path: Path, error: BaseException) -> VideoError:
     return VideoError(f"{path} could not be written ({reason}); nothing was left behind.")
 
 
+@no_type_check
 def _pixels(frame: Frame, what: str) -> np.ndarray:
     """``(H, W, 3)`` uint8 of one frame given in any way this module takes."""
     if not isinstance(frame, Tensor):
@@ -262,6 +266,7 @@ def _pixels(frame: Frame, what: str) -> np.ndarray:
     return frame.permute(1, 2, 0).contiguous().numpy()
 
 
+@no_type_check
 def marked(frame: Frame) -> UInt8[Tensor, "3 H W"]:
     """The frame with the visible mark, as `Writer` puts it there; see `aidagen.mark`."""
     pixels = stamp(_pixels(frame, "the frame"))
@@ -271,6 +276,7 @@ def marked(frame: Frame) -> UInt8[Tensor, "3 H W"]:
 # ---------------------------------------------------------------------------- looking at clips
 
 
+@no_type_check
 def contact_sheet(
     frames: Iterable[Frame] | UInt8[Tensor, "T 3 H W"] | Float[Tensor, "T 3 H W"],
     columns: int,
@@ -307,6 +313,7 @@ def contact_sheet(
     return sheet
 
 
+@no_type_check
 def html(
     clip: str | os.PathLike | Iterable[Frame],
     fps: float | None = None,

@@ -60,9 +60,8 @@ def rows(seconds: float):
 
 def animation_rows(seconds: float):
     """The animator with one frame at a time and with sixteen, on the first model of the zoo."""
-    from aidagen.animation import Animator
-
     from aidagen import zoo
+    from aidagen.animation import Animator
 
     for name in zoo.names():
         if not name.startswith("fomm"):

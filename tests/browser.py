@@ -49,7 +49,7 @@ def chromium():
 
 
 @contextlib.contextmanager
-def server(root, profile="smoke", seconds=90):
+def server(root, profile="smoke", seconds=180):
     """Serve ``root`` as `make lab` does; yields the address, for instance to append /lab."""
     with contextlib.closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
@@ -70,12 +70,14 @@ def server(root, profile="smoke", seconds=90):
         wait_for_port(port, process, log_path, seconds)
         yield f"http://127.0.0.1:{port}"
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGTERM)
+        process.terminate()
         try:
             process.wait(20)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
+            process.kill()
+            process.wait(5)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # kernels that outlived their server
 
 
 def wait_for_port(port, process, log_path, seconds):
@@ -107,7 +109,7 @@ class LabPage:
         self.page = page
         self.address = address
         self.console = []  # error messages of the browser's console
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(120_000)
         page.on("console", lambda m: self._note(m.text) if m.type == "error" else None)
         page.on("pageerror", lambda error: self._note(str(error)))
 

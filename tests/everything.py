@@ -58,8 +58,9 @@ class Stages:
             outcome = "failed" if kinds & {"failure", "error"} else "passed"
             counted["skipped" if "skipped" in kinds else outcome] += 1
             name = case.get("classname", "") + " " + case.get("name", "")
-            if lecture := re.search(r"\b(\d\d_[a-z0-9_]+?)(?:\.ipynb|\b)", name):
-                self.lectures[lecture[1]] += float(case.get("time", 0))
+            lecture = re.search(r"\b\d\d_[a-z0-9_]+", name)
+            if lecture and (ROOT / "course" / f"{lecture[0]}.py").exists():
+                self.lectures[lecture[0]] += float(case.get("time", 0))
         return counted
 
     def close(self):

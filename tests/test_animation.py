@@ -203,3 +203,20 @@ def test_running_out_of_memory_is_told(model, monkeypatch):
     monkeypatch.setattr(model, "render", full)
     with pytest.raises(AnimationError, match="smaller batch"):
         list(animator.animate(DRIVING))
+
+
+def test_first_order_motion_is_animated_with_all_its_intermediates():
+    fomm = pytest.importorskip("aidagen.models.fomm")
+    torch.manual_seed(0)
+    config = fomm.fomm_tiny()
+    model = fomm.FOMM(config).eval()
+    source, size = picture(0, 0, 80), config.size
+    got = list(Animator(model, source, batch=2).animate(prepare(DRIVING, size)[:3]))
+    assert [each.image.shape for each in got] == [(3, size, size)] * 3
+    assert got[0].flow.shape[-1] == 2 and got[0].flow.ndim == 3
+    encoded = model.encode(prepare(source, size)[None])
+    motion = model.motion(prepare(DRIVING, size)[:3])
+    first = type(motion)(*(None if each is None else each[:1] for each in motion))
+    expected = model.render(encoded, model.relative(motion, first, encoded))
+    assert torch.allclose(got[2].image, expected.image[2], atol=1e-5)
+    assert torch.allclose(got[2].motion.points, expected.motion.points[2], atol=1e-5)

@@ -209,6 +209,7 @@ def test_wrong_names_and_options_are_told_in_a_sentence(files, capsys):
         (["--batch", "many"], "many"),
         (["--size", "7"], "7"),
         (["--device", "abacus"], "abacus"),
+        (["--device", "meta"], "meta"),
         (["--speed", "9"], "--speed"),
     ):
         assert word in refused(capsys, animate("face.png", "drive.mp4", "out.mp4", *options))
@@ -248,16 +249,16 @@ def start(*arguments, size=16, delay=0.0) -> subprocess.Popen:
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_signals_leave_no_partial_file(files, number, code):
-    encode(files / "long.mp4", moving(300))
+    encode(files / "long.mp4", moving(150))
     process = start(
         *("animate", "face.png", "long.mp4", "out.mp4", "--model", NAME, "--batch", "1"), delay=0.05
     )
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not any(Path(n).stat().st_size > 0 for n in os.listdir() if n.endswith(".part")):
         assert process.poll() is None and time.monotonic() < deadline, process.communicate()
         time.sleep(0.05)  # until the file is being written
     process.send_signal(number)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=300)
     assert process.returncode == code
     assert out.startswith("peak") or out == ""
     assert "Traceback" not in err
@@ -282,8 +283,11 @@ def test_python_dash_m_aidagen(files):
 
 
 def seconds(code: str) -> float:
-    """Time that `code` takes in a fresh interpreter, without the interpreter's own start."""
-    script = f"import time; t = time.perf_counter(); {code}; print(time.perf_counter() - t)"
+    """Seconds of computing that `code` takes in a fresh interpreter, beside its own start.
+
+    Computing, so that the test holds on a machine that is busy with something else.
+    """
+    script = f"import time; t = time.process_time(); {code}; print(time.process_time() - t)"
     runs = (
         subprocess.run([sys.executable, "-c", script], capture_output=True, env=ENVIRONMENT)
         for _ in range(3)
@@ -360,13 +364,32 @@ def test_evaluate_prints_a_table_or_json(monkeypatch, capsys):
 
 def test_train_passes_its_options_on(monkeypatch, capsys, tmp_path):
     asked = []
-    stand_in(monkeypatch, "training", run=lambda preset, **given: asked.append((preset, given)))
+
+    def run(preset, *, report, **given):
+        asked.append((preset, given))
+        report({"step": 50, "perceptual": 1.5})
+        return tmp_path / "p.safetensors"
+
+    stand_in(monkeypatch, "training", run=run)
     assert cli.main(["train", "fomm-faces-64"]) == 0
-    arguments = "train p --devices 2 --profile smoke --minutes 0.5 --fresh --out".split()
-    assert cli.main([*arguments, str(tmp_path)]) == 0
-    default = dict(devices=1, profile=None, minutes=None, resume=True, out=None)
-    given = dict(devices=2, profile="smoke", minutes=0.5, resume=False, out=tmp_path)
-    assert asked == [("fomm-faces-64", default), ("p", given)]
+    shown = capsys.readouterr().out
+    assert "step 50  perceptual 1.5" in shown and "p.safetensors" in shown
+    arguments = "train p --devices 2 --profile smoke --minutes 0.5 --fresh --install --out".split()
+    assert cli.main([*arguments, str(tmp_path), "--steps", "7", "--precision", "bf16-mixed"]) == 0
+    names = "out minutes steps devices precision profile fresh install".split()
+    assert asked == [
+        (
+            "fomm-faces-64",
+            dict(
+                zip(names, [None, None, None, 1, "32-true", "lecture", False, False], strict=True)
+            ),
+        ),
+        (
+            "p",
+            dict(zip(names, [tmp_path, 0.5, 7, 2, "bf16-mixed", "smoke", True, True], strict=True)),
+        ),
+    ]
+    capsys.readouterr()
     assert "--fresh" in refused(capsys, cli.main(["train", "p", "--fresh", "--resume"]))
 
     def stop(preset, **given):

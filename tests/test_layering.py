@@ -18,7 +18,6 @@ FLOORS = {
     "teaching": 4,
     "zoo": 3,
     "animation": 3,
-    "footage": 3,
     "training": 3,
     "evaluation": 3,
     "datasets": 2,
@@ -33,6 +32,7 @@ FLOORS = {
     "keypoints": 0,
     "kernels": 0,
     "video": 0,
+    "footage": 0,
     "audio": 0,
     "mark": 0,
     "render": 0,
@@ -40,7 +40,7 @@ FLOORS = {
     "__init__": 0,
 }
 PREFIXES = {"render_": 0, "judges_": 1, "fomm_": 1.5}  # a module that outgrew its file
-LINES = {"models": 500}  # one system per file, top to bottom; everything else stays under 400
+LINES = {"models": 520}  # one system per file, top to bottom; everything else stays under 400
 FORBIDDEN = {"utils", "util", "base", "common", "manager", "helpers", "misc", "tools", "core"}
 
 MODULES = sorted(PACKAGE.rglob("*.py"))

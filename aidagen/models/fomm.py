@@ -380,6 +380,7 @@ class LossWeights(NamedTuple):
     adversarial: float = 0.0
     feature_matching: float = 10.0
     pixels: float = 0.0  # ours, for small pictures: plain L1
+    warp: float = 0.0  # ours: L1 of the warped source alone, so that the flow learns first
 
 
 def generator_loss(
@@ -397,6 +398,13 @@ def generator_loss(
         terms["perceptual"] = weights.perceptual * perceptual(rendering.image, driving)
     if weights.pixels:
         terms["pixels"] = weights.pixels * F.l1_loss(rendering.image, driving)
+    if weights.warp:
+        # four scales: a limb that is off by more than its width still feels where it should be
+        scales = [
+            F.l1_loss(F.avg_pool2d(rendering.deformed, n), F.avg_pool2d(driving, n))
+            for n in (1, 2, 4, 8)
+        ]
+        terms["warp"] = weights.warp * sum(scales)
     if weights.adversarial:
         points = rendering.motion.points.detach()
         fake, score = model.discriminator(rendering.image, points)

@@ -121,7 +121,10 @@ def trust(root: Path) -> None:
 
 
 def serve(root: Path | str | None = None, port: int = 8888, browser: bool = True) -> int:
-    """Serve JupyterLab on the course folder ``root`` until it is stopped; returns its status.
+    """Serve JupyterLab on the course folder ``root`` until it is stopped.
+
+    On POSIX this process becomes the server, so that a signal to it ends the server; elsewhere
+    the server's exit status is returned.
 
     ``root`` is the folder that holds ``notebooks/``: by default the current folder or one
     above it, else the one this package lies in. The next free port from ``port`` on is taken.
@@ -141,6 +144,9 @@ def serve(root: Path | str | None = None, port: int = 8888, browser: bool = True
     first = start_notebook(root)
     line = command(root, free_port(port), browser, first)
     print(f"aidagen: JupyterLab opens {first or 'the course folder'}; Ctrl-C ends it.", flush=True)
+    if os.name == "posix":
+        os.chdir(root)
+        os.execve(line[0], line, environment)
     try:
         return subprocess.call(line, env=environment, cwd=root)
     except KeyboardInterrupt:

@@ -1,0 +1,72 @@
+import pytest
+import torch
+from torch.autograd import gradcheck
+
+from aidagen import grids, keypoints
+
+
+def test_soft_argmax_finds_a_sharp_peak():
+    logits = torch.zeros(1, 2, 9, 9)
+    logits[0, 0, 2, 6] = logits[0, 1, 8, 0] = 10
+    points, heatmap = keypoints.soft_argmax(logits, temperature=0.1)
+    torch.testing.assert_close(points[0], torch.tensor([[0.5, -0.5], [-1.0, 1.0]]), atol=1e-5, rtol=0)
+    torch.testing.assert_close(heatmap.sum((2, 3)), torch.ones(1, 2))
+
+
+def test_soft_argmax_inverts_gaussian_maps():
+    points = torch.tensor([[[0.3, -0.2], [-0.4, 0.5]]])
+    maps = keypoints.gaussian_maps(points, 32, 32)
+    found, _ = keypoints.soft_argmax(maps.log(), temperature=1.0)
+    torch.testing.assert_close(found, points, atol=1e-3, rtol=0)
+
+
+def test_gradcheck_soft_argmax():
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(1, 2, 4, 5, generator=generator, dtype=torch.float64).requires_grad_()
+    assert gradcheck(lambda x: keypoints.soft_argmax(x, 0.5)[0], (logits,))
+
+
+def test_hull_scale_is_the_ratio_of_sizes():
+    square = torch.tensor([[0.0, 0], [1, 0], [1, 1], [0, 1], [0.5, 0.5]])
+    assert keypoints.hull_scale(0.5 * square + 3, square) == pytest.approx(0.5)
+    with pytest.raises(keypoints.KeypointError, match="three keypoints"):
+        keypoints.hull_scale(torch.zeros(5, 2), square)
+
+
+def test_relative_motion_of_nothing_is_the_source():
+    generator = torch.Generator().manual_seed(1)
+    source, first = torch.rand(2, 1, 4, 2, generator=generator)
+    turned, started = torch.randn(2, 1, 4, 2, 2, generator=generator)
+    torch.testing.assert_close(keypoints.relative_points(source, first, first), source)
+    same = keypoints.relative_jacobians(turned, started, started)
+    torch.testing.assert_close(same, turned, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("tps", [0.0, 0.01])
+def test_random_transform_jacobian_is_its_derivative(tps):
+    generator = torch.Generator().manual_seed(2)
+    transform = keypoints.RandomTransform.sample(1, generator=generator, sigma_tps=tps)
+    z = torch.tensor([[[0.13, -0.57], [0.31, 0.44]]])
+    found = torch.autograd.functional.jacobian(transform.points, z)  # (1, N, 2, 1, N, 2)
+    for n in range(2):
+        torch.testing.assert_close(transform.jacobian(z)[0, n], found[0, n, :, 0, n])
+
+
+def test_random_transform_frame_shows_at_z_what_the_picture_shows_at_t_of_z():
+    generator = torch.Generator().manual_seed(3)
+    transform = keypoints.RandomTransform.sample(1, generator=generator, sigma_affine=0.1)
+    grid = grids.identity_grid(65, 65)
+    ramp = grid.permute(2, 0, 1)[None]  # a picture whose colour is its place
+    shown = transform.frame(ramp)
+    z = grid[20:45:6, 20:45:6].reshape(1, -1, 2)
+    expected = transform.points(z)[0]
+    found = shown[0].permute(1, 2, 0)[20:45:6, 20:45:6].reshape(-1, 2)
+    torch.testing.assert_close(found, expected, atol=2e-3, rtol=0)
+
+
+def test_random_transform_repeats_with_its_seed():
+    a, b = (
+        keypoints.RandomTransform.sample(3, generator=torch.Generator().manual_seed(7))
+        for _ in range(2)
+    )
+    assert torch.equal(a.theta, b.theta) and torch.equal(a.weights, b.weights)
