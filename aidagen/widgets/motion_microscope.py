@@ -38,8 +38,8 @@ OVERLAYS = {
     "flow": ("Movement", "flow"),
     "occlusion": ("Occlusion", "occlusion"),
     "masks": ("Mask", "masks"),
-    "deformed source": ("Source, only warped", "deformed"),
-    "none": ("Generated minus driving", "image"),
+    "deformed source": ("Warped source", "deformed"),
+    "none": ("Difference", "image"),
 }
 
 

@@ -8,13 +8,17 @@ Colours hold for colour-blind readers: keypoints carry numbers, movement runs fr
 and from dark to light, maps use cividis.
 """
 
+import io
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from aidagen import grids
+from aidagen import grids, video
 from aidagen.errors import AidagenError
 
 Picture = UInt8[np.ndarray, "S S 3"]
@@ -62,7 +66,8 @@ def draw_points(
 ) -> Picture:
     """Numbered dots, from 1 on; ``chosen`` (from 0) gets a white ring."""
     canvas, draw, at = _canvas(picture, points, pixels)
-    radius, font = _FINE * len(picture) / 60, _font(_FINE * max(9, len(picture) // 22))
+    radius = _FINE * len(picture) / 60
+    font = ImageFont.load_default(_FINE * max(9, len(picture) // 22))
     for k, (x, y) in enumerate(at):
         grow = 1.5 if k == chosen else 1.0
         edge = CHOSEN if k == chosen else "black"
@@ -218,6 +223,36 @@ def stretch_and_turn(matrix: Float[np.ndarray, "2 2"]) -> tuple[float, float]:
     return float(s[0]), float(np.degrees(np.arctan2(rotation[1, 0], rotation[0, 0])))
 
 
+def sheet(
+    pictures: Sequence[Tensor | Picture],
+    columns: int,
+    labels: Sequence[str] | None = None,
+    *,
+    size: int = 128,
+    generated: Sequence[int] = (),
+) -> Image.Image:
+    """Pictures in rows of ``columns``, over their labels; for a notebook, see `still`.
+
+    Tensors ``(3, h, w)`` are enlarged to ``size``, screen pictures taken as they are; those whose
+    places in the list are in ``generated`` get the visible mark of what a model made.
+    """
+    cells = []
+    for i, picture in enumerate(pictures):
+        pixels = enlarge(picture, size) if isinstance(picture, Tensor) else picture
+        cell = torch.from_numpy(pixels).permute(2, 0, 1)
+        cells.append(video.marked(cell) if i in generated else cell)
+    return video.contact_sheet(cells, columns, labels)
+
+
+def still(image: Image.Image, alt: str | None = None) -> Any:
+    """A picture as a notebook shows it: a PNG that looks the same in every run."""
+    from IPython.display import Image as Display
+
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", optimize=True)
+    return Display(buffer.getvalue(), alt=alt)
+
+
 def _canvas(picture: np.ndarray, points: np.ndarray, pixels: int):
     if picture.ndim != 3 or picture.shape[0] != picture.shape[1] or picture.shape[2] != 3:
         raise OverlayError(f"A picture (S, S, 3) was expected, not {picture.shape}.")
@@ -239,7 +274,3 @@ def _reduced(canvas: Image.Image, size: int) -> np.ndarray:
 def _enlarge_array(values: np.ndarray, size: int) -> np.ndarray:
     picture = Image.fromarray((values * 255).round().astype(np.uint8))
     return np.array(picture.resize((size, size), Image.Resampling.BILINEAR))
-
-
-def _font(points: int) -> ImageFont.ImageFont:
-    return ImageFont.load_default(points)
