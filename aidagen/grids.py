@@ -13,7 +13,7 @@ Published weights of this family were trained with ``align_corners=True``, then 
 while their authors' later demo ran under ``False``; ``warp`` therefore takes the switch.
 """
 
-from typing import Literal
+from typing import Literal, no_type_check
 
 import torch
 import torch.nn.functional as F
@@ -46,6 +46,7 @@ def _axis(n: int, device, dtype) -> Tensor:
     return steps * (2.0 / (n - 1)) - 1.0 if n > 1 else torch.zeros_like(steps)
 
 
+@no_type_check
 def affine_grid(theta: Float[Tensor, "B 2 3"], height: int, width: int) -> Float[Tensor, "B H W 2"]:
     """The grid ``A z + t`` for ``theta = [A | t]``: output pixel z reads the source there."""
     if theta.shape[-2:] != (2, 3):
@@ -70,6 +71,7 @@ def local_affine_grids(
     return offset + points_to[:, :, None, None]
 
 
+@no_type_check  # what it is given is checked by hand, in sentences
 def warp(
     image: Float[Tensor, "B C H W"],
     grid: Float[Tensor, "B h w 2"],

@@ -5,6 +5,7 @@ centres; a Jacobian is a row-major 2 x 2 matrix.
 """
 
 from dataclasses import dataclass
+from typing import no_type_check
 
 import torch
 from jaxtyping import Float
@@ -19,6 +20,7 @@ class KeypointError(AidagenError):
     """Keypoints of the wrong shape."""
 
 
+@no_type_check  # what it is given is checked by hand, in sentences
 def soft_argmax(
     logits: Float[Tensor, "B K H W"], temperature: float = 0.1
 ) -> tuple[Float[Tensor, "B K 2"], Float[Tensor, "B K H W"]]:

@@ -16,7 +16,7 @@ Features = Callable[[Tensor], Sequence[Tensor]]
 class ImagePyramid(nn.Module):
     """The picture at several scales by the family's anti-aliased downsampling."""
 
-    def __init__(self, scales: Sequence[float] = (1, 0.5, 0.25, 0.125), channels: int = 3):
+    def __init__(self, scales: Sequence[float] = (1.0, 0.5, 0.25, 0.125), channels: int = 3):
         super().__init__()
         self.downs = nn.ModuleList(AntiAlias(channels, scale) for scale in scales)
 
@@ -34,7 +34,7 @@ class PerceptualPyramid(nn.Module):
     def __init__(
         self,
         features: nn.Module,
-        scales: Sequence[float] = (1, 0.5, 0.25, 0.125),
+        scales: Sequence[float] = (1.0, 0.5, 0.25, 0.125),
         weights: Sequence[float] | None = None,
     ):
         super().__init__()
@@ -90,7 +90,7 @@ def equivariance_points(
     points_transformed: Float[Tensor, "B K 2"],
     transform: RandomTransform,
 ) -> Float[Tensor, ""]:
-    """``|p - T(p_T)|``: points found in the transformed frame, brought back, are where they were."""
+    """``|p - T(p_T)|``: points found in the transformed frame, brought back, are unmoved."""
     return (points - transform.points(points_transformed)).abs().mean()
 
 

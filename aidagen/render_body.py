@@ -19,6 +19,7 @@ from jaxtyping import Float, Int
 from scipy import sparse
 
 from aidagen.errors import AidagenError
+from aidagen.sources import home
 
 PHENOTYPES = (
     "gender age muscle weight height proportions cupsize firmness african asian caucasian".split()
@@ -57,7 +58,7 @@ class Body:
     """anny with helpers attached; build it once (`body()`), pose it often.
 
     The first build on a machine reads thousands of small files (some minutes); later ones take
-    a second from anny's cache (the folder in the environment variable ANNY_CACHE_DIR).
+    a second from anny's cache (ANNY_CACHE_DIR, or the folder `anny` of `sources.home()`).
     """
 
     def __init__(self):
@@ -157,7 +158,7 @@ class Body:
             motion=bones @ np.linalg.inv(still)[None],
         )
 
-    # ---- the surface ------------------------------------------------------------------------------
+    # ---- the surface ----------------------------------------------------------------------------
     @cached_property
     def normal_matrix(self) -> sparse.csr_matrix:
         """(V, F) sum of the skin and eye faces around each vertex."""
@@ -329,5 +330,5 @@ class Body:
 @lru_cache(maxsize=1)
 def body() -> Body:
     """The one body of this process, built at first use."""
-    os.environ.setdefault("ANNY_CACHE_DIR", str(Path.home() / ".cache/aidagen/anny"))
+    os.environ.setdefault("ANNY_CACHE_DIR", str(home() / "anny"))
     return Body()

@@ -278,7 +278,7 @@ def _glasses(body: Body, rest: np.ndarray, look: Look) -> list[Piece]:
         inner.append(rim[np.argmin(sign * rim[:, 0])])
         outer.append(rim[np.argmax(sign * rim[:, 0])])
         if look.glasses == "dark":
-            fan = np.stack([np.broadcast_to(centre + [0, 0.001, 0], rim.shape), rim])
+            fan = np.stack([np.broadcast_to(np.add(centre, (0, 0.001, 0)), rim.shape), rim])
             pieces.append(_piece(fan, LENS, (0.03, 0.03, 0.035)))
     t = np.linspace(0, 1, 9)[:, None]
     bridge = inner[0] * (1 - t) + inner[1] * t + np.array([0, 0, 0.004]) * np.sin(np.pi * t)
@@ -288,7 +288,7 @@ def _glasses(body: Body, rest: np.ndarray, look: Look) -> list[Piece]:
         on = ear[sign * ear[:, 0] > 0]
         rest_on = np.array([on[:, 0].mean(), on[:, 1].mean(), np.quantile(on[:, 2], 0.85)])
         rest_on[0] = sign * max(abs(rest_on[0]), abs(end[0]) + 0.004)
-        up = end + [0, 0, 0.5 * high * scale]
+        up = np.add(end, (0, 0, 0.5 * high * scale))
         pieces.append(_tube(up * (1 - t) + rest_on * t, thick, look.glasses_colour))
     return pieces
 

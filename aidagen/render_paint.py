@@ -158,7 +158,8 @@ def regions(body: Body) -> dict[str, Float[np.ndarray, "512 512"]]:
     lid_up = np.concatenate([np.linspace(marks[a], marks[b], 8)
                              for a, b in ((42, 43), (43, 44), (44, 45))])
     lash = np.full(z.shape, 1.0, np.float32)
-    lash[close | (face & (z > 0.715))] = cKDTree(lid_up).query(side[close | (face & (z > 0.715))])[0]
+    near_eye = face & (z > 0.715)
+    lash[near_eye] = cKDTree(lid_up).query(side[near_eye])[0]
 
     lips = gaussian_filter(body.mask("lips"), 0.75)
     az, _ = angles(p)
@@ -211,7 +212,7 @@ def cloth_mask(body: Body, look: Look) -> Float[np.ndarray, "512 512"]:
         edge = edge - 2.2 * np.maximum(0.028 - abs(x), 0) * (y < -0.02)
     if c.neckline == "wide":
         edge = edge - 0.035 * smooth(-y, 0.0, 0.06) * smooth(abs(x), 0.14, 0.1)
-    arm = abs(x) > 0.14
+    arm = (abs(x) > 0.14) & (z > 0.1)
     sleeve = abs(x) < 0.17 + 0.23 * c.sleeve
     covered = smooth(edge - z, -0.003, 0.003) * (~arm | sleeve)
     bare_leg = (z < -0.35 * c.leg - 0.3) & (z > -0.76)
@@ -242,7 +243,7 @@ def paint(body: Body, look: Look, hairline) -> UInt8[np.ndarray, "512 512 4"]:
     which hair grows (None: no hair)."""
     rng = np.random.default_rng([look.seed, 1])
     p, r = surface(body), regions(body)
-    x, y, z = np.moveaxis(p, -1, 0)
+    z = p[..., 2]
     skin, hair = np.asarray(look.skin, np.float32), np.asarray(look.hair_colour, np.float32)
     image = np.empty((SIZE, SIZE, 4), np.float32)
     blotch = 1 + 0.035 * waves(p, 18, rng)[..., None] + 0.02 * waves(p, 70, rng)[..., None]

@@ -8,7 +8,14 @@ from jaxtyping import Float
 
 from aidagen.render_body import DETAILS
 from aidagen.render_paint import (
-    HAIRS, IRISES, NECKLINES, PATTERNS, SKINS, Clothes, Colour, Look,
+    HAIRS,
+    IRISES,
+    NECKLINES,
+    PATTERNS,
+    SKINS,
+    Clothes,
+    Colour,
+    Look,
 )
 
 SHORT = ("short", "side", "quiff", "buzz", "curly", "afro", "receding", "bald", "fringe")

@@ -30,7 +30,8 @@ float lit() {
     return sum / 9.;
 }
 void main() {
-    vec3 V = normalize(eye - P), n = length(N) > 1e-4 ? normalize(N) : V, base; float gloss = .1, wrap = .1, power = 12.;
+    vec3 V = normalize(eye - P), n = length(N) > 1e-4 ? normalize(N) : V, base;
+    float gloss = .1, wrap = .1, power = 12.;
     if (dot(n, V) < 0. && (K > 4.5)) n = -n;
     if (K < .5) {                                   // skin and cloth
         vec4 t = texture(paint, UV); base = t.rgb; gloss = t.a; wrap = .3 * gloss + .15;

@@ -45,7 +45,7 @@ class Preset:
     batch: int = 8
     rate: float = 8e-4
     weights: fomm.LossWeights = field(default_factory=fomm.LossWeights)
-    scales: tuple[float, ...] = (1,)  # of the perceptual pyramid
+    scales: tuple[float, ...] = (1.0,)  # of the perceptual pyramid
     across: float = 0.2  # share of pairs from two clips of the same person or character
     jitter: float = 0.1  # of colours, the same for both frames
     sigma_affine: float = 0.1  # of the equivariance loss; published: 0.05
@@ -60,7 +60,7 @@ SMALL = fomm.LossWeights(
 
 PRESETS: dict[str, Preset] = {
     "fomm-faces-64": Preset(
-        fomm.fomm_tiny(), {"faces": 0.6, "heads": 0.4}, steps=4500, weights=SMALL
+        fomm.fomm_tiny(), {"faces": 0.6, "heads": 0.4}, steps=4000, weights=SMALL
     ),
     "fomm-cartoons-64": Preset(
         fomm.fomm_tiny(), {"cartoons": 1.0}, steps=3600, weights=SMALL, across=0.5, jitter=0.2

@@ -88,9 +88,9 @@ def load(name: str, device: str = "auto") -> nn.Module:
     try:
         state = load_file(file)
     except (SafetensorError, OSError) as error:
-        raise ZooError(f"{file} cannot be read ({error}); get it again from the project.") from error
+        raise ZooError(f"{file} cannot be read ({error}); fetch the project again.") from error
     if found.get("system") != "fomm":
-        raise ZooError(f"The card of {name} names the system {found.get('system')!r}, unknown here.")
+        raise ZooError(f"The card of {name} names a system unknown here: {found.get('system')!r}.")
     model = fomm.FOMM(_config(found["config"]))
     _load(model, state, file.name)
     return model.to(globals()["device"](device)).eval()

@@ -17,7 +17,7 @@ from aidagen.errors import AidagenError
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=heads.PACK, help="folder to write")
-    parser.add_argument("--clips", type=int, default=192, help="people in all (default 192)")
+    parser.add_argument("--clips", type=int, default=184, help="people in all (default 184)")
     parser.add_argument("--size", type=int, default=64, help="height and width (default 64)")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()

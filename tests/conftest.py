@@ -13,7 +13,7 @@ import pytest
 
 # the shapes in the signatures of aidagen hold in every call that a test makes
 if os.environ.get("AIDAGEN_SHAPES", "1") == "1":
-    jaxtyping.install_import_hook("aidagen", "beartype.beartype")
+    jaxtyping.install_import_hook("aidagen", "shapes.check")
 
 
 @pytest.fixture(autouse=True)

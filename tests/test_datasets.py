@@ -56,7 +56,7 @@ def test_a_damaged_clip_is_named(tmp_path):
     made = layout.finish_set(tmp_path, info, {"train": {"one": entry}})
     clip = made.clips("train")[0]
     clip.path.write_bytes(clip.path.read_bytes()[:100])
-    with pytest.raises(layout.DatasetError, match="one.mp4"):
+    with pytest.raises(layout.DatasetError, match=r"one\.mp4"):
         clip.frames()
 
 

@@ -9,7 +9,8 @@ def test_soft_argmax_finds_a_sharp_peak():
     logits = torch.zeros(1, 2, 9, 9)
     logits[0, 0, 2, 6] = logits[0, 1, 8, 0] = 10
     points, heatmap = keypoints.soft_argmax(logits, temperature=0.1)
-    torch.testing.assert_close(points[0], torch.tensor([[0.5, -0.5], [-1.0, 1.0]]), atol=1e-5, rtol=0)
+    wanted = torch.tensor([[0.5, -0.5], [-1.0, 1.0]])
+    torch.testing.assert_close(points[0], wanted, atol=1e-5, rtol=0)
     torch.testing.assert_close(heatmap.sum((2, 3)), torch.ones(1, 2))
 
 

@@ -14,7 +14,7 @@ class Edges(nn.Module):
 
 
 def test_perceptual_pyramid_adds_layers_and_scales():
-    loss = losses.PerceptualPyramid(Edges(), scales=(1, 0.5))
+    loss = losses.PerceptualPyramid(Edges(), scales=(1.0, 0.5))
     x, y = torch.full((1, 3, 16, 16), 0.5), torch.full((1, 3, 16, 16), 0.25)
     # 0.25 at full size and (away from the padded border) at half; no edges but the border's
     value = loss(x, y)
@@ -27,7 +27,7 @@ def test_perceptual_pyramid_trains_neither_network_nor_target():
     wrapped = nn.Module()
     wrapped.forward = lambda x: [features(x)]
     wrapped.net = features
-    loss = losses.PerceptualPyramid(wrapped, scales=(1,)).train()
+    loss = losses.PerceptualPyramid(wrapped, scales=(1.0,)).train()
     image, target = torch.rand(1, 3, 8, 8, requires_grad=True), torch.rand(1, 3, 8, 8)
     before = features[1].running_mean.clone()
     loss(image, target.requires_grad_()).backward()

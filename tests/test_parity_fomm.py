@@ -22,7 +22,9 @@ def published(config: str, align_corners: bool, discriminator: str | None = None
     return zoo.load_published("fomm", name, parts, align_corners=align_corners)
 
 
-@pytest.mark.parametrize("part", ["vox-256/kp_detector", "mgif-256/generator", "vox-256/discriminator"])
+@pytest.mark.parametrize(
+    "part", ["vox-256/kp_detector", "mgif-256/generator", "vox-256/discriminator"]
+)
 def test_parity_fomm_fill_rule(part):
     """The rule gives the tensors the golden numbers were computed with."""
     keys = fill_keys(f"fomm/{part}")
@@ -76,7 +78,8 @@ def test_parity_fomm_forward(config, sampler):
 def test_parity_fomm_discriminator(config):
     golden = Golden("fomm_discriminators")
     model = fomm.FOMM(fomm.fomm_published(config), adversarial=True).eval()
-    state = {zoo._new_key(k): v for k, v in filled(fill_keys(f"fomm/{config}/discriminator")).items()}
+    original = filled(fill_keys(f"fomm/{config}/discriminator"))
+    state = {zoo._new_key(k): v for k, v in original.items()}
     model.discriminator.load_state_dict(state)
     features, scores = model.discriminator(images(11, 12), golden["input/kp_value"])
     for i, level in enumerate(features):

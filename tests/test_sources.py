@@ -7,6 +7,7 @@ import json
 import tarfile
 import threading
 import zipfile
+from typing import ClassVar
 
 import pytest
 
@@ -16,8 +17,8 @@ from aidagen import sources
 class Registry(http.server.BaseHTTPRequestHandler):
     """An npm and a PyPI in one; ``state`` says how it misbehaves."""
 
-    files: dict[str, bytes] = {}
-    state: dict = {}
+    files: ClassVar[dict[str, bytes]] = {}
+    state: ClassVar[dict] = {}
 
     def do_GET(self):
         host = f"http://127.0.0.1:{self.server.server_port}"
@@ -128,7 +129,7 @@ def test_another_file_than_the_pinned_one_is_refused(registry):
 
 def test_no_network_is_one_sentence(registry, monkeypatch):
     monkeypatch.setenv("NPM_CONFIG_REGISTRY", "http://127.0.0.1:9")
-    with pytest.raises(sources.SourceError, match="Could not download thing 1.0") as caught:
+    with pytest.raises(sources.SourceError, match="Could not download thing") as caught:
         sources.fetch("npm")
     assert "\n" not in str(caught.value)
 

@@ -3,7 +3,7 @@
     clips = load().clips("train")
     clips[0].frames(), clips[0].labels()
 
-192 people who do not exist (154 train, 15 val, 23 test; nobody is in two splits), one clip each:
+184 people who do not exist (144 train, 16 val, 24 test; nobody is in two splits), one clip each:
 32 frames at 12.5 frames per second, 64 x 64, head and shoulders, with large head motion, blinks,
 speech-like mouth movement, smiles and raised brows. They are anny figures (code Apache-2.0,
 MakeHuman data CC0) with procedural skin, hair, hats, glasses, beards, clothes, light and backdrop.
@@ -30,7 +30,7 @@ from pathlib import Path
 
 import numpy as np
 
-from aidagen.datasets.layout import ClipSet, finish_set, write_clip
+from aidagen.datasets.layout import ClipSet, DatasetError, finish_set, write_clip
 
 FPS = Fraction(25, 2)
 FRAMES = 32
@@ -133,7 +133,8 @@ def clip(renderer, seed: int, index: int) -> tuple[Iterator[np.ndarray], Callabl
 
     def frames():
         for t in range(FRAMES):
-            pictures.append(renderer.draw(figure, posed, t, camera.moved(shift[t]), light, backdrop))
+            seen = camera.moved(shift[t])
+            pictures.append(renderer.draw(figure, posed, t, seen, light, backdrop))
             yield pictures[-1].image
 
     def labels():
@@ -156,35 +157,56 @@ def clip(renderer, seed: int, index: int) -> tuple[Iterator[np.ndarray], Callabl
     return frames(), labels, worn
 
 
+def _finished(root: Path, size: int, seed: int) -> dict[str, dict]:
+    """Entries of the clips that are already in ``root``, whether the set was finished or not."""
+    known: dict[str, dict] = {}
+    if (root / "dataset.json").exists():
+        info = ClipSet(root).info
+        if (info.get("size"), info.get("seed")) != (size, seed):
+            raise DatasetError(
+                f"{root} holds heads of size {info.get('size')} and seed {info.get('seed')}, not "
+                f"{size} and {seed}; choose another folder with --out."
+            )
+        for entries in info["clips"].values():
+            known.update(entries)
+    for note in (root / "unfinished").glob("*.json"):
+        told = json.loads(note.read_text())
+        if (told["size"], told["seed"]) == (size, seed):
+            known[note.stem] = told["entry"]
+    return known
+
+
 def make(
-    root: str | Path, clips: int = 192, size: int = 64, seed: int = 0, progress: bool = True
+    root: str | Path, clips: int = 184, size: int = 64, seed: int = 0, progress: bool = True
 ) -> ClipSet:
     """Render the set into ``root``; clips already finished there are kept.
 
-    8 % of the people go to val, 12 % to test. Deterministic for a seed and an OpenGL driver.
+    Of every 25 people 3 go to test, 2 to val. Deterministic for a seed and an OpenGL driver; a
+    person is the same, and in the same split, however many there are, so a set can grow.
     """
     from tqdm import tqdm
 
     from aidagen.render import DETAILS, PHENOTYPES, Renderer
 
     root = Path(root)
-    renderer = Renderer((size, size), supersample=3)
     unfinished = root / "unfinished"
     unfinished.mkdir(parents=True, exist_ok=True)
+    known = _finished(root, size, seed)
+    renderer = None
     entries: dict[str, dict[str, dict]] = {"train": {}, "val": {}, "test": {}}
-    test, val = round(0.12 * clips), round(0.08 * clips)
     for index in tqdm(range(clips), desc="heads", unit="clip", disable=not progress):
-        split = "test" if index < test else "val" if index < test + val else "train"
+        split = "test" if index % 25 < 3 else "val" if index % 25 < 5 else "train"
         name = f"{index:04d}"
-        note = unfinished / f"{size}-{seed}-{name}.json"
-        if not note.exists():
+        if name not in known:
+            renderer = renderer or Renderer((size, size), supersample=3)
             frames, labels, worn = clip(renderer, seed, index)
             images = list(frames)
             entry = write_clip(root, split, name, images, labels(), fps=FPS, crf=18)
-            part = note.with_suffix(".part")
-            part.write_text(json.dumps({**entry, **worn}))
-            os.replace(part, note)
-        entries[split][name] = json.loads(note.read_text())
+            known[name] = {**entry, **worn}
+            part = unfinished / f"{name}.part"
+            part.write_text(json.dumps({"size": size, "seed": seed, "entry": known[name]}))
+            os.replace(part, unfinished / f"{name}.json")
+        entries[split][name] = known[name]
     info = {
         "name": "heads", "version": "1", "seed": seed, "size": size, "fps": float(FPS),
         "source": "rendered with anny 0.6 (Brégier et al., 2025; MakeHuman data)",

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Num
 from torch import Tensor
 
 from aidagen import sources
@@ -60,7 +60,7 @@ class BodyPose:
         self.input = self.network.get_input_details()[0]["index"]
         self.output = {tuple(o["shape"]): o["index"] for o in self.network.get_output_details()}
 
-    def __call__(self, images: Float[Tensor, "B 3 H W"]) -> BodyReading:
+    def __call__(self, images: Num[Tensor, "B 3 H W"]) -> BodyReading:
         """Read each picture; a picture that is not square is read in its bounding square, and
         then the mask is that of the bounding square."""
         images = as_images(images)

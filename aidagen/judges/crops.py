@@ -5,7 +5,7 @@ Three frames of reference, said once:
 * *edges* are fractions of the picture from its left/top edge (0) to its right/bottom one (1):
   what detectors speak; pixel j of W has its centre at (j + 0.5) / W;
 * *crop* coordinates are edges of a square box.
-Boxes are always (x, y, side, side) free squares: centre and side in *pixels* of the picture.
+Boxes are squares (centre x, centre y, side) in *pixels* of the picture, from its edges.
 """
 
 from __future__ import annotations
@@ -20,8 +20,6 @@ from aidagen.judges.features import JudgeError
 
 def as_images(images: Tensor) -> Float[Tensor, "B 3 H W"]:
     """Check a batch of pictures: float `(B, 3, H, W)` in [0, 1], or uint8, which is scaled."""
-    if images.ndim == 3:
-        images = images[None]
     if images.ndim != 4 or images.shape[1] != 3:
         raise JudgeError(
             f"A judge was given an array of shape {tuple(images.shape)}, but looks at RGB images "

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Num
 from torch import Tensor, nn
 
 from aidagen import sources
@@ -52,7 +52,13 @@ class FaceReading(NamedTuple):
 
 
 class FaceLandmarks(nn.Module):
-    """68 facial landmarks per picture; face-api's tiny detector and landmark network."""
+    """68 facial landmarks per picture; face-api's tiny detector and landmark network.
+
+    Measured on real 64 px faces (4 people, 240 frames): all found; 1.1 px from what dlib sees at
+    256 px, of which 0.8 px is a constant lift (jaw and brows most) that cancels when two readings
+    are compared; 0.06 px of jitter under noise of 2/255. On the rendered heads 99 % are found,
+    1.4 px from the exact visible points, with the same lift. About 50 ms a picture on one core.
+    """
 
     name = "landmarks68 (face-api)"
     unit = "px"
@@ -69,7 +75,7 @@ class FaceLandmarks(nn.Module):
         self.looks = looks
 
     @torch.no_grad()
-    def forward(self, images: Float[Tensor, "B 3 H W"]) -> FaceReading:
+    def forward(self, images: Num[Tensor, "B 3 H W"]) -> FaceReading:
         """Most confident face of each picture and its landmarks."""
         images = as_images(images)
         height, width = images.shape[-2:]
@@ -88,7 +94,7 @@ class FaceLandmarks(nn.Module):
         return FaceReading(points, square, score * found)
 
     def detect(
-        self, images: Float[Tensor, "B 3 H W"]
+        self, images: Num[Tensor, "B 3 H W"]
     ) -> tuple[Float[Tensor, "B 3"], Float[Tensor, " B"]]:
         """Best square (centre x, y, side in pixels from the edge) and its score, per picture."""
         height, width = images.shape[-2:]
@@ -125,7 +131,12 @@ def square_around(pixels: Float[Tensor, "B 68 2"], growth: float) -> Float[Tenso
 
 
 class Identity(nn.Module):
-    """Who is it: 128 numbers per face, near for one person and far for two (dlib's net)."""
+    """Who is it: 128 numbers per face, near for one person and far for two (dlib's net).
+
+    Measured at 64 px, Euclidean: real people 0.2 to 0.45 with themselves (0.45: hands before the
+    face), 0.78 to 0.90 with others; rendered heads 0.38 and 0.60, so rendered identities are
+    closer together. About 45 ms a face on one core.
+    """
 
     name = "identity (face-api, 128-d)"
     unit = "squared embedding distance (face-api, 128-d)"
@@ -137,7 +148,7 @@ class Identity(nn.Module):
 
     @torch.no_grad()
     def forward(
-        self, images: Float[Tensor, "B 3 H W"], points: Float[Tensor, "B 68 2"]
+        self, images: Num[Tensor, "B 3 H W"], points: Float[Tensor, "B 68 2"]
     ) -> Float[Tensor, "B 128"]:
         """Embeddings of the faces at `points` (of `FaceLandmarks`); NaN where those are NaN."""
         return _read_faces(self.network, images, points, self.growth, 128)
@@ -157,7 +168,7 @@ class Expression(nn.Module):
 
     @torch.no_grad()
     def forward(
-        self, images: Float[Tensor, "B 3 H W"], points: Float[Tensor, "B 68 2"]
+        self, images: Num[Tensor, "B 3 H W"], points: Float[Tensor, "B 68 2"]
     ) -> Float[Tensor, "B 7"]:
         """Probabilities for the faces at `points` (of `FaceLandmarks`); NaN where those are."""
         return _read_faces(self.network, images, points, self.growth, len(EXPRESSIONS))
@@ -208,7 +219,7 @@ class DlibLandmarks(nn.Module):
         )
 
     @torch.no_grad()
-    def forward(self, images: Float[Tensor, "B 3 H W"]) -> FaceReading:
+    def forward(self, images: Num[Tensor, "B 3 H W"]) -> FaceReading:
         """Best face of each picture and its landmarks; NaN where the detector finds none."""
         images = as_images(images)
         height, width = images.shape[-2:]

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Num
 from torch import Tensor, nn
 
 from aidagen import sources
@@ -266,7 +266,7 @@ class ScoringFeatures(nn.Module):
         self.num_features = 1280  # torchmetrics asks for it
         self.requires_grad_(False).eval()
 
-    def forward(self, images: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 1280"]:
+    def forward(self, images: Num[Tensor, "B 3 H W"]) -> Float[Tensor, "B 1280"]:
         images = images.float() / 255 if images.dtype == torch.uint8 else images
         size = (self.side, self.side)
         if images.shape[-2:] != size:

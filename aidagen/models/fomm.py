@@ -11,13 +11,15 @@ masks the occluded ones and paints what is missing.
 How this differs from the paper's code: the sampler's ``align_corners`` is explicit (True is how the
 published weights were trained); constants (anti-alias kernels) are not saved; Jacobians of the
 random transform are in closed form; ``blend`` and ``kp_padding`` are options for small pictures,
-off in every published config; everything else, sizes and keys included, is as published.
+off in every published config; everything else, sizes and keys included, is as published. Equations
+(4) and (6) carry the numbers of the authors' comments, the others were numbered from memory.
 
-Letters: B frames, K keypoints, C channels, H W pixels of the picture, h w of the motion map.
+Letters: B frames, K keypoints, J = K + 1 maps with the background first, C channels, H W pixels of
+the picture, h w of the motion map.
 """
 
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, no_type_check
 
 import torch
 import torch.nn.functional as F
@@ -98,10 +100,10 @@ class Rendering(NamedTuple):
     deformed: Float[Tensor, "B 3 H W"]  # the raw source, warped by the flow
     flow: Float[Tensor, "B h w 2"]  # where each place reads the source
     occlusion: Float[Tensor, "B 1 h w"] | None  # 1 visible in the source, 0 to be painted
-    masks: Float[Tensor, "B K+1 h w"]  # the mixture, background first
-    sparse_motion: Float[Tensor, "B K+1 h w 2"]  # one map a keypoint, identity first
-    sparse_deformed: Float[Tensor, "B K+1 3 h w"]
-    heatmaps: Float[Tensor, "B K+1 h w"]  # driving minus source bumps, zeros first
+    masks: Float[Tensor, "B J h w"]  # the mixture, background first
+    sparse_motion: Float[Tensor, "B J h w 2"]  # one map a keypoint, identity first
+    sparse_deformed: Float[Tensor, "B J 3 h w"]
+    heatmaps: Float[Tensor, "B J h w"]  # driving minus source bumps, zeros first
     motion: Motion
 
 
@@ -110,7 +112,7 @@ class Rendering(NamedTuple):
 
 def sparse_motions(
     source: Motion, driving: Motion, height: int, width: int
-) -> Float[Tensor, "B K+1 h w 2"]:
+) -> Float[Tensor, "B J h w 2"]:
     """One first-order map a keypoint from driving pixels into the source, the identity first."""
     grid = grids.identity_grid(
         height, width, device=driving.points.device, dtype=driving.points.dtype
@@ -127,7 +129,7 @@ def sparse_motions(
 
 def heatmap_differences(
     source: Motion, driving: Motion, height: int, width: int, variance: float
-) -> Float[Tensor, "B K+1 h w"]:
+) -> Float[Tensor, "B J h w"]:
     """Where something moves: the driving bumps minus the source's; zeros for the background."""
     # eq. (6): H_k(z) = exp(-|T_{D<-R}(p_k) - z|^2 / sigma) - exp(-|T_{S<-R}(p_k) - z|^2 / sigma)
     difference = keypoints.gaussian_maps(
@@ -137,10 +139,10 @@ def heatmap_differences(
 
 
 def mix(
-    masks: Float[Tensor, "B K+1 h w"], sparse_motion: Float[Tensor, "B K+1 h w 2"]
+    masks: Float[Tensor, "B J h w"], sparse_motion: Float[Tensor, "B J h w 2"]
 ) -> Float[Tensor, "B h w 2"]:
     """The dense flow: every place follows the keypoints that claim it."""
-    # eq. (8): T_{S<-D}(z) = M_0 z + sum_k M_k (T_{S<-R}(p_k) + J_k (z - T_{D<-R}(p_k)))
+    # eq. (7): T_{S<-D}(z) = M_0 z + sum_k M_k (T_{S<-R}(p_k) + J_k (z - T_{D<-R}(p_k)))
     return (masks[..., None] * sparse_motion).sum(1)
 
 
@@ -182,10 +184,10 @@ class KeypointDetector(nn.Module):
 class DenseMotion(NamedTuple):
     flow: Float[Tensor, "B h w 2"]
     occlusion: Float[Tensor, "B 1 h w"] | None
-    masks: Float[Tensor, "B K+1 h w"]
-    sparse_motion: Float[Tensor, "B K+1 h w 2"]
-    sparse_deformed: Float[Tensor, "B K+1 3 h w"]
-    heatmaps: Float[Tensor, "B K+1 h w"]
+    masks: Float[Tensor, "B J h w"]
+    sparse_motion: Float[Tensor, "B J h w 2"]
+    sparse_deformed: Float[Tensor, "B J 3 h w"]
+    heatmaps: Float[Tensor, "B J h w"]
 
 
 class DenseMotionNetwork(nn.Module):
@@ -209,15 +211,15 @@ class DenseMotionNetwork(nn.Module):
         self, small: Float[Tensor, "B 3 h w"], source: Motion, driving: Motion
     ) -> DenseMotion:
         b, _, h, w = small.shape
-        bumps = heatmap_differences(source, driving, h, w, self.config.variance)  # (B, K+1, h, w)
-        sparse = sparse_motions(source, driving, h, w)  # (B, K+1, h, w, 2)
+        bumps = heatmap_differences(source, driving, h, w, self.config.variance)  # (B, J, h, w)
+        sparse = sparse_motions(source, driving, h, w)  # (B, J, h, w, 2)
         k = sparse.shape[1]
-        copies = small[:, None].expand(-1, k, -1, -1, -1).flatten(0, 1)  # (B(K+1), 3, h, w)
+        copies = small[:, None].expand(-1, k, -1, -1, -1).flatten(0, 1)  # (BJ, 3, h, w)
         deformed = grids.warp(copies, sparse.flatten(0, 1), align_corners=self.config.align_corners)
-        deformed = deformed.unflatten(0, (b, k))  # (B, K+1, 3, h, w)
-        x = torch.cat([bumps[:, :, None], deformed], dim=2).flatten(1, 2)  # (B, (K+1)4, h, w)
+        deformed = deformed.unflatten(0, (b, k))  # (B, J, 3, h, w)
+        x = torch.cat([bumps[:, :, None], deformed], dim=2).flatten(1, 2)  # (B, 4J, h, w)
         x = self.hourglass(x)  # (B, C, h, w)
-        masks = self.mask(x).softmax(1)  # (B, K+1, h, w)
+        masks = self.mask(x).softmax(1)  # (B, J, h, w)
         occlusion = None if self.occlusion is None else self.occlusion(x).sigmoid()
         return DenseMotion(mix(masks, sparse), occlusion, masks, sparse, deformed, bumps)
 
@@ -254,7 +256,7 @@ class Generator(nn.Module):
             encoded.features, grids.resize_grid(dense.flow, h, w), align_corners=corners
         )  # (B, C, h, w)
         if dense.occlusion is not None:
-            x = x * _resize(dense.occlusion, h, w)  # eq. (9): xi' = O * warp(xi, T_{S<-D})
+            x = x * _resize(dense.occlusion, h, w)  # eq. (8): xi' = O * warp(xi, T_{S<-D})
         x = self.bottleneck(x)  # (B, C, h, w)
         for block in self.up_blocks:
             x = block(x)
@@ -320,6 +322,7 @@ class FOMM(nn.Module):
         small = self.generator.dense_motion_network.down(source)
         return Encoded(source, motion, small, self.generator.encode(source))
 
+    @no_type_check  # what it is given is checked by hand, in a sentence
     def motion(self, frames: Float[Tensor, "B 3 H W"]) -> Motion:
         """Keypoints and Jacobians of every frame."""
         if frames.ndim != 4 or frames.shape[1] != 3 or set(frames.shape[2:]) != {self.config.size}:
@@ -333,6 +336,7 @@ class FOMM(nn.Module):
         self, motion: Motion, first: Motion, encoded: Encoded, adapt_scale: bool = False
     ) -> Motion:
         """The source's own pose, moved as the driving frames moved since ``first``."""
+        # eq. (14): S_1 moves as D_1 -> D_t, p = p_S + (p_t - p_1), J = J_t J_1^-1 J_S
         source, scale = encoded.motion, 1.0
         if adapt_scale:
             scale = keypoints.hull_scale(source.points[0], first.points[0])
@@ -394,7 +398,7 @@ def generator_loss(
     """Every term, weighted; their sum is what detector and generator descend."""
     terms = {}
     if perceptual is not None and weights.perceptual:
-        # eq. (10): sum_i |N_i(D^) - N_i(D)|, at several scales
+        # eq. (9): sum_i |N_i(D^) - N_i(D)|, at several scales
         terms["perceptual"] = weights.perceptual * perceptual(rendering.image, driving)
     if weights.pixels:
         terms["pixels"] = weights.pixels * F.l1_loss(rendering.image, driving)
@@ -418,7 +422,7 @@ def generator_loss(
     moved = losses.equivariance_points(rendering.motion.points, found.points, transform)
     terms["equivariance_points"] = weights.equivariance_points * moved
     if found.jacobians is not None:
-        # eq. (12): 1 = (T'_{X<-R}(p))^-1 T'_{X<-Y} T'_{Y<-R}(p)
+        # eq. (13): 1 = (T'_{X<-R}(p))^-1 T'_{X<-Y} T'_{Y<-R}(p)
         turned = losses.equivariance_jacobians(
             rendering.motion.jacobians, found.points, found.jacobians, transform
         )

@@ -1,0 +1,146 @@
+"""Stored rows: written beside the weights, keyed by what they were made with.
+
+A key holds three SHA-256: of the weights' file, of the data, and of the evaluation code (this
+package, metrics, judges). If one of them is another today, the stored rows are not shown.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from aidagen import datasets, zoo
+from aidagen.datasets import layout
+from aidagen.errors import AidagenError
+from aidagen.evaluation.sheets import EvaluationError, Rows, Sheet
+
+PACKAGE = Path(__file__).resolve().parents[1]
+CODE = ("evaluation", "judges", "metrics.py")
+DATA = {"fomm-faces-64": ("faces", "heads"), "fomm-cartoons-64": ("cartoons",)}
+WHAT = {"weights": "the weights", "data": "the data", "code": "the evaluation code"}
+
+
+def stored_path(table: str) -> Path:
+    """Where the rows of `table` are kept: beside the weights they are about."""
+    return zoo.path(table).with_name(f"{table}.rows.json")
+
+
+def key(table: str) -> dict:
+    """The hashes that rows made now would carry."""
+    return {
+        "weights": hashlib.sha256(zoo.path(table).read_bytes()).hexdigest(),
+        "data": {name: data_hash(name) for name in DATA[table]},
+        "code": code_hash(),
+    }
+
+
+def code_hash(package: Path = PACKAGE) -> str:
+    """SHA-256 over the sources that turn a model's pictures into rows."""
+    digest = hashlib.sha256()
+    for entry in CODE:
+        path = package / entry
+        files = sorted(path.glob("*.py")) if path.is_dir() else [path]
+        for file in files:
+            digest.update(file.name.encode())
+            digest.update(file.read_text(encoding="utf-8").encode())  # any line ending → \n
+    return digest.hexdigest()
+
+
+def data_hash(name: str) -> str | None:
+    """Identity of data set `name`, or None where it is not to be had on this machine.
+
+    A shipped pack is known by the hashes of its clips. A set that is cut from fetched footage on
+    the user's machine is known by name, version, size and its list of clips: the footage itself
+    is pinned in `sources`, and a video encoder's bytes differ between machines.
+    """
+    try:
+        found = datasets.load(name)
+    except (AidagenError, ImportError):
+        return None
+    return set_hash(found)
+
+
+def set_hash(found: layout.ClipSet) -> str:
+    """See `data_hash`."""
+    if found.root.resolve().is_relative_to(PACKAGE):
+        return found.hash
+    parts = {
+        split: {
+            name: {k: v for k, v in entry.items() if k != "sha256"}
+            for name, entry in found.info["clips"].get(split, {}).items()
+        }
+        for split in layout.SPLITS
+    }
+    head = [found.info.get(k) for k in ("name", "version", "size")]
+    return hashlib.sha256(json.dumps([head, parts], sort_keys=True).encode()).hexdigest()
+
+
+def fresh(table: str) -> Rows:
+    """What is stored for `table`, if it still holds; else `EvaluationError` in one sentence."""
+    path = stored_path(table)
+    remedy = f"run `python -m aidagen evaluate {table} --recompute`"
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        stored = found["key"]
+        rows = Rows(found["rows"], table, found["comparisons"], found["notes"])
+    except FileNotFoundError as error:
+        raise EvaluationError(f"No rows are stored for {table} yet; {remedy}.") from error
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise EvaluationError(f"{path} is damaged; {remedy}.") from error
+    now = key(table)
+    changed = [WHAT[part] for part in ("weights", "code") if stored.get(part) != now[part]]
+    before = stored.get("data") or {}
+    if any(now["data"][name] not in (None, before.get(name)) for name in now["data"]):
+        changed.insert(1 if WHAT["weights"] in changed else 0, WHAT["data"])
+    if changed:
+        raise EvaluationError(
+            f"The stored rows of {table} are stale, because {' and '.join(changed)} changed since "
+            f"they were computed; {remedy}."
+        )
+    return rows
+
+
+def computed(
+    table: str,
+    compute: Callable[..., Sheet],
+    limit: int | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Rows:
+    """Rows of `table` made now; stored unless `limit` leaves clips out."""
+    sheet = compute(table, limit=limit, progress=progress or (lambda text: None))
+    rows = Rows(sheet.rows(), table, sheet.comparisons(), sheet.notes)
+    if limit is None:
+        write(
+            stored_path(table),
+            {
+                "key": key(table),
+                "rows": rows,
+                "comparisons": rows.comparisons,
+                "notes": rows.notes,
+            },
+        )
+    else:
+        rows.notes.append(f"only {limit} clips per split; not stored")
+    return rows
+
+
+def write(path: Path, result: dict) -> None:
+    """Write JSON atomically: a reader sees the old file or the new one."""
+    text = json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as out:
+                out.write(text)
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, path)
+        finally:
+            Path(temporary).unlink(missing_ok=True)
+    except OSError as error:
+        raise EvaluationError(
+            f"The rows were computed but {path} cannot be written: {error.strerror or error}."
+        ) from error

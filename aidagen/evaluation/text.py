@@ -1,0 +1,76 @@
+"""Rows as a table to read: methods down, metrics across, verdicts below."""
+
+from __future__ import annotations
+
+
+def format_table(rows: list[dict]) -> str:
+    """One table per data set and split, the model's verdicts and the units; plain text.
+
+    Takes the `Rows` of `evaluation.table`, or any list of rows (then there are no verdicts).
+    """
+    name = getattr(rows, "table", "")
+    lines = [name] if name else []
+    for data, split in dict.fromkeys((row["data"], row["split"]) for row in rows):
+        part = [row for row in rows if (row["data"], row["split"]) == (data, split)]
+        said = [
+            c
+            for c in getattr(rows, "comparisons", ())
+            if (c["data"], c["split"]) == (data, split)
+        ]
+        lines += ["", f"{data} / {split}: mean [95 % bootstrap interval over n clips]"]
+        lines += _table(part) + _verdicts(said) + _floored(part, name)
+    lines += ["", "Units", *dict.fromkeys(f"  {row['metric']}: {row['unit']}" for row in rows)]
+    lines += [f"Note: {note}." for note in getattr(rows, "notes", ())]
+    return "\n".join(lines)
+
+
+def _table(rows: list[dict]) -> list[str]:
+    methods = list(dict.fromkeys(row["method"] for row in rows))
+    metrics = list(dict.fromkeys(row["metric"] for row in rows))
+    cells = {(row["method"], row["metric"]): _cell(row) for row in rows}
+    head = ["method", *metrics, "n"]
+    body = []
+    for method in methods:
+        n = max(row["n"] for row in rows if row["method"] == method)
+        body.append([method, *(cells.get((method, metric), "–") for metric in metrics), str(n)])
+    widths = [max(len(line[i]) for line in [head, *body]) for i in range(len(head))]
+    return [
+        "  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)).rstrip()
+        for line in [head, *body]
+    ]
+
+
+def _cell(row: dict) -> str:
+    return f"{row['value']:.3g} [{row['low']:.3g}, {row['high']:.3g}]"
+
+
+def _verdicts(comparisons: list[dict]) -> list[str]:
+    lines = []
+    for against in dict.fromkeys(c["against"] for c in comparisons):
+        words = {"better": [], "worse": [], "undecided": []}
+        for c in comparisons:
+            if c["against"] == against:
+                words[c["verdict"]].append(c["metric"])
+        parts = []
+        if words["better"]:
+            parts.append(f"better by more than the interval in {', '.join(words['better'])}")
+        if words["worse"]:
+            parts.append(f"worse by more than the interval in {', '.join(words['worse'])}")
+        if words["undecided"]:
+            parts.append(f"undecided in {', '.join(words['undecided'])}")
+        lines.append(f"  against {against}: {'; '.join(parts)}")
+    return lines
+
+
+def _floored(rows: list[dict], model: str) -> list[str]:
+    """Share of the copy's error that is left, the judge's own floor taken off both."""
+    value = {(row["method"], row["metric"]): row["value"] for row in rows}
+    lines = []
+    for metric in ("l1", "l1_moving", "akd", "akd_l2"):
+        own, copy = value.get((model, metric)), value.get(("copy-source", metric))
+        floor = value.get(("judge-floor", metric), 0.0)
+        if own is None or copy is None or copy <= floor:
+            continue
+        after = f" after the judge's floor of {floor:.3g}" if floor else ""
+        lines.append(f"  {metric}: {(own - floor) / (copy - floor):.2f} × copy-source{after}")
+    return lines
