@@ -1,0 +1,340 @@
+"""The motion microscope: a clip made by an animatable model, with everything that led to it.
+
+    microscope = MotionMicroscope(model, source, frames)
+    microscope                            # in a notebook: scrub, choose, read the sentence below
+    microscope.frame = 12                 # or by hand: frame, overlay, mode, keypoint
+    microscope.figure()                   # a still picture of it, for readers without a kernel
+
+It works with every model that ``aidagen.animation`` animates, and offers what that model's
+``Rendering`` holds: points, Jacobians, flow, occlusion, masks. It is made of ipywidgets' traits
+alone; ``recordings`` runs the model, ``overlays`` draws.
+"""
+
+import base64
+import io
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import Any, NamedTuple
+
+import ipywidgets as widgets
+import numpy as np
+import torch
+import traitlets
+from jaxtyping import Float, UInt8
+from PIL import Image
+from torch import Tensor
+
+from aidagen import video
+from aidagen.errors import AidagenError
+from aidagen.grids import identity_grid
+from aidagen.widgets import overlays
+from aidagen.widgets.recordings import MODES, Recording, Take
+
+# overlay -> (caption of the fourth picture, what a Rendering must hold for it)
+OVERLAYS = {
+    "keypoints": ("Paths so far", "points"),
+    "jacobians": ("Turn and stretch", "jacobians"),
+    "warped grid": ("Grid carried along", "flow"),
+    "flow": ("Movement", "flow"),
+    "occlusion": ("Occlusion", "occlusion"),
+    "masks": ("Mask", "masks"),
+    "deformed source": ("Warped source", "deformed"),
+    "none": ("Difference", "image"),
+}
+
+
+class MicroscopeError(AidagenError):
+    """A view that the microscope does not have."""
+
+
+class View(NamedTuple):
+    """One picture of the row, with its caption, and in words for who cannot see it."""
+
+    caption: str
+    alt: str
+    pixels: UInt8[np.ndarray, "S S 3"]
+
+
+class MotionMicroscope(widgets.VBox):
+    """Source, driving and generated frame, and one picture of what happens in between.
+
+    Args:
+        model: an animatable model (see `aidagen.animation`).
+        source: the picture to animate, ``(3, H, W)`` or ``(1, 3, H, W)``, floats in [0, 1].
+        frames: the driving clip, ``(T, 3, H, W)`` or an iterable of frames, floats in [0, 1]; at
+            most 256 of them.
+        mode: "relative" or "absolute"; each is worked out once, when it is first looked at.
+        overlay: one of `overlays_at_hand`; by default the first of them.
+        size: side of each picture on the screen, in pixels.
+        smooth: False shows the model's pixels as blocks.
+        name: what to call the model in `repr`.
+
+    Raises:
+        MicroscopeError: on an overlay, frame or keypoint there is not; RecordingError and
+            AnimationError where model, source or clip do not fit.
+    """
+
+    frame = traitlets.Int(1, help="from 1 to the number of frames")
+    overlay = traitlets.Unicode("none")
+    mode = traitlets.Unicode("relative")
+    keypoint = traitlets.Int(0, help="the chosen one, from 1; 0 is the background's mask")
+    sentence = traitlets.Unicode("", help="what is to be seen, in words")
+
+    def __init__(
+        self,
+        model: Any,
+        source: Tensor,
+        frames: Tensor | Iterable[Tensor],
+        mode: str = "relative",
+        *,
+        overlay: str | None = None,
+        size: int = 240,
+        smooth: bool = True,
+        name: str | None = None,
+    ) -> None:
+        self.size, self.smooth, self.name = size, smooth, name or type(model).__name__
+        self.recording = Recording(model, source, frames)
+        self.pixels, self.count = self.recording.pixels, len(self.recording)
+        take = self.recording.take(mode)
+        self.overlays_at_hand = tuple(
+            key for key, (_, needed) in OVERLAYS.items() if getattr(take, needed) is not None
+        )
+        self.keypoints = 0 if take.points is None else take.points.shape[1]
+        super().__init__()
+        self.mode, self.keypoint = mode, min(1, self.keypoints)
+        self.overlay = overlay or self.overlays_at_hand[0]
+        self._build()
+        self.observe(self._redraw, ["frame", "overlay", "mode", "keypoint"])
+        self._redraw()
+
+    def __repr__(self) -> str:
+        return f"MotionMicroscope({self.name!r}, {self.mode}, frame {self.frame} of {self.count})"
+
+    # --- pictures -------------------------------------------------------------------------------
+
+    @property
+    def take(self) -> Take:
+        """Everything the model made in the present mode, as arrays over all frames."""
+        return self.recording.take(self.mode)
+
+    def views(
+        self, frame: int | None = None, overlay: str | None = None, size: int | None = None
+    ) -> list[View]:
+        """The four pictures of a frame: source, driving, generated and what lies in between."""
+        frame, overlay, size = (
+            self.frame if frame is None else frame, overlay or self.overlay, size or self.size
+        )  # fmt: skip
+        self._check(frame, overlay)
+        t, take, known, pixels = frame - 1, self.take, self.recording, self.pixels
+        chosen = self.keypoint - 1 if self.keypoint else None
+        images = (known.source, known.driving[t], take.image[t])
+        row = [overlays.enlarge(image, size, self.smooth) for image in images]
+        between = self._between(overlay, t, row, chosen)
+        if overlay in ("keypoints", "jacobians", "masks"):
+            for i, (pose, at) in enumerate(
+                ((known.source_pose, 0), (known.driving_pose, t), (take, t))
+            ):
+                if pose.points is None:
+                    continue
+                if overlay == "jacobians":
+                    row[i] = overlays.draw_ellipses(
+                        row[i], pose.points[at], pose.jacobians[at], pixels, chosen
+                    )
+                else:
+                    row[i] = overlays.draw_points(row[i], pose.points[at], pixels, chosen)
+        elif overlay == "warped grid":
+            row[0] = overlays.draw_grid(row[0], take.flow[t], pixels)
+            row[2] = overlays.draw_grid(
+                row[2], identity_grid(*take.flow.shape[1:3]).numpy(), pixels
+            )
+        row[2] = video.marked(torch.from_numpy(row[2]).permute(2, 0, 1)).permute(1, 2, 0).numpy()
+        caption = OVERLAYS[overlay][0]
+        if overlay == "masks":
+            caption = f"Mask of {self._who()}"
+        drawn = {"jacobians": " with its local axes", "warped grid": " with grid lines"}
+        with_points = " with its keypoints" if overlay in ("keypoints", "masks") else ""
+        names = ("Source", "Driving", "Generated")
+        return [
+            *(
+                View(name, f"{name} picture{drawn.get(overlay, with_points)}", picture)
+                for name, picture in zip(names, row, strict=True)
+            ),
+            View(caption, f"{caption}. {self.describe(frame, overlay)}", between),
+        ]
+
+    def _between(self, overlay: str, t: int, row: list, chosen: int | None) -> np.ndarray:
+        """The fourth picture."""
+        take, pixels, (source, driving, made) = self.take, self.pixels, row
+        size, dim = len(made), made // 2
+        if overlay == "keypoints":
+            return overlays.draw_paths(dim, take.points[: t + 1], pixels, chosen)
+        if overlay == "jacobians":
+            return overlays.draw_ellipses(dim, take.points[t], self._change(t), pixels, chosen)
+        if overlay == "warped grid":
+            straight = identity_grid(*take.flow.shape[1:3]).numpy()
+            return overlays.warped(overlays.draw_grid(source, straight, pixels), take.flow[t])
+        if overlay == "flow":
+            return overlays.flow_picture(take.movement[t], size, self._largest())
+        if overlay == "occlusion":
+            return overlays.map_picture(take.occlusion[t], size)
+        if overlay == "masks":
+            colour = "#BBBBBB" if chosen is None else overlays.colour_of(chosen)
+            return overlays.masked_picture(made, take.masks[t, self.keypoint], colour)
+        if overlay == "deformed source":
+            return overlays.enlarge(take.deformed[t], size, self.smooth)
+        return overlays.difference_picture(made, driving)
+
+    def _change(self, t: int) -> Float[np.ndarray, "K 2 2"]:
+        """What became of each neighbourhood since the source: J_D J_S^-1, the inverse of eq. 5."""
+        return self.take.jacobians[t] @ np.linalg.inv(self.recording.source_pose.jacobians[0])
+
+    def _largest(self) -> float:
+        """The scale of the flow's colours: one for the whole clip, so that frames compare."""
+        return max(0.05, float(np.abs(self.take.movement).max()))
+
+    def _who(self) -> str:
+        return f"keypoint {self.keypoint}" if self.keypoint else "the background"
+
+    def figure(
+        self,
+        frames: Sequence[int] | None = None,
+        overlay: str | Sequence[str] | None = None,
+        size: int = 128,
+    ) -> Image.Image:
+        """A contact sheet: for each frame and overlay one row of the four pictures.
+
+        Without arguments four frames spread over the clip, under the present overlay;
+        ``overlay="all"`` takes every one at hand.
+        """
+        if frames is None:
+            frames = sorted({round(t) for t in np.linspace(1, self.count, 5)[1:].tolist()})
+        if overlay == "all":
+            overlay = self.overlays_at_hand
+        names = [overlay or self.overlay] if not overlay or isinstance(overlay, str) else overlay
+        cells, labels = [], []
+        for t in frames:
+            for name in names:
+                for view in self.views(t, name, size):
+                    cells.append(torch.from_numpy(view.pixels).permute(2, 0, 1))
+                    driving = view.caption == "Driving"
+                    labels.append(f"Driving, {t}" if driving else view.caption)
+        return video.contact_sheet(cells, 4, labels)
+
+    # --- in words -------------------------------------------------------------------------------
+
+    def describe(self, frame: int | None = None, overlay: str | None = None) -> str:
+        """What is to be seen, in one sentence."""
+        frame, overlay = self.frame if frame is None else frame, overlay or self.overlay
+        self._check(frame, overlay)
+        return (
+            f"Frame {frame} of {self.count}, {self.mode} motion, "
+            f"{self._finding(overlay, frame - 1, self.take)}."
+        )
+
+    def _finding(self, overlay: str, t: int, take: Take) -> str:
+        if overlay == "keypoints":
+            moved = np.linalg.norm(take.points[t] - self.recording.source_pose.points[0], axis=-1)
+            k = int(moved.argmax())
+            return f"keypoints: largest movement {moved[k]:.2f} at keypoint {k + 1}"
+        if overlay == "jacobians":
+            changes = [overlays.stretch_and_turn(matrix) for matrix in self._change(t)]
+            k = max(range(len(changes)), key=lambda i: abs(changes[i][1]))
+            stretch, turn = changes[k]
+            return (
+                f"Jacobians: largest turn {turn:.0f} degrees at keypoint {k + 1}, "
+                f"stretched by {stretch:.2f}"
+            )
+        if overlay in ("flow", "warped grid"):
+            length = np.linalg.norm(take.movement[t], axis=-1)
+            mean, most = length.mean(), length.max()
+            return f"{overlay}: places move by {mean:.2f} on average, {most:.2f} at most"
+        if overlay == "occlusion":
+            share = 100 * float((take.occlusion[t] < 0.5).mean())
+            return f"occlusion: {share:.0f} % of the picture is mostly painted"
+        if overlay == "masks":
+            share = 100 * float(take.masks[t, self.keypoint].mean())
+            return f"masks: {self._who()} claims {share:.0f} % of the picture"
+        if overlay == "deformed source":
+            apart = float((take.image[t] - take.deformed[t]).abs().mean())
+            return f"deformed source: the network then changes it by {apart:.3f} on average"
+        apart = float((take.image[t] - self.recording.driving[t]).abs().mean())
+        return f"no overlay: generated and driving frame differ by {apart:.3f} on average"
+
+    # --- controls -------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        """Native, labelled controls, each linked to a trait; the number box names the slider."""
+
+        def control(kind: type, description: str, width: int, **options: Any) -> widgets.Widget:
+            style = {"description_width": "initial"}
+            layout = {"width": f"{width}px"}
+            return kind(description=description, style=style, layout=layout, **options)
+
+        numbers = [(str(k + 1), k + 1) for k in range(self.keypoints)]
+        last = max(2, self.count)  # a slider from 1 to 1 cannot be drawn; it is left out then
+        self.slider = control(
+            widgets.IntSlider, "Scrub", 340, min=1, max=last, readout=False,
+            tooltip="Scrub through the frames",
+        )  # fmt: skip
+        self.number = control(widgets.BoundedIntText, "Frame", 130, min=1, max=self.count)
+        self.overlay_choice = control(
+            widgets.Dropdown, "Overlay", 220, options=self.overlays_at_hand
+        )
+        self.mode_choice = control(widgets.Dropdown, "Motion", 170, options=MODES)
+        self.keypoint_choice = control(
+            widgets.Dropdown, "Keypoint", 190, options=[*numbers, ("background", 0)]
+        )
+        self.pictures, self.words = widgets.HTML(), widgets.HTML()
+        for trait, linked in (
+            ("frame", self.slider), ("frame", self.number), ("overlay", self.overlay_choice),
+            ("mode", self.mode_choice), ("keypoint", self.keypoint_choice),
+        ):  # fmt: skip
+            traitlets.link((self, trait), (linked, "value"))
+        choices = [self.overlay_choice, self.mode_choice]
+        choices += [self.keypoint_choice] if self.keypoints else []
+        scrub = [self.slider, self.number] if self.count > 1 else [self.number]
+        rows = [widgets.HBox(row, layout={"flex_flow": "row wrap"}) for row in (scrub, choices)]
+        self.children = (*rows, self.pictures, self.words)
+
+    def _redraw(self, change: dict | None = None) -> None:
+        figures = "".join(_html(view) for view in self.views())
+        self.pictures.value = f'<div style="display:flex;flex-wrap:wrap;gap:6px">{figures}</div>'
+        self.sentence = self.describe()
+        self.words.value = f'<p role="status" aria-live="polite">{escape(self.sentence)}</p>'
+
+    def _check(self, frame: int, overlay: str) -> None:
+        if not 1 <= frame <= self.count:
+            raise MicroscopeError(f"There is no frame {frame}: the clip has 1 to {self.count}.")
+        if overlay not in self.overlays_at_hand:
+            raise MicroscopeError(
+                f"There is no overlay {overlay!r} of this model; "
+                f"there are {', '.join(self.overlays_at_hand)}."
+            )
+
+    @traitlets.validate("frame", "overlay", "mode", "keypoint")
+    def _refuse(self, proposal: Any) -> Any:
+        value, trait = proposal["value"], proposal["trait"].name
+        if trait == "frame":
+            self._check(value, "none")
+        elif trait == "overlay":
+            self._check(1, value)
+        elif trait == "mode":
+            self.recording.take(value)  # refuses what is no mode; works it out the first time
+        elif not 0 <= value <= self.keypoints:
+            raise MicroscopeError(
+                f"There is no keypoint {value}: this model has 1 to {self.keypoints}, and 0 is "
+                "the background."
+            )
+        return value
+
+
+def _html(view: View) -> str:
+    """One picture with its words in `alt` and its caption below."""
+    size, buffer = len(view.pixels), io.BytesIO()
+    Image.fromarray(view.pixels).save(buffer, "WEBP", quality=88, method=0)
+    data = base64.b64encode(buffer.getvalue()).decode("ascii")
+    return (
+        f'<figure style="margin:0;width:{size}px"><img width="{size}" height="{size}" '
+        f'decoding="sync" alt="{escape(view.alt, quote=True)}" src="data:image/webp;base64,{data}">'
+        f'<figcaption style="line-height:1.3">{escape(view.caption)}</figcaption></figure>'
+    )

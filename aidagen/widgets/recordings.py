@@ -1,0 +1,133 @@
+"""All that an animatable model does with one clip, kept for looking at: what widgets draw from."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from aidagen import animation
+from aidagen.errors import AidagenError
+from aidagen.grids import identity_grid
+
+LONGEST = 256  # frames: all intermediates of all of them stay in memory
+MODES = ("relative", "absolute")
+
+
+class RecordingError(AidagenError):
+    """A clip that cannot be recorded, or something that a recording does not hold."""
+
+
+class Pose(NamedTuple):
+    """Keypoints of T frames; None where the model has no such thing."""
+
+    points: Float[np.ndarray, "T K 2"] | None
+    jacobians: Float[np.ndarray, "T K 2 2"] | None
+
+
+class Take(NamedTuple):
+    """All frames of one mode; an entry is None where the model's ``Rendering`` has none."""
+
+    image: Float[Tensor, "T 3 S S"]
+    deformed: Float[Tensor, "T 3 S S"] | None  # the source, only warped
+    flow: Float[np.ndarray, "T h w 2"] | None  # where each place reads the source
+    movement: Float[np.ndarray, "T h w 2"] | None  # from there to here
+    occlusion: Float[np.ndarray, "T h w"] | None  # 1 visible in the source, 0 painted
+    masks: Float[np.ndarray, "T K1 h w"] | None  # background first
+    points: Float[np.ndarray, "T K 2"] | None  # where the generated frame has its keypoints
+    jacobians: Float[np.ndarray, "T K 2 2"] | None
+
+
+class Recording:
+    """A source, a driving clip and, mode by mode, everything that the model made of them.
+
+    ``take("relative")`` runs the model at its first call and is kept. ``source`` is ``(3, S, S)``
+    and ``driving`` ``(T, 3, S, S)``, both as the model sees them; ``source_pose`` (T = 1) and
+    ``driving_pose`` are their keypoints.
+
+    Raises:
+        RecordingError: on no frames, or more than 256; AnimationError where the model cannot
+            animate or a picture does not fit.
+    """
+
+    def __init__(self, model: Any, source: Tensor, frames: Tensor | Iterable[Tensor]) -> None:
+        animator = animation.Animator(model, source, MODES[0])  # refuses what does not fit
+        frames = list(frames[: LONGEST + 1] if isinstance(frames, Tensor) else frames)
+        if not 0 < len(frames) <= LONGEST:
+            raise RecordingError(
+                f"All that a model does with a clip of 1 to {LONGEST} frames is kept in memory; "
+                f"here are {'none' if not frames else 'more'}. Give a part of the clip, such as "
+                "frames[:64] or frames[::4]."
+            )
+        self.model, self._animators, self._frames = model, {MODES[0]: animator}, frames
+        self._takes: dict[str, Take] = {}
+        self.source, self.pixels = animator.source[0].cpu(), animator.size
+        self.take(MODES[0])  # looks at every frame and refuses what is no picture
+        driving = [animation.prepare(frame.cpu().float(), self.pixels) for frame in frames]
+        self.driving = torch.stack(driving)
+        with _looking(model):
+            first = animator.source
+            self.source_pose = _pose([model.motion(first)])
+            chunks = self.driving.to(first.device, first.dtype).split(16)
+            self.driving_pose = _pose([model.motion(chunk) for chunk in chunks])
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def take(self, mode: str) -> Take:
+        """Everything the model made in ``mode``, "relative" or "absolute"."""
+        if mode not in MODES:
+            raise RecordingError(f"mode must be one of {', '.join(MODES)}, not {mode!r}.")
+        if mode not in self._animators:
+            source = self._animators[MODES[0]].source
+            self._animators[mode] = animation.Animator(self.model, source, mode)
+        if mode not in self._takes:
+            self._takes[mode] = _stack(list(self._animators[mode].animate(self._frames)))
+        return self._takes[mode]
+
+
+@contextmanager
+def _looking(model: Any) -> Iterator[None]:
+    """No gradients, evaluation mode; a model in training goes on training afterwards."""
+    modules = model.modules() if isinstance(model, nn.Module) else ()
+    training = [module for module in modules if module.training]
+    try:
+        for module in training:
+            module.training = False
+        with torch.inference_mode():
+            yield
+    finally:
+        for module in training:
+            module.training = True
+
+
+def _pose(motions: list[Any]) -> Pose:
+    """Keypoints of batches of frames, one after the other."""
+    found = []
+    for name in Pose._fields:
+        values = [getattr(motion, name, None) for motion in motions]
+        whole = all(isinstance(value, Tensor) for value in values)
+        found.append(torch.cat(values).float().cpu().numpy() if whole else None)
+    return Pose(*found)
+
+
+def _stack(renderings: list[Any]) -> Take:
+    """Single frames' renderings as one; motion is looked up inside them."""
+
+    def gather(name: str, of: list[Any] = renderings) -> Tensor | None:
+        values = [getattr(each, name, None) for each in of]
+        whole = all(isinstance(value, Tensor) for value in values)
+        return torch.stack(values).detach().float().cpu() if whole else None
+
+    image, flow, occlusion, masks = map(gather, ("image", "flow", "occlusion", "masks"))
+    if image is None:
+        raise RecordingError("A Rendering holds at least `image`; this model's does not.")
+    motions = [getattr(each, "motion", None) for each in renderings]
+    points, jacobians = gather("points", motions), gather("jacobians", motions)
+    movement = None if flow is None else identity_grid(*flow.shape[1:3]) - flow
+    occlusion = None if occlusion is None else occlusion[:, 0]
+    arrays = (flow, movement, occlusion, masks, points, jacobians)
+    return Take(image, gather("deformed"), *(a if a is None else a.numpy() for a in arrays))

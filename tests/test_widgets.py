@@ -1,0 +1,286 @@
+"""The motion microscope as Python objects; the browser's side is in test_browser."""
+
+import base64
+import io
+import re
+import time
+from html.parser import HTMLParser
+
+import ipywidgets
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from tiny_model import TinyModel
+
+from aidagen.animation import AnimationError
+from aidagen.models import fomm
+from aidagen.widgets import overlays
+from aidagen.widgets.motion_microscope import OVERLAYS, MicroscopeError, MotionMicroscope
+from aidagen.widgets.recordings import LONGEST, Recording, RecordingError
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(0)
+    made = fomm.FOMM(fomm.fomm_tiny()).eval()
+    with torch.no_grad():  # points that move, matrices that turn: as after some training
+        made.kp_detector.kp.weight *= 30
+        made.kp_detector.jacobian.weight.normal_(std=0.05)
+    return made
+
+
+@pytest.fixture(scope="module")
+def clip():
+    generator = torch.Generator().manual_seed(1)
+    rough = torch.rand(6, 3, 6, 6, generator=generator)
+    return torch.nn.functional.interpolate(rough, size=64, mode="bilinear").clamp(0, 1)
+
+
+@pytest.fixture
+def microscope(model, clip):
+    return MotionMicroscope(model, clip[0], clip[1:], size=96, name="test")
+
+
+class Page(HTMLParser):
+    """What a piece of HTML shows: its pictures, their words, its text."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.images, self.text, self.live = [], "", []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        if tag == "img":
+            assert attributes["src"].startswith("data:image/webp;base64,")
+            data = base64.b64decode(attributes["src"].split(",")[1])
+            self.images.append((attributes["alt"], np.asarray(Image.open(io.BytesIO(data)))))
+        if "aria-live" in attributes:
+            self.live.append(attributes["aria-live"])
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def inside(widget):
+    yield widget
+    for child in getattr(widget, "children", ()):
+        yield from inside(child)
+
+
+def test_the_slider_changes_picture_and_sentence(microscope):
+    before, said = microscope.pictures.value, microscope.sentence
+    assert said.startswith("Frame 1 of 5, relative motion, keypoints: largest movement 0.00 at")
+    microscope.slider.value = 4
+    assert (microscope.frame, microscope.number.value) == (4, 4)
+    assert microscope.pictures.value != before
+    assert microscope.sentence.startswith("Frame 4 of 5, ")
+    assert Page(microscope.words.value).text == microscope.sentence
+    microscope.number.value = 1
+    assert microscope.slider.value == 1
+    assert microscope.pictures.value == before, "the same state gives the same picture"
+    assert microscope.sentence == said
+
+
+@pytest.mark.parametrize("mode", ["relative", "absolute"])
+@pytest.mark.parametrize("overlay", list(OVERLAYS))
+def test_every_overlay_in_both_modes(microscope, overlay, mode):
+    microscope.overlay_choice.value, microscope.mode_choice.value = overlay, mode
+    assert (microscope.overlay, microscope.mode) == (overlay, mode)
+    pages = []
+    for frame in (2, 5):
+        microscope.frame = frame
+        page = Page(microscope.pictures.value)
+        pages.append(page)
+        assert [image.shape for _, image in page.images] == [(96, 96, 3)] * 4
+        assert all(len(alt) > 10 for alt, _ in page.images)
+        assert microscope.sentence in page.images[3][0]
+        assert f"Frame {frame} of 5, {mode} motion, " in microscope.sentence
+        assert OVERLAYS[overlay][0].split()[0] in page.text
+    assert (pages[0].images[3][1] != pages[1].images[3][1]).any(), "the frames look alike"
+
+
+def test_overlays_look_different(microscope):
+    shown = [microscope.views(3, name)[3].pixels for name in OVERLAYS]
+    for i, one in enumerate(shown):
+        assert all((one != other).any() for other in shown[:i])
+
+
+def test_keypoint_chooses_the_mask(microscope):
+    microscope.overlay = "masks"
+    pictures = {}
+    for choice in (1, 2, 0):
+        microscope.keypoint_choice.value = choice
+        name = f"keypoint {choice}" if choice else "the background"
+        assert f"masks: {name} claims" in microscope.sentence
+        pictures[choice] = microscope.views()[3]
+        assert pictures[choice].caption == f"Mask of {name}"
+    assert (pictures[1].pixels != pictures[2].pixels).any()
+    assert (pictures[1].pixels != pictures[0].pixels).any()
+    shares = []
+    for k in range(11):
+        microscope.keypoint = k
+        shares.append(int(re.search(r"claims (\d+) %", microscope.sentence)[1]))
+    assert sum(shares) == pytest.approx(100, abs=6), "masks share the picture out"
+
+
+def test_sentences_say_what_the_model_did(microscope, model, clip):
+    with torch.no_grad():
+        encoded, motion = model.encode(clip[:1]), model.motion(clip[1:])
+        first = fomm.Motion(*(x[:1] for x in motion))
+        relative = model.relative(motion, first, encoded)
+        rendering = model.render(encoded, relative)
+    moved = (relative.points[2] - encoded.motion.points[0]).norm(dim=-1)
+    k = int(moved.argmax())
+    assert f"movement {moved[k]:.2f} at keypoint {k + 1}." in microscope.describe(3, "keypoints")
+    painted = round(100 * float((rendering.occlusion[2] < 0.5).float().mean()))
+    assert f"occlusion: {painted} % of" in microscope.describe(3, "occlusion")
+    apart = float((rendering.image[2] - clip[3]).abs().mean())
+    assert f"differ by {apart:.3f} on average" in microscope.describe(3, "none")
+    change = relative.jacobians[2] @ torch.linalg.inv(encoded.motion.jacobians[0])
+    turns = [overlays.stretch_and_turn(matrix.numpy())[1] for matrix in change]
+    k = int(np.abs(turns).argmax())
+    assert f"turn {turns[k]:.0f} degrees at keypoint {k + 1}," in microscope.describe(
+        3, "jacobians"
+    )
+
+
+def test_movement_points_from_the_source_to_the_frame(clip):
+    """A bright blob that moves right is content that moved right."""
+    model, frames = TinyModel(16), torch.full((2, 3, 16, 16), 0.1)
+    frames[0, :, 7:9, 3:5] = 1
+    frames[1, :, 7:9, 11:13] = 1
+    recording = Recording(model, frames[0], frames)
+    movement = recording.take("relative").movement
+    assert np.allclose(movement[0], 0, atol=1e-5)
+    assert movement[1, ..., 0].min() > 0.8
+    assert np.allclose(movement[1, ..., 1], 0, atol=1e-3)
+
+
+def test_any_animatable_model_will_do():
+    """One without occlusion, masks and Jacobians offers what it has, and says so."""
+    frames = torch.rand(3, 3, 20, 20, generator=torch.Generator().manual_seed(0))
+    microscope = MotionMicroscope(TinyModel(16), frames[0], frames)
+    assert microscope.overlays_at_hand == ("warped grid", "flow", "none")
+    assert microscope.overlay_choice.options == microscope.overlays_at_hand
+    assert microscope.keypoint_choice not in list(inside(microscope))
+    for overlay in microscope.overlays_at_hand:
+        microscope.overlay = overlay
+        assert len(Page(microscope.pictures.value).images) == 4
+    with pytest.raises(MicroscopeError, match=r"no overlay 'occlusion'.*flow"):
+        microscope.overlay = "occlusion"
+    assert microscope.overlay == "none", "a refused choice changes nothing"
+    microscope.figure(overlay="all")
+
+
+def test_one_frame_is_a_clip(model, clip):
+    microscope = MotionMicroscope(model, clip[0], clip[:1], size=64)
+    assert "Frame 1 of 1" in microscope.sentence
+    assert microscope.slider not in list(inside(microscope)), "nothing to scrub through"
+    for overlay in microscope.overlays_at_hand:
+        microscope.overlay = overlay
+    assert microscope.figure().width > 4 * 64
+
+
+def test_repr_is_stable(model, clip):
+    one, other = (MotionMicroscope(model, clip[0], clip[:2], size=64) for _ in range(2))
+    assert repr(one) == repr(other) == "MotionMicroscope('FOMM', relative, frame 1 of 2)"
+    other.frame, other.mode = 2, "absolute"
+    assert repr(other) == "MotionMicroscope('FOMM', absolute, frame 2 of 2)"
+
+
+def test_controls_are_native_and_labelled(microscope):
+    parts = list(inside(microscope))
+    assert not any(isinstance(part, ipywidgets.Output) for part in parts)
+    named = [part for part in parts if hasattr(part, "value") and hasattr(part, "description")]
+    for part in named:
+        if not isinstance(part, ipywidgets.HTML):
+            assert part.description
+    assert isinstance(microscope.number, ipywidgets.BoundedIntText), "it names the slider's value"
+    assert Page(microscope.words.value).live == ["polite"]
+
+
+def test_generated_pictures_carry_the_mark(microscope):
+    views = microscope.views(2, "deformed source")
+    made = overlays.enlarge(microscope.take.image[1], 96)
+    differs = (views[2].pixels != made).any(-1)
+    assert differs[-12:, -40:].mean() > 0.5
+    assert not differs[:60].any()
+    driving = overlays.enlarge(microscope.recording.driving[1], 96)
+    assert (views[1].pixels == driving).all(), "recorded frames do not"
+
+
+def test_figure_is_a_contact_sheet(microscope):
+    state = (microscope.frame, microscope.overlay, microscope.pictures.value)
+    one, all_of_them = microscope.figure([2], size=80), microscope.figure([2], "all", 80)
+    assert one.width == all_of_them.width > 4 * 80
+    rows = len(microscope.overlays_at_hand)
+    assert all_of_them.height == pytest.approx(rows * one.height, abs=2 * rows)
+    assert microscope.figure(size=80).height == pytest.approx(4 * one.height, abs=8)
+    assert state == (microscope.frame, microscope.overlay, microscope.pictures.value)
+    with pytest.raises(MicroscopeError, match="no frame 9: the clip has 1 to 5"):
+        microscope.figure([9])
+
+
+@pytest.mark.parametrize(
+    ("trait", "value", "said"),
+    [
+        ("frame", 0, "no frame 0"),
+        ("frame", 6, "1 to 5"),
+        ("overlay", "x-rays", "there are keypoints, jacobians"),
+        ("keypoint", 11, "1 to 10"),
+        ("keypoint", -1, "0 is the background"),
+    ],
+)
+def test_what_there_is_not_is_refused_in_words(microscope, trait, value, said):
+    before, shown = getattr(microscope, trait), microscope.pictures.value
+    with pytest.raises(MicroscopeError, match=said):
+        setattr(microscope, trait, value)
+    assert getattr(microscope, trait) == before
+    assert microscope.pictures.value == shown
+
+
+def test_what_cannot_be_recorded_is_refused_in_words(model, clip):
+    with pytest.raises(RecordingError, match="relative, absolute, not 'sideways'"):
+        MotionMicroscope(model, clip[0], clip, mode="sideways")
+    with pytest.raises(RecordingError, match="here are none"):
+        MotionMicroscope(model, clip[0], [])
+    with pytest.raises(RecordingError, match=r"frames\[:64\]"):
+        MotionMicroscope(model, clip[0], clip[:1].expand(LONGEST + 1, -1, -1, -1))
+    with pytest.raises(AnimationError, match="divide by 255"):
+        MotionMicroscope(model, 255 * clip[0], clip)
+    with pytest.raises(AnimationError, match="is not an animatable model"):
+        MotionMicroscope(torch.nn.Linear(1, 1), clip[0], clip)
+
+
+def test_each_mode_is_worked_out_once(clip, monkeypatch):
+    model, calls = TinyModel(16), []
+    render = model.render
+    monkeypatch.setattr(model, "render", lambda *a: calls.append(1) or render(*a))
+    microscope = MotionMicroscope(model, clip[0], clip)
+    assert len(calls) == 1, "absolute motion is not worked out before it is looked at"
+    for mode in ("absolute", "relative", "absolute"):
+        microscope.mode = mode
+        microscope.frame = 3
+    assert len(calls) == 2
+
+
+def test_looking_does_not_train(clip):
+    model = TinyModel(16).train()
+    before = model.norm.running_mean.clone()
+    MotionMicroscope(model, clip[0], clip)
+    assert model.training
+    assert torch.equal(model.norm.running_mean, before)
+
+
+def test_a_redraw_takes_less_than_150_ms(model, clip):
+    microscope = MotionMicroscope(model, clip[0], clip)  # at the size of the screen
+    for overlay in microscope.overlays_at_hand:
+        microscope.overlay = overlay
+        spent = []
+        for frame in (2, 3, 4, 5):
+            begin = time.process_time()
+            microscope.slider.value = frame
+            spent.append(time.process_time() - begin)
+        assert min(spent) < 0.15, f"{overlay}: {1000 * min(spent):.0f} ms"
