@@ -202,8 +202,8 @@ print("same picture, up to interpolation:", np.abs(package - toy[1]).mean() < 0.
 # It answers with masks $M_k$ that sum to one at each place, and an occlusion map $O$ in [0, 1]:
 #
 # $$ \hat T_{S\leftarrow D}(z) = M_0\,z + \sum_{k=1}^{K} M_k\,\bigl(T_{S\leftarrow R}(p_k)
-#    + J_k (z - T_{D\leftarrow R}(p_k))\bigr) \tag{8} $$
-# $$ \xi' = O \odot \mathrm{warp}(\xi, \hat T_{S\leftarrow D}) \tag{9} $$
+#    + J_k (z - T_{D\leftarrow R}(p_k))\bigr) \tag{7} $$
+# $$ \xi' = O \odot \mathrm{warp}(\xi, \hat T_{S\leftarrow D}) \tag{8} $$
 #
 # where $\xi$ are the generator's features of the source. What $O$ erases the generator has to
 # invent. The model at hand has the paper's classes at small sizes, and one option of its own (see
@@ -387,10 +387,10 @@ Markdown(table)
 # Training needs clips and nothing else: draw two frames of one clip, call one source and the other
 # driving, and ask for the driving frame back. The loss is a sum of
 #
-# * **reconstruction** (eq. 10): here plain L1 of the frame; the shipped model adds features of an
+# * **reconstruction** (eq. 9): here plain L1 of the frame; the shipped model adds features of an
 #   ImageNet network, the paper those of VGG19 at four scales;
 # * **equivariance of points** (eq. 11): points follow a random deformation;
-# * **equivariance of Jacobians** (eq. 12): so do their neighbourhoods.
+# * **equivariance of Jacobians** (eq. 13): so do their neighbourhoods.
 #
 # We start from random weights and only have seconds, so expect no finished faces. Watch which
 # term falls first, and whether the points come to sit on the person.
