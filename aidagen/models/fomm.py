@@ -493,7 +493,10 @@ def fomm_published(config: str, align_corners: bool = True) -> FOMMConfig:
 
 
 def fomm_tiny() -> FOMMConfig:
-    """64 px for a laptop."""
+    """64 px for a laptop: 264,671 parameters, about a second a training step on one CPU core.
+
+    What it reaches, with its baselines: ``aidagen evaluate fomm-faces-64`` and the cards.
+    """
     return FOMMConfig(
         size=64,
         kernel=3,
