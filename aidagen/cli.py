@@ -6,11 +6,9 @@ code 130. Nothing heavy is imported before a command needs it, so that help come
 
 import argparse
 import difflib
-import importlib.util
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -127,7 +125,7 @@ def _parser() -> argparse.ArgumentParser:
 
     one = command("lab", _lab, "Open the course in JupyterLab.")
     one.add_argument("--no-browser", action="store_true", help="only print the address")
-    one.add_argument("--port", type=_count, metavar="N")
+    one.add_argument("--port", type=_count, default=8888, metavar="N")
 
     one = command("play", _play, "Play with a playable video.")
     one.add_argument("name", help="name of the model")
@@ -272,29 +270,6 @@ def _play(given: argparse.Namespace) -> NoReturn:
 
 
 def _lab(given: argparse.Namespace) -> int:
-    if importlib.util.find_spec("jupyterlab") is None:
-        raise CommandError(
-            "JupyterLab is not installed; install it with: pip install 'aidagen[lab]'."
-        )
-    folder, notebook = _first_notebook()
-    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder.parent}"]
-    command += [f"--LabApp.default_url=/lab/tree/{folder.name}/{notebook}"]
-    command += ["--no-browser"] if given.no_browser else []
-    command += [f"--port={given.port}"] if given.port else []
-    server = subprocess.Popen(command)
-    while True:
-        try:
-            return server.wait()
-        except KeyboardInterrupt:  # the server hears it too, and asks back
-            continue
+    from aidagen.teaching import lab
 
-
-def _first_notebook() -> tuple[Path, str]:
-    beside = Path(aidagen.__file__).resolve().parents[1] / "notebooks"
-    for folder in (Path.cwd() / "notebooks", Path.cwd(), beside):
-        names = sorted(path.name for path in folder.glob("[0-9][0-9]_*.ipynb"))
-        if names:
-            return folder, "00_start_here.ipynb" if "00_start_here.ipynb" in names else names[0]
-    raise CommandError(
-        "There are no notebooks here or beside the package; run this in the course's folder."
-    )
+    return lab.serve(port=given.port, browser=not given.no_browser)

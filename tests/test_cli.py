@@ -404,36 +404,17 @@ def test_play_says_when_it_comes(capsys):
     assert "'tennis'" in told and "lecture on playable video" in told and NAME in told
 
 
-def test_lab_opens_the_first_notebook(monkeypatch, tmp_path, capsys):
-    started = []
+def test_lab_hands_over_to_the_course_server(monkeypatch, capsys):
+    from aidagen.teaching import lab
 
-    class Server:
-        def __init__(self, command):
-            started.append(command)
-            self.interrupted = False
-
-        def wait(self):
-            if not self.interrupted:  # JupyterLab asks whether Ctrl-C was meant
-                self.interrupted = True
-                raise KeyboardInterrupt
-            return 0
-
-    monkeypatch.setattr(cli.subprocess, "Popen", Server)
-    monkeypatch.setattr(cli.importlib.util, "find_spec", lambda name: object())
-    (tmp_path / "notebooks").mkdir()
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(aidagen, "__file__", str(tmp_path / "site" / "aidagen" / "__init__.py"))
-    assert "no notebooks" in refused(capsys, cli.main(["lab"]))
-    (tmp_path / "notebooks" / "05_first_order_motion.ipynb").touch()
+    asked = []
+    monkeypatch.setattr(lab, "serve", lambda **given: asked.append(given) or 0)
     assert cli.main(["lab", "--no-browser", "--port", "9999"]) == 0
-    (tmp_path / "notebooks" / "00_start_here.ipynb").touch()
     assert cli.main(["lab"]) == 0
-    first, second = (" ".join(command) for command in started)
-    assert "/lab/tree/notebooks/05_first_order_motion.ipynb" in first
-    assert "--no-browser" in first and "--port=9999" in first and f"root_dir={tmp_path}" in first
-    assert "/lab/tree/notebooks/00_start_here.ipynb" in second and "--no-browser" not in second
-    monkeypatch.setattr(cli.importlib.util, "find_spec", lambda name: None)
-    assert "pip install" in refused(capsys, cli.main(["lab"]))
+    assert asked == [{"port": 9999, "browser": False}, {"port": 8888, "browser": True}]
+    monkeypatch.undo()
+    monkeypatch.setattr(lab.importlib.util, "find_spec", lambda name: None)
+    assert "JupyterLab is not installed" in refused(capsys, cli.main(["lab"]))
 
 
 def test_check_tells_line_by_line(monkeypatch, capsys, tmp_path, tiny_zoo):

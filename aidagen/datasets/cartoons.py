@@ -15,8 +15,6 @@ sprite's left, top, right, bottom in [-1, 1].
 """
 
 import json
-import shutil
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -44,9 +42,7 @@ def make(root: Path, size: int) -> layout.ClipSet:
     sheets = sources.extract("dance-party", f"{FOLDER}/characters.json")
     characters = json.loads(sheets.read_text(encoding="utf-8"))
     moves = sorted(characters["cat"])
-    root.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=root.parent, prefix=f"{root.name}-"))
-    try:
+    with layout.making(root) as temporary:
         clips: dict[str, dict] = {split: {} for split in layout.SPLITS}
         for i, character in enumerate(sorted(characters)):
             opened: dict[str, Image.Image] = {}  # a sheet holds several moves of one character
@@ -69,10 +65,6 @@ def make(root: Path, size: int) -> layout.ClipSet:
             "licence": "package Apache-2.0, licence of the artwork undecided: not redistributed",
         }
         layout.finish_set(temporary, info, clips)
-        if not root.exists():
-            temporary.rename(root)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return layout.ClipSet(root)
 
 

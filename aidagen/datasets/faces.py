@@ -12,8 +12,6 @@ Labels of a clip: ``person``, ``source``, ``segment``, ``start`` (frame in the s
 shipped; see NOTICE for what is known of its rights.
 """
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -88,7 +86,7 @@ UNSEEN = ("smiling-man", "woman")
 
 
 def load(size: int = 64) -> layout.ClipSet:
-    """The set at ``size`` x ``size`` pixels; cut from the fetched footage on first use (half a
+    """The set at ``size`` x ``size`` pixels; cut from the fetched footage on first use (about a
     minute, 27 MB of downloads). Raises ``sources.SourceError`` where that is impossible."""
     root = sources.home() / "data" / f"faces-{size}-v{VERSION}"
     if not (root / "dataset.json").exists():
@@ -98,9 +96,7 @@ def load(size: int = 64) -> layout.ClipSet:
 
 def make(root: Path, size: int) -> layout.ClipSet:
     """Cut the set into ``root``; nothing appears there before all of it is done."""
-    root.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=root.parent, prefix=f"{root.name}-"))
-    try:
+    with layout.making(root) as temporary:
         clips: dict[str, dict] = {split: {} for split in layout.SPLITS}
         for name, footage in FOOTAGE.items():
             for index, frames in enumerate(_segments(footage, size)):
@@ -131,10 +127,6 @@ def make(root: Path, size: int) -> layout.ClipSet:
             "licence": "third-party footage, not redistributed; see NOTICE",
         }
         layout.finish_set(temporary, info, clips)
-        if not root.exists():
-            temporary.rename(root)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return layout.ClipSet(root)
 
 

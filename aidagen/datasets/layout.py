@@ -11,8 +11,10 @@
 import hashlib
 import json
 import os
+import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import av
@@ -152,6 +154,27 @@ def write_clip(
         for key in sorted(labels):
             digest.update(key.encode() + np.ascontiguousarray(labels[key]).tobytes())
     return {"frames": count, "sha256": digest.hexdigest()}
+
+
+@contextmanager
+def making(root: Path) -> Iterator[Path]:
+    """A folder to make a set in; it becomes ``root`` at the end, and vanishes if that fails.
+
+    Nothing appears at ``root`` before the set is whole; if somebody else was faster, theirs stays.
+    """
+    root.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=root.parent, prefix=f"{root.name}-"))
+    try:
+        yield temporary
+        if not root.exists():
+            temporary.rename(root)
+    except OSError as error:
+        raise DatasetError(
+            f"Could not write the data set {root} ({error.strerror or error}); make room or set "
+            "AIDAGEN_HOME to a folder you can write to."
+        ) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def finish_set(root: str | Path, info: dict, clips: dict[str, dict[str, dict]]) -> ClipSet:
