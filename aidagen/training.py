@@ -23,7 +23,7 @@ from lightning_fabric import Fabric
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from aidagen import datasets, zoo
+from aidagen import datasets, grids, zoo
 from aidagen.errors import AidagenError
 from aidagen.judges.features import mobilenet_features
 from aidagen.keypoints import RandomTransform
@@ -48,23 +48,49 @@ class Preset:
     scales: tuple[float, ...] = (1.0,)  # of the perceptual pyramid
     across: float = 0.2  # share of pairs from two clips of the same person or character
     jitter: float = 0.1  # of colours, the same for both frames
+    placing: float = 0.0  # of zoom, turn and shift, the same for both frames
     sigma_affine: float = 0.1  # of the equivariance loss; published: 0.05
     sigma_tps: float = 0.005
     ema: float = 0.995
     seed: int = 0
+    snapshots: tuple[int, ...] = ()  # steps whose averaged weights are kept, to look back
 
 
+RENDERED = {"heads"}  # data sets of our own making
 SMALL = fomm.LossWeights(
     perceptual=1.0, pixels=20.0, warp=10.0, equivariance_points=10.0, equivariance_jacobians=2.0
 )
 
+# rendered heads alone: what each part buys, and a run to look back on (the weights are ours)
+HEADS = Preset(fomm.fomm_tiny(), {"heads": 1.0}, steps=2400, weights=SMALL)
+UNSTEADY = SMALL._replace(equivariance_points=0.0, equivariance_jacobians=0.0)
+
 PRESETS: dict[str, Preset] = {
     "fomm-faces-64": Preset(
-        fomm.fomm_tiny(), {"faces": 0.6, "heads": 0.4}, steps=3200, weights=SMALL
+        fomm.fomm_small(),
+        {"faces": 0.5, "heads": 0.5},
+        steps=13000,
+        weights=SMALL,
+        jitter=0.2,
+        placing=0.1,
+        ema=0.999,
     ),
     "fomm-cartoons-64": Preset(
-        fomm.fomm_tiny(), {"cartoons": 1.0}, steps=2600, weights=SMALL, across=0.5, jitter=0.2
+        fomm.fomm_small(),
+        {"cartoons": 1.0},
+        steps=11000,
+        weights=SMALL,
+        across=0.5,
+        jitter=0.25,
+        placing=0.05,
+        ema=0.999,
     ),
+    "fomm-heads-64": replace(HEADS, snapshots=(1, 50, 150, 400, 800, 1500, 2400)),
+    "fomm-heads-64-no-jacobian": replace(HEADS, config=replace(HEADS.config, jacobian="none")),
+    "fomm-heads-64-no-occlusion": replace(
+        HEADS, config=replace(HEADS.config, occlusion=False, blend=False)
+    ),
+    "fomm-heads-64-no-equivariance": replace(HEADS, weights=UNSTEADY),
 }
 
 
@@ -74,8 +100,10 @@ PRESETS: dict[str, Preset] = {
 class Pairs:
     """Training clips in memory, from which pairs (source, driving) of one person are drawn."""
 
-    def __init__(self, shares: dict[str, float], across: float, jitter: float):
-        self.shares, self.across = shares, across
+    def __init__(
+        self, shares: dict[str, float], across: float, jitter: float, placing: float = 0.0
+    ):
+        self.shares, self.across, self.placing = shares, across, placing
         self.clips: dict[str, list[Tensor]] = {}
         self.kin: dict[str, list[list[int]]] = {}  # clips of the same person, for every clip
         for name in shares:
@@ -94,7 +122,7 @@ class Pairs:
     def draw(
         self, batch: int, generator: torch.Generator
     ) -> tuple[Float[Tensor, "B 3 H W"], Float[Tensor, "B 3 H W"]]:
-        """One batch, in [0, 1]: random frames, flipped together, coloured together."""
+        """One batch, in [0, 1]: random frames, flipped, coloured and placed together."""
 
         def pick(n: int) -> int:
             return int(torch.randint(n, (), generator=generator))
@@ -120,7 +148,17 @@ class Pairs:
                 torch.manual_seed(pick(2**31 - 1))
                 source = self.colours(source)
             driving = self.colours(driving, params=self.colours._params)
+        if self.placing:
+            source, driving = self._place(source, driving, generator)
         return source, driving
+
+    def _place(self, source: Tensor, driving: Tensor, generator: torch.Generator):
+        """Both frames zoomed, turned and shifted alike; what comes in from outside is reflected."""
+        log_zoom, turn, x, y = self.placing * torch.randn(4, len(source), generator=generator)
+        cos, sin = log_zoom.exp() * turn.cos(), log_zoom.exp() * turn.sin()
+        theta = torch.stack([cos, -sin, x, sin, cos, y], dim=-1).unflatten(-1, (2, 3))
+        grid = grids.affine_grid(theta, *source.shape[2:])
+        return [grids.warp(frames, grid, padding="reflection") for frames in (source, driving)]
 
 
 # --- the loop ------------------------------------------------------------------------------------
@@ -162,9 +200,7 @@ def run(
         raise TrainingError(f"Cannot make the run's folder {out}: {error.strerror}.") from error
     model = fomm.FOMM(preset.config, adversarial=preset.weights.adversarial > 0)
     features = PerceptualPyramid(mobilenet_features(), preset.scales)
-    average = AveragedModel(
-        model, multi_avg_fn=get_ema_multi_avg_fn(preset.ema), use_buffers=True
-    )
+    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(preset.ema), use_buffers=True)
     objective = fomm.Objective(model, features, preset.weights)
     trained = [*model.kp_detector.parameters(), *model.generator.parameters()]
     optimizers = [torch.optim.Adam(trained, preset.rate, betas=(0.5, 0.999))]
@@ -188,7 +224,7 @@ def run(
     if checkpoint.exists() and not fresh:
         _resume(fabric, checkpoint, state, optimizers)
 
-    pairs = Pairs(preset.data, preset.across, preset.jitter)
+    pairs = Pairs(preset.data, preset.across, preset.jitter, preset.placing)
     start, saved = time.monotonic() - state["seconds"], time.monotonic()
     budget = math.inf if minutes is None else time.monotonic() + 60 * minutes
     sums: dict[str, float] = {}
@@ -209,6 +245,8 @@ def run(
                 sums = {}
                 if report is not None and fabric.is_global_zero:
                     report(row)
+            if step + 1 in preset.snapshots and fabric.is_global_zero:
+                zoo.save_weights(average.module, out / "snapshots" / f"{step + 1}.safetensors")
             if time.monotonic() - saved > 120:
                 _save(fabric, checkpoint, state, optimizers)
                 saved = time.monotonic()
@@ -219,6 +257,7 @@ def run(
         _write_text(out / "history.json", json.dumps(state["history"]))
         card = _card(name, preset, state)
         zoo.save(average.module, preset.config, card, path)
+        zoo.join_snapshots(out / "snapshots", path.with_name(f"{name}.snapshots"))
         if install:
             zoo.install(path)
     fabric.barrier()
@@ -321,7 +360,9 @@ def _card(name: str, preset: Preset, state: dict) -> dict:
         else torch.cuda.get_device_name(),
         "torch": torch.__version__.split("+")[0],
         "command": f"aidagen train {name}",
-        "licence": "see NOTICE: trained on third-party footage, outside the project's licences",
+        "licence": "MIT (trained on pictures of our own rendering alone)"
+        if set(preset.data) <= RENDERED
+        else "see NOTICE: trained on third-party footage, outside the project's licences",
     }
 
 

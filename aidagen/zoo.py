@@ -85,10 +85,7 @@ def device(name: str = "auto") -> torch.device:
 def load(name: str, device: str = "auto") -> nn.Module:
     """Checkpoint ``name`` as a model in eval mode, in float32."""
     file, found = path(name), card(name)
-    try:
-        state = load_file(file)
-    except (SafetensorError, OSError) as error:
-        raise ZooError(f"{file} cannot be read ({error}); fetch the project again.") from error
+    state = _read(file)
     if found.get("system") != "fomm":
         raise ZooError(f"The card of {name} names a system unknown here: {found.get('system')!r}.")
     model = fomm.FOMM(_config(found["config"]))
@@ -96,19 +93,65 @@ def load(name: str, device: str = "auto") -> nn.Module:
     return model.to(globals()["device"](device)).eval()
 
 
-def save(model: nn.Module, config: fomm.FOMMConfig, card: dict, file: Path) -> None:
-    """Write weights (fp16, without the discriminator) and card, each atomically."""
+def _read(file: Path) -> dict:
+    try:
+        return load_file(file)
+    except (SafetensorError, OSError) as error:
+        raise ZooError(f"{file} cannot be read ({error}); fetch the project again.") from error
+
+
+def snapshots(name: str, device: str = "auto") -> dict[int, nn.Module]:
+    """Looking back on the run of ``name``: training step -> the averaged model of that moment.
+
+    Raises ``ZooError`` where none were kept (a preset's ``snapshots`` says which steps are).
+    """
+    file, config = path(name).with_suffix(".snapshots"), _config(card(name)["config"])
+    if not file.exists():
+        raise ZooError(f"The run of {name} kept no snapshots.")
+    runs: dict[int, dict] = {}
+    for key, value in _read(file).items():
+        step, _, parameter = key.partition("/")
+        runs.setdefault(int(step), {})[parameter] = value
+    models = {}
+    for step, state in sorted(runs.items()):
+        models[step] = fomm.FOMM(config)
+        _load(models[step], state, f"{file.name}, step {step}")
+        models[step].to(globals()["device"](device)).eval()
+    return models
+
+
+def join_snapshots(folder: Path, file: Path) -> None:
+    """Put the weights ``folder/<step>.safetensors`` of one run into one file."""
+    found = {part.stem: load_file(part) for part in sorted(folder.glob("*.safetensors"))}
+    if found:
+        _write(file, {f"{step}/{k}": v for step, state in found.items() for k, v in state.items()})
+
+
+def save_weights(model: nn.Module, file: Path) -> None:
+    """Write weights (fp16, without the discriminator), atomically."""
     state = {
         key: value.detach().cpu().half().contiguous() if value.is_floating_point() else value.cpu()
         for key, value in model.state_dict().items()
         if not key.startswith("discriminator.") and not key.endswith("num_batches_tracked")
     }
-    text = json.dumps({**card, "config": asdict(config)}, indent=1, ensure_ascii=False) + "\n"
+    _write(file, state)
+
+
+def _write(file: Path, state: dict) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_suffix(".safetensors.part")
+        part = file.with_suffix(f"{file.suffix}.part")
         save_file(state, part)
         os.replace(part, file)
+    except OSError as error:
+        raise ZooError(f"Could not write {file}: {error.strerror or error}.") from error
+
+
+def save(model: nn.Module, config: fomm.FOMMConfig, card: dict, file: Path) -> None:
+    """Write weights (fp16, without the discriminator) and card, each atomically."""
+    text = json.dumps({**card, "config": asdict(config)}, indent=1, ensure_ascii=False) + "\n"
+    save_weights(model, file)
+    try:
         part = file.with_suffix(".json.part")
         part.write_text(text, encoding="utf-8")
         os.replace(part, file.with_suffix(".json"))
@@ -120,7 +163,9 @@ def install(file: Path) -> Path:
     """Copy finished weights and card to where ``load`` finds them; returns the new path."""
     target = sources.home() / "weights" / file.name
     target.parent.mkdir(parents=True, exist_ok=True)
-    for suffix in (".json", ".safetensors"):
+    for suffix in (".snapshots", ".json", ".safetensors"):
+        if not file.with_suffix(suffix).exists():
+            continue
         part = target.with_suffix(suffix + ".part")
         shutil.copyfile(file.with_suffix(suffix), part)
         os.replace(part, target.with_suffix(suffix))
