@@ -69,7 +69,7 @@ PRESETS: dict[str, Preset] = {
     "fomm-faces-64": Preset(
         fomm.fomm_small(),
         {"faces": 0.5, "heads": 0.5},
-        steps=13000,
+        steps=8500,
         weights=SMALL,
         jitter=0.2,
         placing=0.1,
@@ -78,7 +78,7 @@ PRESETS: dict[str, Preset] = {
     "fomm-cartoons-64": Preset(
         fomm.fomm_small(),
         {"cartoons": 1.0},
-        steps=11000,
+        steps=6000,
         weights=SMALL,
         across=0.5,
         jitter=0.25,
@@ -228,6 +228,7 @@ def run(
     start, saved = time.monotonic() - state["seconds"], time.monotonic()
     budget = math.inf if minutes is None else time.monotonic() + 60 * minutes
     sums: dict[str, float] = {}
+    counted = 0  # steps in these sums; fewer than 50 after a resume
     try:
         for step in range(state["step"], preset.steps):
             if time.monotonic() > budget:
@@ -237,12 +238,12 @@ def run(
             state["step"], state["seconds"] = step + 1, time.monotonic() - start
             for key, value in terms.items():
                 sums[key] = sums.get(key, 0.0) + value.item()
+            counted += 1
             if (step + 1) % 50 == 0 or step + 1 == preset.steps:
-                n = 50 if (step + 1) % 50 == 0 else (step + 1) % 50
                 row = {"step": step + 1, "seconds": round(state["seconds"], 1)}
-                row |= {key: round(value / n, 4) for key, value in sums.items()}
+                row |= {key: round(value / counted, 4) for key, value in sums.items()}
                 state["history"].append(row)
-                sums = {}
+                sums, counted = {}, 0
                 if report is not None and fabric.is_global_zero:
                     report(row)
             if step + 1 in preset.snapshots and fabric.is_global_zero:
