@@ -142,6 +142,7 @@ def _write(file: Path, state: dict) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         part = file.with_suffix(f"{file.suffix}.part")
         save_file(state, part)
+        os.chmod(part, 0o644)  # safetensors makes files that only their owner can read
         os.replace(part, file)
     except OSError as error:
         raise ZooError(f"Could not write {file}: {error.strerror or error}.") from error
