@@ -85,6 +85,17 @@ def feature_matching(fake: Sequence[Tensor], real: Sequence[Tensor]) -> Tensor:
     return sum(F.l1_loss(a, b.detach()) for a, b in zip(fake, real))
 
 
+def separation(points: Float[Tensor, "B K 2"], distance: float = 0.15) -> Float[Tensor, ""]:
+    """How much the keypoints sit on top of each other: 1 if all coincide, 0 if all are apart.
+
+    Mean over pairs of ``exp(-|p_i - p_j|^2 / (2 distance^2))``, as in Zhang et al., "Unsupervised
+    Discovery of Object Landmarks as Structural Representations", CVPR 2018 (there summed).
+    """
+    apart = (points[:, :, None] - points[:, None]).square().sum(-1)  # (B, K, K)
+    pairs = torch.triu_indices(*apart.shape[1:], offset=1, device=points.device)
+    return torch.exp(-apart[:, pairs[0], pairs[1]] / (2 * distance**2)).mean()
+
+
 def equivariance_points(
     points: Float[Tensor, "B K 2"],
     points_transformed: Float[Tensor, "B K 2"],

@@ -60,17 +60,18 @@ RENDERED = {"heads"}  # data sets of our own making
 SMALL = fomm.LossWeights(
     perceptual=1.0, pixels=20.0, warp=10.0, equivariance_points=10.0, equivariance_jacobians=2.0
 )
+APART = SMALL._replace(separation=3.0)
 
 # rendered heads alone: what each part buys, and a run to look back on (the weights are ours)
-HEADS = Preset(fomm.fomm_tiny(), {"heads": 1.0}, steps=2400, weights=SMALL)
-UNSTEADY = SMALL._replace(equivariance_points=0.0, equivariance_jacobians=0.0)
+HEADS = Preset(fomm.fomm_tiny(), {"heads": 1.0}, steps=2400, weights=APART)
+UNSTEADY = APART._replace(equivariance_points=0.0, equivariance_jacobians=0.0)
 
 PRESETS: dict[str, Preset] = {
     "fomm-faces-64": Preset(
         fomm.fomm_small(),
         {"faces": 0.5, "heads": 0.5},
-        steps=8500,
-        weights=SMALL,
+        steps=5500,
+        weights=APART,
         jitter=0.2,
         placing=0.1,
         ema=0.999,

@@ -59,6 +59,7 @@ from aidagen.keypoints import RandomTransform
 from aidagen.models import fomm
 from aidagen.teaching import check, compute, ledger, lesson, papermap, predict, quiz
 from aidagen.widgets import overlays
+from aidagen.widgets.ablations import Ablations
 from aidagen.widgets.motion_microscope import MotionMicroscope
 from aidagen.widgets.overlays import still
 from aidagen.widgets.own_photo import OwnPhoto
@@ -675,7 +676,7 @@ plt.show()
 
 # %% tags=["nbval-ignore-output"]
 past = zoo.snapshots("fomm-heads-64", device="cpu")
-time_machine = TimeMachine(past, people[3][0], people[3][far - 1])
+time_machine = TimeMachine(past, people[3][::4], name="fomm-heads-64")
 time_machine
 
 # %% alt="Seven pictures of one head with its keypoints, from the first training step to the last, above what the model of that moment rebuilds: grey, then a blurred face, then a sharper one in the right pose."
@@ -713,12 +714,25 @@ Markdown(side_by_side(parts, ("l1", "warp_l1", "akd", "kp_consistency", "turn_er
 # evidence for a part, whatever the interval says.
 
 # %% tags=["nbval-ignore-output"]
-full, without = (zoo.load(f"fomm-heads-64{end}") for end in ("", "-no-jacobian"))
-two = MotionMicroscope(full, people[3][0], people[3], mode="absolute", overlay="warped grid",
-                       name="all parts", other=without)
+device = str(lesson.device)
+kinds = {"all parts": "", **{f"no {part.lower()}": f"-{key}" for key, part in which.items()}}
+models = {kind: zoo.load(f"fomm-heads-64{end}", device) for kind, end in kinds.items()}
+panel = Ablations(models, people[3])
+panel
+
+# %% alt="The same frame rebuilt by four models side by side: with all parts, without Jacobians, without occlusion map, without equivariance; each with its error."
+still(panel.figure())
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# Two of them under the microscope, with the same colours and scales: choose *warped grid*, and
+# look at how a neighbourhood that turns is rebuilt from pieces that only shift.
+
+# %% tags=["nbval-ignore-output"]
+two = MotionMicroscope(models["all parts"], people[3][0], people[3], mode="absolute",
+                       overlay="warped grid", name="all parts", other=models["no jacobian"])
 two
 
-# %% alt="Contact sheet of two models on the same clip: with all parts above, without Jacobians below; the warped grid of the second is bent less smoothly around the keypoints."
+# %% alt="Contact sheet of two models on the same clip: with all parts, and without Jacobians, each with the grid of pixels carried along by its flow."
 still(two.figure([far], "warped grid", size=128))
 
 # %% [markdown] slideshow={"slide_type": "notes"}

@@ -388,6 +388,7 @@ class LossWeights(NamedTuple):
     feature_matching: float = 10.0
     pixels: float = 0.0  # ours, for small pictures: plain L1
     warp: float = 0.0  # ours: L1 of the warped source alone, so that the flow learns first
+    separation: float = 0.0  # ours: small detectors else put all keypoints in one place
 
 
 def generator_loss(
@@ -420,6 +421,9 @@ def generator_loss(
             real, _ = model.discriminator(driving, points)
             match = losses.feature_matching(fake, real)
             terms["feature_matching"] = weights.feature_matching * match
+    if weights.separation:
+        points = rendering.motion.points
+        terms["separation"] = weights.separation * losses.separation(points)
     found = model.motion(transform.frame(driving))
     # eq. (11): T_{X<-R}(p) = T_{X<-Y} o T_{Y<-R}(p)
     moved = losses.equivariance_points(rendering.motion.points, found.points, transform)
