@@ -74,8 +74,9 @@ export default { render };
 CSS = """
 .aidagen-asking { max-width: 44em; margin: 4px 0; padding: 8px 14px; border: 1px solid #767676;
   border-radius: 4px; font-size: 14px; line-height: 1.45; color: var(--jp-ui-font-color0, #111); }
-.aidagen-asking legend { padding: 0 4px; font-weight: 600; font-size: 14px; width: auto;
-  border: 0; margin: 0; color: inherit; }
+.aidagen-asking legend { float: left; width: 100%; padding: 0 0 4px; font-weight: 600;
+  font-size: 14px; border: 0; margin: 0; color: inherit; }
+.aidagen-asking legend + * { clear: both; }
 .aidagen-asking label { display: flex; gap: 8px; align-items: baseline; padding: 3px 0;
   min-height: 24px; }
 .aidagen-asking input { flex: none; margin: 2px; }
