@@ -3,6 +3,7 @@
 import inspect
 import itertools
 import re
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -13,6 +14,7 @@ from PIL import Image
 from aidagen.teaching import check, material
 from aidagen.widgets import overlays
 
+COURSE = Path(__file__).resolve().parents[1] / "course"
 NUMBERS = ("00", "05")
 EXERCISES = [exercise for number in NUMBERS for exercise in check.exercises(number)]
 WRONG = [(exercise, wrong) for exercise in EXERCISES for wrong in exercise.wrong]
@@ -95,10 +97,10 @@ def test_cases_repeat_and_survive_answers_that_change_them(exercise):
     ],
 )
 def test_unsolved_is_no_mistake(answer, capsys):
-    assert check.choose("05.3", answer) is check.exercises("05")[2].reference
-    said = "05.3: not solved yet, the reference is used from here\n"
+    assert check.choose("05.4", answer) is check.exercises("05")[3].reference
+    said = "05.4: not solved yet, the reference is used from here\n"
     assert capsys.readouterr().out == said
-    assert check.badge() == "Made with the reference solution of 05.3"
+    assert check.badge() == "Made with the reference solution of 05.4"
 
 
 class Hostile:
@@ -247,6 +249,20 @@ def test_exercises_are_well_described(exercise):
         assert text.endswith((".", ".'")) and len(text) < 220
 
 
+CARD = re.compile(r"^# ### Exercise (\S+) · (.+) \(difficulty (\d) of 3, (\d+) minutes\)$", re.M)
+
+
+def test_the_lectures_cards_say_what_the_exercises_say():
+    """Title, difficulty and minutes stand in the lecture's text and in the data alike."""
+    known = {e.id: (e.id, e.title, str(e.difficulty), str(e.minutes)) for e in EXERCISES}
+    for path in sorted(COURSE.glob("[0-9][0-9]_*.py")):
+        for card in CARD.findall(path.read_text(encoding="utf-8")):
+            assert card == known.get(card[0]), f"{path.name}: {card[0]}"
+    assert CARD.findall("# ### Exercise 05.1 · A · b (difficulty 2 of 3, 8 minutes)") == [
+        ("05.1", "A · b", "2", "8")
+    ]
+
+
 def test_what_does_not_exist_is_one_sentence():
     with pytest.raises(material.MaterialError, match=r"There is no exercise '05.9': 05.1, 05.2"):
         check.choose("05.9", None)
@@ -254,5 +270,5 @@ def test_what_does_not_exist_is_one_sentence():
         check.exercises("98")
     with pytest.raises(material.MaterialError, match=r"an id looks like 05\.1"):
         check.choose("five", None)
-    with pytest.raises(material.MaterialError, match="difficulty of 1 to 5"):
+    with pytest.raises(material.MaterialError, match="difficulty of 1 to 3"):
         material.Exercise("05.1", "", 5, 9, abs, list, (), "", "")

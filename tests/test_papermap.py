@@ -106,6 +106,7 @@ def test_a_lecture_without_a_model_and_a_sloppy_comment_are_seen(house):
         ("eqs. 4-6, eqs. 13 and 14", {"4", "5", "6", "13", "14"}),
         ("**reconstruction** (eq. 9): here 3 terms", {"9"}),
         ("a demand (eq.\n# (12)) that wraps", {"12"}),
+        ("comments such as\n# `# eq. (4)` stand above", set()),
         ("in 2019, sequence 4, eq. as above, section 3.1", set()),
     ],
 )

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from aidagen.teaching.material import Exercise, Option, Question, Wrong
+from aidagen.teaching.material import Exercise, Option, Prediction, Question, Wrong
 
 
 def _drawn(seed: int, *shape: int) -> Tensor:
@@ -27,8 +27,8 @@ def pixel_of(points: Float[Tensor, "N 2"], width: int, height: int) -> Float[Ten
 
 PIXEL_OF = Exercise(
     id="00.1",
-    title="From [-1, 1] to pixels",
-    minutes=5,
+    title="From points to pixels",
+    minutes=4,
     difficulty=1,
     reference=pixel_of,
     cases=lambda: [
@@ -92,9 +92,9 @@ def _shifted(picture: Tensor, pixels: float, step: float, axis: int = 0) -> Tens
 
 SHIFT_RIGHT = Exercise(
     id="00.2",
-    title="A warp asks backwards",
-    minutes=8,
-    difficulty=2,
+    title="Move the face to the right",
+    minutes=5,
+    difficulty=1,
     reference=shift_right,
     cases=lambda: [(_drawn(2, 3, 4, 6), 2), (_drawn(3, 1, 5, 3), 1)],
     expects="a grid (H, W, 2) of places to read, floats",
@@ -135,9 +135,9 @@ SHIFT_RIGHT = Exercise(
 
 
 def l1_against_copy(
-    made: Float[Tensor, "*S"], source: Float[Tensor, "*S"], truth: Float[Tensor, "*S"]
+    made: Float[Tensor, "T C H W"], source: Float[Tensor, "C H W"], truth: Float[Tensor, "T C H W"]
 ) -> tuple[float, float]:
-    """Mean absolute error of ``made``, and its ratio to the error of copying the source."""
+    """Mean absolute error of ``made``, and its ratio to the error of showing the source."""
     error = (made - truth).abs().mean()
     return error.item(), (error / (source - truth).abs().mean()).item()
 
@@ -148,13 +148,13 @@ def _pair(one: Tensor, other: Tensor) -> tuple[float, float]:
 
 L1_AGAINST_COPY = Exercise(
     id="00.3",
-    title="An error and its baseline",
-    minutes=6,
+    title="The honest ratio",
+    minutes=5,
     difficulty=1,
     reference=l1_against_copy,
     cases=lambda: [
-        (0.8 * _drawn(4, 3, 4, 5), _drawn(5, 3, 4, 5), _drawn(6, 3, 4, 5)),
-        (_drawn(7, 2, 3, 3, 2), 0.5 * _drawn(8, 2, 3, 3, 2), _drawn(9, 2, 3, 3, 2)),
+        (0.8 * _drawn(4, 2, 3, 4, 5), _drawn(5, 3, 4, 5), _drawn(6, 2, 3, 4, 5)),
+        (_drawn(7, 3, 1, 3, 2), 0.5 * _drawn(8, 1, 3, 2), _drawn(9, 3, 1, 3, 2)),
     ],
     expects="two numbers: the mean absolute error, and its ratio to that of the copy",
     hint="Both errors are measured against the truth; a ratio below 1 beats the copy.",
@@ -258,4 +258,13 @@ QUESTIONS = (
     ),
 )
 
-PREDICTIONS = ()
+PREDICTIONS = (
+    Prediction(
+        "00.p1",
+        "A clip of a rendered head is rebuilt from its first frame. What is the model's L1 error, "
+        "as a share of the error of copying that first frame (1: no better than a copy)?",
+        high=1.5,
+        because="Most of the picture hardly moves, so that a copy is already right there: the "
+        "error alone says little, its share of the copy's says more.",
+    ),
+)

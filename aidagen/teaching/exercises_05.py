@@ -65,9 +65,9 @@ def _affine_cases() -> list[tuple[Tensor, ...]]:
 
 LOCAL_AFFINE = Exercise(
     id="05.1",
-    title="The motion around one keypoint",
-    minutes=10,
-    difficulty=3,
+    title="One keypoint, first order",
+    minutes=8,
+    difficulty=2,
     reference=local_affine,
     cases=_affine_cases,
     expects="places to read (K, H, W, 2), floats",
@@ -152,8 +152,8 @@ def _maps(seed: int, *shape: int) -> Tensor:
 
 SOFT_ARGMAX = Exercise(
     id="05.2",
-    title="Soft-argmax: from a map to a point",
-    minutes=10,
+    title="From a map to a point",
+    minutes=8,
     difficulty=2,
     reference=soft_argmax,
     cases=lambda: [(_maps(1, 2, 4, 5), 0.4), (_maps(2, 3, 6, 3), 0.25)],
@@ -210,75 +210,7 @@ SOFT_ARGMAX = Exercise(
 )
 
 
-# --- 05.3: relative motion -----------------------------------------------------------------------
-
-
-def relative(
-    p_source: Float[Tensor, "K 2"],
-    p_t: Float[Tensor, "K 2"],
-    p_1: Float[Tensor, "K 2"],
-    j_source: Float[Tensor, "K 2 2"],
-    j_t: Float[Tensor, "K 2 2"],
-    j_1: Float[Tensor, "K 2 2"],
-) -> tuple[Float[Tensor, "K 2"], Float[Tensor, "K 2 2"]]:
-    """The source's keypoints, moved as the driving ones did from frame 1 to t: eqs. (14), (15)."""
-    return p_source + (p_t - p_1), j_t @ torch.linalg.inv(j_1) @ j_source
-
-
-def _relative_cases() -> list[tuple[Tensor, ...]]:
-    return [
-        (*(_points(s + i, k) for i in range(3)), *(_matrices(s + i, k) for i in range(3, 6)))
-        for s, k in ((20, 2), (30, 3))
-    ]
-
-
-RELATIVE = Exercise(
-    id="05.3",
-    title="Relative motion",
-    minutes=8,
-    difficulty=2,
-    reference=relative,
-    cases=_relative_cases,
-    expects="two tensors: points (K, 2) and Jacobians (K, 2, 2)",
-    hint="At t = 1 the source must come out as it went in: points p_source, Jacobians j_source.",
-    wrong=(
-        Wrong(
-            "absolute motion",
-            lambda ps, pt, p1, js, jt, j1: (pt, jt),
-            "takes the driving pose over, and with it the shape of the driving face",
-            "this is absolute motion: the source takes over the driving person's shape. Start "
-            "from p_source and add only what changed since frame 1.",
-        ),
-        Wrong(
-            "sign reversed",
-            lambda ps, pt, p1, js, jt, j1: (ps + (p1 - pt), jt @ torch.linalg.inv(j1) @ js),
-            "the difference is taken as where it came from",
-            "your source moves the other way: what changed since frame 1 is p_t - p_1.",
-        ),
-        Wrong(
-            "J_S J_t J_1^-1",
-            lambda ps, pt, p1, js, jt, j1: (ps + (pt - p1), js @ jt @ torch.linalg.inv(j1)),
-            "the change of the driving clip is applied before the source's own deformation",
-            "the Jacobians are in the wrong order: the source's own J_S comes first, so it stands "
-            "on the right, and the change J_t J_1^-1 is put on top of it.",
-        ),
-        Wrong(
-            "J_1 J_t^-1",
-            lambda ps, pt, p1, js, jt, j1: (ps + (pt - p1), j1 @ torch.linalg.inv(jt) @ js),
-            "the change is inverted: from t back to 1",
-            "your Jacobians run back from t to frame 1; from 1 to t the change is J_t J_1^-1.",
-        ),
-        Wrong(
-            "Jacobians of the driving frame as they are",
-            lambda ps, pt, p1, js, jt, j1: (ps + (pt - p1), jt),
-            "the points move relatively, the neighbourhoods absolutely",
-            "your points are relative, your Jacobians are not: at t = 1 they have to be j_source.",
-        ),
-    ),
-)
-
-
-# --- 05.4: one flow from many motions ------------------------------------------------------------
+# --- 05.3: one flow from many motions ------------------------------------------------------------
 
 
 def mix(
@@ -299,9 +231,9 @@ def _hard(mask_logits: Tensor, motions: Tensor) -> Tensor:
 
 
 MIX = Exercise(
-    id="05.4",
-    title="One flow from many motions",
-    minutes=8,
+    id="05.3",
+    title="Mix the motions",
+    minutes=6,
     difficulty=2,
     reference=mix,
     cases=lambda: [
@@ -347,4 +279,73 @@ MIX = Exercise(
     ),
 )
 
-EXERCISES = (LOCAL_AFFINE, SOFT_ARGMAX, RELATIVE, MIX)
+
+# --- 05.4: relative motion -----------------------------------------------------------------------
+
+
+def relative(
+    p_source: Float[Tensor, "K 2"],
+    p_t: Float[Tensor, "K 2"],
+    p_1: Float[Tensor, "K 2"],
+    j_source: Float[Tensor, "K 2 2"],
+    j_t: Float[Tensor, "K 2 2"],
+    j_1: Float[Tensor, "K 2 2"],
+) -> tuple[Float[Tensor, "K 2"], Float[Tensor, "K 2 2"]]:
+    """The source's keypoints, moved as the driving ones did from frame 1 to t: eqs. (14), (15)."""
+    return p_source + (p_t - p_1), j_t @ torch.linalg.inv(j_1) @ j_source
+
+
+def _relative_cases() -> list[tuple[Tensor, ...]]:
+    return [
+        (*(_points(s + i, k) for i in range(3)), *(_matrices(s + i, k) for i in range(3, 6)))
+        for s, k in ((20, 2), (30, 3))
+    ]
+
+
+RELATIVE = Exercise(
+    id="05.4",
+    title="Relative motion",
+    minutes=6,
+    difficulty=2,
+    reference=relative,
+    cases=_relative_cases,
+    expects="two tensors: points (K, 2) and Jacobians (K, 2, 2)",
+    hint="At t = 1 the source must come out as it went in: points p_source, Jacobians j_source.",
+    wrong=(
+        Wrong(
+            "absolute motion",
+            lambda ps, pt, p1, js, jt, j1: (pt, jt),
+            "takes the driving pose over, and with it the shape of the driving face",
+            "this is absolute motion: the source takes over the driving person's shape. Start "
+            "from p_source and add only what changed since frame 1.",
+        ),
+        Wrong(
+            "sign reversed",
+            lambda ps, pt, p1, js, jt, j1: (ps + (p1 - pt), jt @ torch.linalg.inv(j1) @ js),
+            "the difference is taken as where it came from",
+            "your source moves the other way: what changed since frame 1 is p_t - p_1.",
+        ),
+        Wrong(
+            "J_S J_t J_1^-1",
+            lambda ps, pt, p1, js, jt, j1: (ps + (pt - p1), js @ jt @ torch.linalg.inv(j1)),
+            "the change of the driving clip is applied before the source's own deformation",
+            "the Jacobians are in the wrong order: the source's own J_S comes first, so it stands "
+            "on the right, and the change J_t J_1^-1 is put on top of it.",
+        ),
+        Wrong(
+            "J_1 J_t^-1",
+            lambda ps, pt, p1, js, jt, j1: (ps + (pt - p1), j1 @ torch.linalg.inv(jt) @ js),
+            "the change is inverted: from t back to 1",
+            "your Jacobians run back from t to frame 1; from 1 to t the change is J_t J_1^-1.",
+        ),
+        Wrong(
+            "Jacobians of the driving frame as they are",
+            lambda ps, pt, p1, js, jt, j1: (ps + (pt - p1), jt),
+            "the points move relatively, the neighbourhoods absolutely",
+            "your points are relative, your Jacobians are not: at t = 1 they have to be j_source.",
+        ),
+    ),
+)
+
+
+EXERCISES = (LOCAL_AFFINE, SOFT_ARGMAX, MIX, RELATIVE)

@@ -44,7 +44,7 @@ class Exercise:
     id: str  # "05.1"
     title: str
     minutes: int
-    difficulty: int  # 1 to 5
+    difficulty: int  # 1 to 3
     reference: Callable[..., Any]
     cases: Callable[[], Sequence[tuple[Any, ...]]]
     wrong: tuple[Wrong, ...]
@@ -53,9 +53,9 @@ class Exercise:
     tolerance: float = 1e-4
 
     def __post_init__(self) -> None:
-        if not ID.fullmatch(self.id) or not 1 <= self.difficulty <= 5 or self.minutes < 1:
+        if not ID.fullmatch(self.id) or not 1 <= self.difficulty <= 3 or self.minutes < 1:
             raise MaterialError(
-                f"Exercise {self.id!r} needs an id such as 05.1, a difficulty of 1 to 5 and at "
+                f"Exercise {self.id!r} needs an id such as 05.1, a difficulty of 1 to 3 and at "
                 f"least one minute; it has difficulty {self.difficulty}, {self.minutes} minutes."
             )
 

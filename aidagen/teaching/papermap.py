@@ -120,8 +120,10 @@ def table(model: str, root: Path | str | None = None) -> str:
 def cited(text: str) -> set[str]:
     r"""The equation numbers that a lecture's text tags (``\tag{4}``) or cites.
 
-    Understood are eq. (4), eq. 4, eqs. (4) and (5), eqs. 4, 5, Equations 4 to 7.
+    Understood are eq. (4), eq. 4, eqs. (4) and (5), eqs. 4, 5, Equations 4 to 7. What stands in
+    backticks is code, not a citation.
     """
+    text = re.sub(r"`[^`\n]*`", "", text)
     found = set(TAG.findall(text))
     for group in CITED.findall(text):
         numbers = re.findall(r"\d+[a-z]?", group)

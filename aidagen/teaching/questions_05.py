@@ -119,8 +119,9 @@ PREDICTIONS = (
     ),
     Prediction(
         "05.p2",
-        "Three short training runs each leave one thing out. Which one hurts L1 most?",
-        options=("the Jacobians", "the occlusion map", "the equivariance loss"),
+        "Three short training runs each leave one part out. Without which one is the L1 error "
+        "largest?",
+        options=("Jacobian", "occlusion", "equivariance"),
         because="What a part buys depends on the motion in the data and on the length of the run.",
     ),
     Prediction(
