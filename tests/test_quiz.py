@@ -5,7 +5,7 @@ import os
 import re
 
 import pytest
-from browser import chromium, page
+from browser import LabPage, chromium, page, server, write_notebook
 
 from aidagen.teaching import asking, material, predict, quiz
 
@@ -220,3 +220,34 @@ def test_axe_finds_nothing_serious_in_the_panel():
         )
         found = {v["id"] for v in axe.run(tab).response["violations"]}
         assert "label" in found, "a radio button without a label would be seen"
+
+
+ASK = """from aidagen.teaching import predict, quiz
+asked, guessed = quiz.ask("05.q1"), predict.guess("05.p1")
+asked"""
+LATER = """guessed.reveal(0.42)
+print(asked.choice, asked.right, guessed.settled)"""
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(chromium() is None and not os.environ.get("CI"), reason="no Chromium")
+def test_a_question_in_jupyterlab_keeps_its_keys_and_tells_python(tmp_path):
+    write_notebook(tmp_path / "notebooks" / "99_ask.ipynb", [ASK, "guessed", LATER])
+    with server(tmp_path) as address, page() as tab:
+        lab = LabPage(tab, address)
+        lab.open("notebooks/99_ask.ipynb")
+        lab.run_all()
+        assert lab.failures() == []
+        radios = tab.get_by_role("radio")
+        assert radios.count() == 3
+        radios.first.focus()
+        tab.keyboard.press("Space")
+        tab.keyboard.press("ArrowDown")  # JupyterLab would go to the next cell
+        assert radios.nth(1).is_checked()
+        tab.get_by_text("Right. Backward warping").wait_for()
+        tab.get_by_text("No guess was made. It is 0.42.").wait_for()
+        assert tab.get_by_role("slider", name="Your guess").is_disabled()
+        tab.locator(".jp-CodeCell").nth(2).click()
+        lab.menu("Run", "Run Selected Cell")
+        tab.get_by_text("1 True True").wait_for()
+        assert lab.console == []

@@ -67,7 +67,8 @@ ROWS = (
     Row(
         claim="Relative motion keeps the shape of the source",
         paper="shown in pictures",
-        differs="here: keypoints' distances at the first frame, against absolute motion",
+        differs="here: distances between keypoints that are found again in whole clips, against "
+        "absolute motion",
         test=f"{HERE}::test_relative_motion_keeps_the_shape_of_the_source",
     ),
     Row(
