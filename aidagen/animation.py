@@ -10,7 +10,7 @@ of a new clip as they come, at constant memory. It works with every model that c
 - ``render(encoded, motion)``: the pictures and every intermediate, batch first;
 
 with ``model.config.size`` = S. In mode "relative" the source keeps its shape and takes over the
-movement (eq. 14 in models/fomm.py); the first driving frame should then show about
+movement (eq. 14 of the First Order Motion paper); the first driving frame should then show about
 the pose of the source. In mode "absolute" it takes over places and shapes as they are.
 """
 

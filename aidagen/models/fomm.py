@@ -339,13 +339,14 @@ class FOMM(nn.Module):
         self, motion: Motion, first: Motion, encoded: Encoded, adapt_scale: bool = False
     ) -> Motion:
         """The source's own pose, moved as the driving frames moved since ``first``."""
-        # eq. (14): S_1 moves as D_1 -> D_t, p = p_S + (p_t - p_1), J = J_t J_1^-1 J_S
         source, scale = encoded.motion, 1.0
         if adapt_scale:
             scale = keypoints.hull_scale(source.points[0], first.points[0])
+        # eq. (14): the source moves as D_1 -> D_t: p = p_S + (p_t - p_1)
         points = keypoints.relative_points(source.points, motion.points, first.points, scale)
         if motion.jacobians is None:
             return Motion(points, None, motion.heatmaps)
+        # eq. (15): J = J_t J_1^-1 J_S, for then J_S J^-1 = J_1 J_t^-1, as the paper has it
         jacobians = keypoints.relative_jacobians(
             source.jacobians, motion.jacobians, first.jacobians
         )

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from aidagen import grids, video
 from aidagen.errors import AidagenError
+from aidagen.teaching import check
 
 Picture = UInt8[np.ndarray, "S S 3"]
 
@@ -173,9 +174,7 @@ def flow_colours(
     return np.clip(0.5 + x[..., None] * to_orange - 0.28 * y[..., None], 0, 1)
 
 
-def flow_picture(
-    movement: Float[np.ndarray, "h w 2"], size: int, largest: float = 0.3
-) -> Picture:
+def flow_picture(movement: Float[np.ndarray, "h w 2"], size: int, largest: float = 0.3) -> Picture:
     """``flow_colours`` enlarged, with a key in the corner: each colour lies where it moves to."""
     picture = _enlarge_array(flow_colours(movement, largest), size)
     side = size // 5
@@ -245,12 +244,39 @@ def sheet(
 
 
 def still(image: Image.Image, alt: str | None = None) -> Any:
-    """A picture as a notebook shows it: a PNG that looks the same in every run."""
+    """A picture as a notebook shows it: a PNG that looks the same in every run.
+
+    While an exercise's reference stands in for the learner's answer, a line below says so.
+    """
     from IPython.display import Image as Display
 
+    if words := check.badge():
+        image, alt = badged(image, words), f"{alt} ({words}.)" if alt else alt
     buffer = io.BytesIO()
     image.save(buffer, "PNG", optimize=True)
     return Display(buffer.getvalue(), alt=alt)
+
+
+def badged(image: Image.Image, words: str) -> Image.Image:
+    """The picture with a line of words on a strip below it, broken where it is too long."""
+    font = ImageFont.load_default(13)
+    lines = [""]
+    for word in words.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if lines[-1] and font.getlength(longer) > image.width - 12:
+            lines.append(word)
+        else:
+            lines[-1] = longer
+    width = max(image.width, *(round(font.getlength(line)) + 12 for line in lines))
+    strip = 18 * len(lines) + 6
+    result = Image.new("RGB", (width, image.height + strip), "#FFF4CC")
+    result.paste("white", (0, 0, width, image.height))
+    result.paste(image.convert("RGB"), (0, 0))
+    draw = ImageDraw.Draw(result)
+    draw.line((0, image.height, width, image.height), fill="#8A6D00")
+    for i, line in enumerate(lines):
+        draw.text((6, image.height + 4 + 18 * i), line, font=font, fill="black")
+    return result
 
 
 def _canvas(picture: np.ndarray, points: np.ndarray, pixels: int):

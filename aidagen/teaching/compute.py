@@ -1,0 +1,261 @@
+"""What a lecture takes: minutes and peak memory, measured, with a budget that is kept.
+
+``course/compute.json`` holds, for each lecture and profile, a budget and what was measured when
+somebody asked for it (so that a rebuild changes nothing). The card of a lecture shows both; a run
+that takes more than 150 % of its budget fails with a sentence.
+
+    with compute.peak_of() as peak:          # memory of this process's children: the kernels
+        run(notebook)
+    sentence = compute.over_budget("05", "smoke", seconds, peak.mb)
+    compute.record("05", "smoke", seconds, peak.mb)
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import math
+import os
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from aidagen.errors import AidagenError
+
+ALLOWED = 1.5  # times the budget
+PROFILES = ("smoke", "lecture", "full")
+BUDGETS = {  # seconds and megabytes, for a lecture that has none of its own yet
+    "smoke": {"seconds": 120, "peak_mb": 2000},
+    "lecture": {"seconds": 600, "peak_mb": 3000},
+    "full": {"seconds": 28800, "peak_mb": 12000},
+}
+EVERY = 0.1  # seconds between two looks at the memory
+
+
+class ComputeError(AidagenError):
+    """A lecture, a profile or a file of measurements that does not fit."""
+
+
+def path(root: Path | str | None = None) -> Path:
+    """Where the measurements are kept."""
+    root = Path(__file__).resolve().parents[2] if root is None else Path(root)
+    return root / "course" / "compute.json"
+
+
+def measured(root: Path | str | None = None) -> dict:
+    """Everything on record: ``{"05": {"smoke": {"budget": {...}, "seconds": ..., ...}}}``.
+
+    Raises ComputeError where the file is damaged; a file that is not there is an empty record.
+    """
+    file = path(root)
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as problem:
+        raise ComputeError(f"{file.name} cannot be read ({problem}): restore it from git.") from (
+            problem
+        )
+    if not isinstance(found, dict) or not all(isinstance(v, dict) for v in found.values()):
+        raise ComputeError(f"{file.name} is not a record of lectures: restore it from git.")
+    return found
+
+
+def _entry(number: str, profile: str, root: Path | str | None) -> dict:
+    if not (isinstance(number, str) and len(number) == 2 and number.isdigit()):
+        raise ComputeError(f"A lecture is named by its two digits, as in '05'; not {number!r}.")
+    if profile not in PROFILES:
+        raise ComputeError(f"There is no profile {profile!r}: {', '.join(PROFILES)}.")
+    return measured(root).get(number, {}).get(profile, {})
+
+
+def budget(number: str, profile: str, root: Path | str | None = None) -> dict[str, float]:
+    """Seconds and megabytes (``peak_mb``) that a lecture should take in a profile."""
+    return {**BUDGETS[profile], **_entry(number, profile, root).get("budget", {})}
+
+
+def over_budget(
+    number: str,
+    profile: str,
+    seconds: float | None,
+    peak_mb: float | None = None,
+    root: Path | str | None = None,
+) -> str | None:
+    """A sentence if a run took more than 150 % of its budget, else None.
+
+    What was not measured is None.
+    """
+    _entry(number, profile, root)  # refuses what does not exist
+    allowed, faults = budget(number, profile, root), []
+    if seconds is not None and seconds > ALLOWED * allowed["seconds"]:
+        faults.append(f"{seconds:.0f} s, and its budget is {allowed['seconds']:.0f} s")
+    if peak_mb is not None and peak_mb > ALLOWED * allowed["peak_mb"]:
+        faults.append(f"{peak_mb:.0f} MB, and its budget is {allowed['peak_mb']:.0f} MB")
+    if not faults:
+        return None
+    return (
+        f"lecture {number} took {'; and '.join(faults)} in profile {profile} (more than "
+        f"{100 * ALLOWED:.0f} %): make its live cells smaller, or raise the budget in "
+        "course/compute.json and say why."
+    )
+
+
+def record(
+    number: str,
+    profile: str,
+    seconds: float,
+    peak_mb: float,
+    root: Path | str | None = None,
+) -> None:
+    """Put a measurement on record; the file is replaced as a whole, or left as it was.
+
+    The budget stays; a lecture without one gets the profile's. Raises ComputeError where the file
+    cannot be written or the numbers are none.
+    """
+    _entry(number, profile, root)
+    if not all(math.isfinite(x) and x > 0 for x in (seconds, peak_mb)):
+        raise ComputeError(f"Nothing takes {seconds} s and {peak_mb} MB; nothing was recorded.")
+    everything = measured(root)
+    entry = {
+        "budget": budget(number, profile, root),
+        "seconds": round(seconds),
+        "peak_mb": round(peak_mb, -1),
+    }
+    everything.setdefault(number, {})[profile] = entry
+    order = {name: i for i, name in enumerate(PROFILES)}
+    tidy = {
+        lecture: dict(sorted(profiles.items(), key=lambda item: order.get(item[0], len(order))))
+        for lecture, profiles in sorted(everything.items())
+    }
+    _write(path(root), json.dumps(tidy, indent=1) + "\n")
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        handle, temporary = tempfile.mkstemp(dir=file.parent, suffix=".part")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as out:
+                out.write(text)
+            os.chmod(temporary, 0o644)
+            os.replace(temporary, file)
+        finally:
+            Path(temporary).unlink(missing_ok=True)
+    except OSError as problem:
+        raise ComputeError(f"{file.name} cannot be written: {problem.strerror}.") from problem
+
+
+def card(number: str, root: Path | str | None = None) -> str:
+    """Markdown: what a lecture takes in each profile, and what it may take."""
+    lines = [
+        "| profile | minutes | peak memory | budget |",
+        "|---|---|---|---|",
+    ]
+    for profile in PROFILES:
+        entry, allowed = _entry(number, profile, root), budget(number, profile, root)
+        minutes, peak = "not measured yet", "not measured yet"
+        if "seconds" in entry:
+            minutes, peak = _minutes(entry["seconds"]), _memory(entry["peak_mb"])
+        lines.append(
+            f"| `{profile}` | {minutes} | {peak} "
+            f"| {_minutes(allowed['seconds'])} min, {_memory(allowed['peak_mb'])} |"
+        )
+    note = "Measured for all cells in a row, start of the kernel included, without a GPU."
+    return "\n".join(lines) + f"\n\n{note}\n"
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.1f}" if seconds < 600 else f"{seconds / 60:.0f}"
+
+
+def _memory(megabytes: float) -> str:
+    return f"{megabytes / 1000:.1f} GB"
+
+
+def problems(root: Path | str | None = None) -> list[str]:
+    """One sentence for each lecture without a budget of its own, or on record over it."""
+    found = []
+    record = measured(root)
+    for text in sorted(path(root).parent.glob("[0-9][0-9]_*.py")):
+        number = text.name[:2]
+        for profile in ("smoke", "lecture"):
+            entry = record.get(number, {}).get(profile)
+            if entry is None or "budget" not in entry:
+                found.append(
+                    f"course/{text.name} has no budget for profile {profile} in "
+                    "course/compute.json: run it with --record."
+                )
+            elif fault := over_budget(
+                number, profile, entry.get("seconds"), entry.get("peak_mb"), root
+            ):
+                found.append(f"course/{text.name}: {fault}")
+    return found
+
+
+# --- measuring -----------------------------------------------------------------------------------
+
+
+class Peak:
+    """The largest memory seen so far, in megabytes (10^6 bytes)."""
+
+    mb: float = 0.0
+
+
+@contextlib.contextmanager
+def peak_of(pid: int | None = None) -> Iterator[Peak]:
+    """Watch the resident memory of a process and its children; ``peak.mb`` is the largest sum.
+
+    Without ``pid`` this process's children are watched, whenever they start, and not the process
+    itself: the kernels of the notebooks that it runs. Pages that processes share count for each.
+    """
+    import psutil  # comes with ipykernel
+
+    peak, done = Peak(), threading.Event()
+    try:
+        top = psutil.Process(os.getpid() if pid is None else pid)
+    except psutil.Error as problem:
+        raise ComputeError(f"There is no process {pid} to watch.") from problem
+
+    def look() -> None:
+        try:
+            watched = top.children(recursive=True) + ([] if pid is None else [top])
+        except psutil.Error:
+            return  # it has ended
+        total = 0
+        for process in watched:
+            with contextlib.suppress(psutil.Error):
+                total += process.memory_info().rss
+        peak.mb = max(peak.mb, total / 1e6)
+
+    def watch() -> None:
+        while not done.wait(EVERY):
+            look()
+
+    thread = threading.Thread(target=watch, daemon=True, name="aidagen-peak-memory")
+    look()
+    thread.start()
+    try:
+        yield peak
+    finally:
+        done.set()
+        thread.join()
+        look()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m aidagen.teaching.compute")
+    parser.add_argument("--root", type=Path, default=None)
+    options = parser.parse_args(arguments)
+    try:
+        found = problems(options.root)
+    except AidagenError as problem:
+        print(f"aidagen: {problem}", file=sys.stderr)
+        return 2
+    print("\n".join(found) if found else "every lecture is within its budget", flush=True)
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,270 @@
+"""Lecture 00's exercises and questions: coordinates, backward warps, an honest number.
+
+Three small functions that everything later rests on; the conventions are those of
+``aidagen.grids``: points (x, y) in [-1, 1], -1 and 1 at the centres of the outermost pixels.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from aidagen.teaching.material import Exercise, Option, Prediction, Question, Wrong
+
+
+def _drawn(seed: int, *shape: int) -> Tensor:
+    return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
+
+
+# --- 00.1: from [-1, 1] to pixels ----------------------------------------------------------------
+
+
+def pixel_of(points: Float[Tensor, "N 2"], width: int, height: int) -> Float[Tensor, "N 2"]:
+    """Points (x, y) in [-1, 1] as pixel coordinates (column, row), counted from 0."""
+    return (points + 1) / 2 * torch.tensor([width - 1.0, height - 1.0])
+
+
+PIXEL_OF = Exercise(
+    id="00.1",
+    title="From points to pixels",
+    minutes=4,
+    difficulty=1,
+    reference=pixel_of,
+    cases=lambda: [
+        (torch.tensor([[-1.0, -1], [1, 1], [0, 0.5], [-0.25, 0.75]]), 64, 48),
+        (2 * _drawn(1, 3, 2) - 1, 5, 9),
+    ],
+    expects="pixel coordinates (N, 2), column before row, floats",
+    hint="-1 has to give 0, and 1 has to give width - 1 (height - 1 for y).",
+    wrong=(
+        Wrong(
+            "(p + 1) / 2 * width",
+            lambda points, width, height: (points + 1) / 2 * torch.tensor([width, height]),
+            "counts pixels, where the steps between their centres count",
+            "your 1 lies at `width`, one pixel outside: from the first to the last pixel there are "
+            "width - 1 steps.",
+        ),
+        Wrong(
+            "edges at -1 and 1",
+            lambda points, width, height: (points + 1) / 2 * torch.tensor([width, height]) - 0.5,
+            "the other convention, align_corners=False",
+            "this is align_corners=False, with the picture's edges at -1 and 1; here they are the "
+            "centres of the outermost pixels.",
+        ),
+        Wrong(
+            "width and height swapped",
+            lambda points, width, height: pixel_of(points, height, width),
+            "x is taken for the row",
+            "x runs along the width and y along the height: yours are the other way round.",
+        ),
+        Wrong(
+            "row before column",
+            lambda points, width, height: pixel_of(points, width, height).flip(-1),
+            "returns indices of an array, not a point",
+            "your numbers are right, but (row, column); a point stays (x, y), so column first.",
+        ),
+        Wrong(
+            "the middle as origin",
+            lambda points, width, height: points / 2 * torch.tensor([width - 1.0, height - 1.0]),
+            "forgets that pixels are counted from the corner",
+            "your 0 lies at pixel 0: add 1 before you halve, for -1 is the first pixel.",
+        ),
+    ),
+)
+
+
+# --- 00.2: a warp asks backwards -----------------------------------------------------------------
+
+
+def shift_right(picture: Float[Tensor, "C H W"], pixels: int) -> Float[Tensor, "H W 2"]:
+    """The grid through which ``grids.warp`` shows the picture moved right by some pixels."""
+    return _shifted(picture, pixels, -2 / (picture.shape[-1] - 1))
+
+
+def _shifted(picture: Tensor, pixels: float, step: float, axis: int = 0) -> Tensor:
+    _, h, w = picture.shape
+    y, x = torch.meshgrid(torch.linspace(-1, 1, h), torch.linspace(-1, 1, w), indexing="ij")
+    grid = torch.stack([x, y], dim=-1)
+    grid[..., axis] += pixels * step
+    return grid
+
+
+SHIFT_RIGHT = Exercise(
+    id="00.2",
+    title="Move the face to the right",
+    minutes=5,
+    difficulty=1,
+    reference=shift_right,
+    cases=lambda: [(_drawn(2, 3, 4, 6), 2), (_drawn(3, 1, 5, 3), 1)],
+    expects="a grid (H, W, 2) of places to read, floats",
+    hint="Begin with the grid that reads every pixel at its own place, then change x alone.",
+    wrong=(
+        Wrong(
+            "added instead of subtracted",
+            lambda picture, pixels: _shifted(picture, pixels, 2 / (picture.shape[-1] - 1)),
+            "thinks forward: the content moves right, so x grows",
+            "your picture moves left. The grid says where to READ: to show content further right, "
+            "each pixel has to read further left.",
+        ),
+        Wrong(
+            "pixels not converted",
+            lambda picture, pixels: _shifted(picture, pixels, -1.0),
+            "mixes pixels with coordinates",
+            "you subtract pixels from coordinates: the whole width is 2, so one pixel is "
+            "2 / (W - 1).",
+        ),
+        Wrong(
+            "2 / W for a pixel",
+            lambda picture, pixels: _shifted(picture, pixels, -2 / picture.shape[-1]),
+            "divides by the number of pixels, not of steps",
+            "your step is a little too small: between the centres of W pixels there are W - 1 "
+            "steps, so one is 2 / (W - 1).",
+        ),
+        Wrong(
+            "y instead of x",
+            lambda picture, pixels: _shifted(picture, pixels, -2 / (picture.shape[-2] - 1), axis=1),
+            "takes the last axis for (row, column)",
+            "your picture moves down: the last axis of a grid is (x, y), so right is entry 0.",
+        ),
+    ),
+)
+
+
+# --- 00.3: an error and its baseline -------------------------------------------------------------
+
+
+def l1_against_copy(
+    made: Float[Tensor, "T C H W"], source: Float[Tensor, "C H W"], truth: Float[Tensor, "T C H W"]
+) -> tuple[float, float]:
+    """Mean absolute error of ``made``, and its ratio to the error of showing the source."""
+    error = (made - truth).abs().mean()
+    return error.item(), (error / (source - truth).abs().mean()).item()
+
+
+def _pair(one: Tensor, other: Tensor) -> tuple[float, float]:
+    return one.item(), (one / other).item()
+
+
+L1_AGAINST_COPY = Exercise(
+    id="00.3",
+    title="The honest ratio",
+    minutes=5,
+    difficulty=1,
+    reference=l1_against_copy,
+    cases=lambda: [
+        (0.8 * _drawn(4, 2, 3, 4, 5), _drawn(5, 3, 4, 5), _drawn(6, 2, 3, 4, 5)),
+        (_drawn(7, 3, 1, 3, 2), 0.5 * _drawn(8, 1, 3, 2), _drawn(9, 3, 1, 3, 2)),
+    ],
+    expects="two numbers: the mean absolute error, and its ratio to that of the copy",
+    hint="Both errors are measured against the truth; a ratio below 1 beats the copy.",
+    wrong=(
+        Wrong(
+            "squared error",
+            lambda made, source, truth: _pair(
+                (made - truth).square().mean(), (source - truth).square().mean()
+            ),
+            "takes L1 for L2",
+            "you square the differences, which is L2; L1 is the mean of their absolute values.",
+        ),
+        Wrong(
+            "ratio upside down",
+            lambda made, source, truth: (
+                (made - truth).abs().mean().item(),
+                ((source - truth).abs().mean() / (made - truth).abs().mean()).item(),
+            ),
+            "expects 'larger is better'",
+            "your ratio is copy over model: divide the model's error by the copy's, so that less "
+            "than 1 is better than copying.",
+        ),
+        Wrong(
+            "copy compared with the made picture",
+            lambda made, source, truth: _pair(
+                (made - truth).abs().mean(), (made - source).abs().mean()
+            ),
+            "measures how much was changed, not how good a copy would have been",
+            "your baseline compares source and made picture; a copy is judged as any answer, "
+            "against the truth.",
+        ),
+        Wrong(
+            "sum instead of mean",
+            lambda made, source, truth: _pair(
+                (made - truth).abs().sum(), (source - truth).abs().sum()
+            ),
+            "a number that grows with the picture cannot be compared",
+            "your ratio is right, but the error is a sum: take the mean, so that pictures of all "
+            "sizes compare.",
+        ),
+        Wrong(
+            "signs kept",
+            lambda made, source, truth: _pair((made - truth).mean(), (source - truth).mean()),
+            "lets too bright and too dark cancel",
+            "differences of both signs cancel in your mean: take absolute values first.",
+        ),
+    ),
+)
+
+EXERCISES = (PIXEL_OF, SHIFT_RIGHT, L1_AGAINST_COPY)
+
+QUESTIONS = (
+    Question(
+        "00.q1",
+        "A point is (x, y) = (1, -1). Where in the picture is it?",
+        (
+            Option("Top left", "x = 1 is the right-hand side; only y = -1 is the top."),
+            Option("Top right", "x grows to the right and y grows downwards, as rows do."),
+            Option("Bottom right", "y grows downwards, as rows do, so -1 is the top."),
+            Option("Bottom left", "It is the other way round on both axes."),
+        ),
+        right=1,
+    ),
+    Question(
+        "00.q2",
+        "Your method has an L1 error of 0.03. Is that good?",
+        (
+            Option(
+                "Yes, it is only 3 % of the range",
+                "A copy of the source may reach that, where most of the picture stays as it is.",
+            ),
+            Option(
+                "It cannot be said without a baseline on the same data",
+                "Compare with what does nothing at all, such as copying the source.",
+            ),
+            Option(
+                "No, a good method has an error of 0",
+                "Even a frame that is off by one pixel, which nobody sees, has an error.",
+            ),
+        ),
+        right=1,
+    ),
+    Question(
+        "00.q3",
+        "Whose picture may you animate?",
+        (
+            Option(
+                "Anybody's whose photograph is public",
+                "A public photograph is not an agreement to be put into motion.",
+            ),
+            Option(
+                "Anybody's, as long as the clip carries a mark",
+                "The mark tells viewers how the clip was made; it does not replace a yes.",
+            ),
+            Option(
+                "Your own, those of people who agreed to this use, and of people who do not exist",
+                "And say that it is generated, whenever you show it.",
+            ),
+        ),
+        right=2,
+    ),
+)
+
+PREDICTIONS = (
+    Prediction(
+        "00.p1",
+        "A clip of a rendered head is rebuilt from its first frame. What is the model's L1 error, "
+        "as a share of the error of copying that first frame (1: no better than a copy)?",
+        high=1.5,
+        because="Most of the picture hardly moves, so that a copy is already right there: the "
+        "error alone says little, its share of the copy's says more.",
+    ),
+)

@@ -1,0 +1,133 @@
+"""What a lecture asks its readers, as data: exercises, questions, predictions.
+
+Each lecture NN keeps its own in ``exercises_NN``: ``EXERCISES``, ``QUESTIONS``, ``PREDICTIONS``.
+`check` runs the exercises, `quiz` asks the questions, `predict` takes the guesses.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from aidagen.errors import AidagenError
+
+ID = re.compile(r"(\d\d)\.[a-z]?\d+")
+
+
+class MaterialError(AidagenError):
+    """An exercise, a question or a prediction that does not exist, or that is not well formed."""
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """A typical wrong answer to an exercise."""
+
+    name: str  # "J_D not inverted"
+    answer: Callable[..., Any]  # the function as somebody with this misconception writes it
+    reveals: str  # what it gives away about how they think
+    hint: str  # the sentence they are told
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """A function to be written: its reference, the cases it is tried on, typical wrong answers.
+
+    ``cases()`` makes the same tuples of arguments at every call. An answer passes if on all of
+    them it returns what the reference returns, within ``tolerance``.
+    """
+
+    id: str  # "05.1"
+    title: str
+    minutes: int
+    difficulty: int  # 1 to 3
+    reference: Callable[..., Any]
+    cases: Callable[[], Sequence[tuple[Any, ...]]]
+    wrong: tuple[Wrong, ...]
+    expects: str  # what is returned, with shapes: "points (K, 2)"
+    hint: str  # for a wrong answer that is none of the typical ones
+    tolerance: float = 1e-4
+
+    def __post_init__(self) -> None:
+        if not ID.fullmatch(self.id) or not 1 <= self.difficulty <= 3 or self.minutes < 1:
+            raise MaterialError(
+                f"Exercise {self.id!r} needs an id such as 05.1, a difficulty of 1 to 3 and at "
+                f"least one minute; it has difficulty {self.difficulty}, {self.minutes} minutes."
+            )
+
+
+@dataclass(frozen=True)
+class Option:
+    """One answer to choose, and the sentence that follows the choice."""
+
+    text: str
+    feedback: str
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question with one right option."""
+
+    id: str  # "05.q1"
+    text: str
+    options: tuple[Option, ...]
+    right: int  # its place among the options, from 0
+
+    def __post_init__(self) -> None:
+        if not ID.fullmatch(self.id) or not 0 <= self.right < len(self.options):
+            raise MaterialError(
+                f"Question {self.id!r} needs an id such as 05.q1 and one of its "
+                f"{len(self.options)} options as the right one, not number {self.right}."
+            )
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Something to guess before it is seen: a number on a slider, or one of some options."""
+
+    id: str  # "05.p1"
+    text: str
+    options: tuple[str, ...] = ()  # without options it is a number
+    low: float = 0.0
+    high: float = 1.0
+    step: float = 0.01
+    unit: str = ""  # follows the number in sentences
+    because: str = ""  # said at the end, with guess and outcome
+
+    def __post_init__(self) -> None:
+        numbers = self.low < self.high and 0 < self.step <= self.high - self.low
+        if not ID.fullmatch(self.id) or len(self.options) == 1 or not numbers:
+            raise MaterialError(
+                f"Prediction {self.id!r} needs an id such as 05.p1, and two options or a range "
+                f"with a step; it has {self.options}, {self.low} to {self.high} by {self.step}."
+            )
+
+
+def of(number: str) -> ModuleType:
+    """The module ``exercises_NN`` of a lecture.
+
+    Raises MaterialError where there is none.
+    """
+    name = f"aidagen.teaching.exercises_{number}"
+    if not re.fullmatch(r"\d\d", number) or importlib.util.find_spec(name) is None:
+        raise MaterialError(f"Lecture {number!r} has no exercises: there is no module {name}.")
+    return importlib.import_module(name)
+
+
+def find(kind: type, wanted: str) -> Any:
+    """The exercise, question or prediction with an id; ``kind`` is its class.
+
+    Raises MaterialError, with the ids there are.
+    """
+    found = ID.fullmatch(wanted) if isinstance(wanted, str) else None
+    name = {Exercise: "EXERCISES", Question: "QUESTIONS", Prediction: "PREDICTIONS"}[kind]
+    things = getattr(of(found[1]), name) if found else ()
+    for thing in things:
+        if thing.id == wanted:
+            return thing
+    there = ", ".join(thing.id for thing in things) or "an id looks like 05.1, 05.q1 or 05.p1"
+    raise MaterialError(f"There is no {kind.__name__.lower()} {wanted!r}: {there}.")

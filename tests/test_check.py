@@ -1,0 +1,274 @@
+"""Exercises never block: what passes is used, what does not gets its own hint, figures say so."""
+
+import inspect
+import itertools
+import re
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from aidagen.teaching import check, material
+from aidagen.widgets import overlays
+
+COURSE = Path(__file__).resolve().parents[1] / "course"
+NUMBERS = ("00", "05")
+EXERCISES = [exercise for number in NUMBERS for exercise in check.exercises(number)]
+WRONG = [(exercise, wrong) for exercise in EXERCISES for wrong in exercise.wrong]
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch):
+    monkeypatch.setattr(check, "_in_use", {})
+
+
+def named(exercise):
+    return exercise.id
+
+
+def wrongly(pair):
+    return f"{pair[0].id} {pair[1].name}"
+
+
+@pytest.mark.parametrize("exercise", EXERCISES, ids=named)
+def test_the_reference_passes(exercise, capsys):
+    assert check.choose(exercise.id, exercise.reference) is exercise.reference
+    assert capsys.readouterr().out == (f"{exercise.id}: passed, your function is used from here\n")
+    assert check.fallbacks() == [] and check.badge() == ""
+
+
+@pytest.mark.parametrize("pair", WRONG, ids=wrongly)
+def test_each_wrong_answer_gets_its_own_hint(pair, capsys):
+    exercise, wrong = pair
+    assert check.choose(exercise.id, wrong.answer) is exercise.reference
+    hint = " ".join(wrong.hint.split())
+    assert capsys.readouterr().out == (
+        f"{exercise.id}: {hint}\n{exercise.id}: the reference is used from here\n"
+    )
+    assert check.fallbacks() == [exercise.id]
+
+
+@pytest.mark.parametrize("exercise", EXERCISES, ids=named)
+def test_wrong_answers_differ_from_each_other_and_from_the_reference(exercise):
+    assert 2 <= len(exercise.wrong), "an exercise has typical wrong answers"
+    answers = [("reference", exercise.reference)]
+    answers += [(wrong.name, wrong.answer) for wrong in exercise.wrong]
+    outcomes = [(name, [f(*case) for case in exercise.cases()]) for name, f in answers]
+    for (one, first), (other, second) in itertools.combinations(outcomes, 2):
+        assert not check._same(first, second, 100 * exercise.tolerance), f"{one} is {other}"
+    hints = [wrong.hint for wrong in exercise.wrong]
+    assert len(set(hints)) == len(hints)
+
+
+def test_a_wrong_answer_that_passes_would_be_seen():
+    """The two tests above can fail: a wrong answer that is right, and two that are one."""
+    exercise = EXERCISES[0]
+    assert check.verdict(exercise, exercise.reference) == check.PASSED
+    same = [exercise.wrong[0].answer(*case) for case in exercise.cases()]
+    assert check._same(same, [exercise.wrong[0].answer(*c) for c in exercise.cases()], 1e-4)
+
+
+@pytest.mark.parametrize("exercise", EXERCISES, ids=named)
+def test_cases_repeat_and_survive_answers_that_change_them(exercise):
+    def spoil(*arguments):
+        made = exercise.reference(*arguments)
+        for argument in arguments:
+            if isinstance(argument, torch.Tensor):
+                argument.fill_(7.0)
+        return made
+
+    for one, other in zip(exercise.cases(), exercise.cases(), strict=True):
+        for a, b in zip(one, other, strict=True):
+            assert torch.equal(torch.as_tensor(a), torch.as_tensor(b))
+    assert check.verdict(exercise, spoil) == check.PASSED
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        check.TODO,
+        None,
+        lambda *arguments: check.TODO,
+        lambda *arguments: None,
+        lambda *arguments: (arguments[0], check.TODO),
+    ],
+)
+def test_unsolved_is_no_mistake(answer, capsys):
+    assert check.choose("05.4", answer) is check.exercises("05")[3].reference
+    said = "05.4: not solved yet, the reference is used from here\n"
+    assert capsys.readouterr().out == said
+    assert check.badge() == "Made with the reference solution of 05.4"
+
+
+class Hostile:
+    """Raises whatever is done with it."""
+
+    def __getattribute__(self, name):
+        raise RuntimeError("touched")
+
+
+def bad_message(*arguments):
+    class Bad(Exception):
+        def __str__(self):
+            raise RuntimeError
+
+    raise Bad
+
+
+def leaves(*arguments):
+    raise SystemExit(3)
+
+
+def endless(*arguments):
+    return endless(*arguments)
+
+
+def addressed(*arguments):
+    raise ValueError(f"no such thing: {object()}\nand a second line")
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (5, "a function was expected, this is an int"),
+        (lambda logits: logits, r"takes \(logits\), but it is called as \(logits, temperature\)"),
+        (addressed, r"raises ValueError: no such thing: <object object>. Given: logits a tensor"),
+        (bad_message, "raises Bad. Given"),
+        (leaves, "raises SystemExit: 3"),
+        (endless, "raises RecursionError: maximum recursion depth"),
+        (lambda logits, temperature: logits @ logits, "raises RuntimeError: .*Expected: soft_"),
+        (lambda logits, temperature: "point", r"returns a str instead of a tensor \(2, 2\)"),
+        (lambda logits, temperature: np.zeros((2, 2)), r"returns a ndarray \(2, 2\) instead of"),
+        (lambda logits, temperature: torch.zeros(2, 2).long(), "of int64 instead of a tensor"),
+        (lambda logits, temperature: torch.zeros(2, 3), r"returns shape \(2, 3\) instead of \(2,"),
+        (lambda logits, temperature: (logits, logits), "returns 2 things .* instead of a tensor"),
+        (lambda logits, temperature: torch.full((len(logits), 2), torch.nan), "returns NaN: look"),
+        (lambda logits, temperature: torch.full((len(logits), 2), torch.inf), "returns infinite"),
+        (lambda logits, temperature: torch.zeros(len(logits), 2), "values do not: 0.000 instead"),
+        (lambda logits, temperature: Hostile(), "cannot be compared|instead of"),
+    ],
+)
+def test_whatever_an_answer_does_the_notebook_goes_on(answer, words, capsys):
+    reference = check.exercises("05")[1].reference
+    said = []
+    for _ in range(2):
+        assert check.choose("05.2", answer) is reference
+        said.append(capsys.readouterr().out)
+    assert re.search(words, said[0])
+    assert said[0] == said[1], "the lines are the same in every run"
+    assert len(said[0].splitlines()) == 2
+    assert "0x" not in said[0]
+
+
+def test_only_an_interrupt_passes():
+    def stopped(logits, temperature):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        check.choose("05.2", stopped)
+
+
+def test_an_answer_may_be_written_in_its_own_way():
+    """Other parameter names, double precision, a list instead of a tuple, a gradient."""
+
+    def mine(made, start, end):
+        l1 = (made.double() - end).abs().mean().requires_grad_()
+        return [l1, l1 / (start - end).abs().mean()]
+
+    assert check.verdict(check.exercises("00")[2], mine) == check.PASSED
+
+
+def test_the_badge_comes_and_goes():
+    check.choose("05.4", check.TODO)
+    check.choose("05.1", lambda *arguments: 1 / 0)
+    check.choose("05.2", check.TODO)
+    assert check.fallbacks() == ["05.1", "05.2", "05.4"]
+    assert check.badge() == "Made with the reference solution of 05.1, 05.2 and 05.4"
+    for exercise in check.exercises("05")[:2]:
+        check.choose(exercise.id, exercise.reference)
+    assert check.badge() == "Made with the reference solution of 05.4"
+    check.choose("05.4", check.exercises("05")[3].reference)
+    assert check.badge() == ""
+
+
+def test_stills_carry_the_badge_below_the_picture():
+    picture = Image.new("RGB", (260, 40), "navy")
+    plain = overlays.still(picture, alt="a plate").data
+    check.choose("05.1", check.TODO)
+    with_badge = overlays.still(picture, alt="a plate")
+    assert with_badge.data != plain
+    assert with_badge.alt == "a plate (Made with the reference solution of 05.1.)"
+    made = overlays.badged(picture, check.badge())
+    assert made.width >= 260 and made.height >= 60
+    assert (np.asarray(made)[:40, :260] == np.asarray(picture)).all(), "the picture is untouched"
+    strip = np.asarray(made)[42:]
+    assert (strip.min(-1) < 60).any() and strip[-1].min() > 150, "dark words on a light strip"
+    narrow = overlays.badged(Image.new("RGB", (90, 40)), check.badge())
+    assert narrow.width < 120 and narrow.height > made.height, "words are broken into lines"
+    check.choose("05.1", check.exercises("05")[0].reference)
+    assert overlays.still(picture).data == plain
+
+
+@pytest.mark.parametrize("layout", [None, "constrained", "tight"])
+def test_figures_are_stamped_and_cleared(layout):
+    figure, axes = plt.subplots(figsize=(4, 2), layout=layout)
+    axes.set_xlabel("step")
+    assert check.stamp(figure) is figure and not figure.texts
+    check.choose("05.1", check.TODO)
+    check.stamp(check.stamp(figure))
+    assert [text.get_text() for text in figure.texts] == [check.badge()]
+    figure.canvas.draw()
+    if layout == "constrained":
+        badge, label = figure.texts[0].get_window_extent(), axes.xaxis.label.get_window_extent()
+        assert badge.y1 < label.y0 + 3, "the badge stands below the axis label"
+    check.choose("05.1", check.exercises("05")[0].reference)
+    check.stamp(figure)
+    assert not figure.texts
+    plt.close(figure)
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_the_table_for_instructors_has_every_wrong_answer(number):
+    lines = check.misconceptions(number).splitlines()
+    count = sum(len(exercise.wrong) for exercise in check.exercises(number))
+    assert len(lines) == 2 + count
+    assert all(len(re.findall(r"(?<!\\)\|", line)) == 5 for line in lines)
+    for exercise in check.exercises(number):
+        assert sum(line.startswith(f"| {exercise.id} ") for line in lines) == len(exercise.wrong)
+
+
+@pytest.mark.parametrize("exercise", EXERCISES, ids=named)
+def test_exercises_are_well_described(exercise):
+    assert exercise.id.startswith(("00.", "05."))
+    assert 3 <= exercise.minutes <= 15
+    assert inspect.getdoc(exercise.reference)
+    for text in (*(w.hint for w in exercise.wrong), exercise.hint):
+        assert text.endswith((".", ".'")) and len(text) < 220
+
+
+CARD = re.compile(r"^# ### Exercise (\S+) · (.+) \(difficulty (\d) of 3, (\d+) minutes\)$", re.M)
+
+
+def test_the_lectures_cards_say_what_the_exercises_say():
+    """Title, difficulty and minutes stand in the lecture's text and in the data alike."""
+    known = {e.id: (e.id, e.title, str(e.difficulty), str(e.minutes)) for e in EXERCISES}
+    for path in sorted(COURSE.glob("[0-9][0-9]_*.py")):
+        for card in CARD.findall(path.read_text(encoding="utf-8")):
+            assert card == known.get(card[0]), f"{path.name}: {card[0]}"
+    assert CARD.findall("# ### Exercise 05.1 · A · b (difficulty 2 of 3, 8 minutes)") == [
+        ("05.1", "A · b", "2", "8")
+    ]
+
+
+def test_what_does_not_exist_is_one_sentence():
+    with pytest.raises(material.MaterialError, match=r"There is no exercise '05.9': 05.1, 05.2"):
+        check.choose("05.9", None)
+    with pytest.raises(material.MaterialError, match="Lecture '98' has no exercises"):
+        check.exercises("98")
+    with pytest.raises(material.MaterialError, match=r"an id looks like 05\.1"):
+        check.choose("five", None)
+    with pytest.raises(material.MaterialError, match="difficulty of 1 to 3"):
+        material.Exercise("05.1", "", 5, 9, abs, list, (), "", "")
