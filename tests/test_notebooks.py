@@ -5,12 +5,14 @@ import re
 import shutil
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import nbformat
 import pytest
 
-from aidagen.teaching import notebooks
+import aidagen.teaching
+from aidagen.teaching import execution, notebooks
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILT = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -129,6 +131,61 @@ def test_build_executes_cleans_and_repeats(course):
     assert path.read_bytes() == first, "the same text gives the same bytes, widgets included"
 
 
+def test_a_deleted_notebook_comes_back_the_same(course):
+    [path] = notebooks.build(course)
+    first = path.read_bytes()
+    path.unlink()
+    assert notebooks.build(course) == [path]
+    assert path.read_bytes() == first
+
+
+def test_a_fault_of_the_text_is_no_reason_to_build_twice(course):
+    text = course / "course" / "07_small.py"
+    text.write_text(LECTURE.replace('tags=["parameters"]', 'tags=["parametres"]'))
+    notebooks.build(course)
+    assert notebooks.build(course) == []
+    assert len(notebooks.check(course)) == 1
+
+
+def test_text_to_notebook_to_text_is_the_identity(course):
+    [path] = notebooks.build(course)
+    again = notebooks.as_text(nbformat.read(path, as_version=4))
+    assert again.split("# ---\n", 2)[-1].strip() == LECTURE.removeprefix(HEADER).strip()
+    text = course / "course" / "07_small.py"
+    assert notebooks.tidy(course) == []
+    assert text.read_text() == LECTURE
+    untidy = LECTURE.replace('tags=["parameters"]', 'tags=["parameters"] alt="None."')
+    text.write_text(untidy.replace("widgets\n\nprofile", "widgets\n\n\n\nprofile"))
+    assert any("notebooks tidy" in problem for problem in notebooks.check(course))
+    assert notebooks.tidy(course) == [text]
+    assert text.read_text().startswith(HEADER + "# %% [markdown]\n# # A lecture\n")
+    assert '# %% alt="None." tags=["parameters"]' in text.read_text()
+    assert notebooks.tidy(course) == []
+
+
+def test_what_a_run_takes_is_held_against_its_card(course, monkeypatch):
+    said, limits = [], {}
+
+    def record(root, number, profile, seconds, peak_mb):
+        said.append((root, number, profile))
+        assert 0 < seconds < 120
+        assert 20 < peak_mb < 2000, "a kernel has tens of megabytes"
+
+    cards = types.ModuleType("aidagen.teaching.compute")
+    cards.record = record
+    cards.over_budget = lambda root, number, profile, seconds: limits.get(number)
+    monkeypatch.setitem(sys.modules, "aidagen.teaching.compute", cards)
+    monkeypatch.setattr(aidagen.teaching, "compute", cards, raising=False)
+    [path] = notebooks.build(course, record=True)
+    assert said == [(course, "07", "lecture")]
+    before = path.read_bytes()
+    limits["07"] = "Lecture 07 took 9 minutes; its budget is 2."
+    with pytest.raises(notebooks.NotebookError, match="its budget is 2"):
+        notebooks.build(course, force=True)
+    assert path.read_bytes() == before
+    assert len(said) == 1, "only --record writes"
+
+
 def test_check_names_what_is_stale(course):
     [path] = notebooks.build(course)
     text = course / "course" / "07_small.py"
@@ -165,7 +222,7 @@ def test_a_failing_cell_keeps_the_old_notebook(course):
 
 
 def test_large_widget_state_is_dropped(monkeypatch, course):
-    monkeypatch.setattr(notebooks, "LARGEST_WIDGETS", 10)
+    monkeypatch.setattr(execution, "LARGEST_WIDGETS", 10)
     [path] = notebooks.build(course)
     notebook = nbformat.read(path, as_version=4)
     assert "widgets" not in notebook.metadata
