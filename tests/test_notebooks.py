@@ -1,18 +1,16 @@
 """Text and notebook of every lecture are the same thing; the build is stable and clean."""
 
+import json
 import os
-import re
 import shutil
 import subprocess
 import sys
-import types
 from pathlib import Path
 
 import nbformat
 import pytest
 
-import aidagen.teaching
-from aidagen.teaching import execution, notebooks
+from aidagen.teaching import execution, lints, notebooks
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILT = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -103,7 +101,7 @@ def test_compared_cells_print_no_measurements(path):
     for cell in nbformat.read(path, as_version=4).cells:
         if "nbval-check-output" in cell.metadata.get("tags", []):
             shown = "".join(out.get("text", "") for out in cell.outputs)
-            assert not re.search(r"\d\.\d{2,}|0x[0-9a-f]{4,}|(^|\s)/\w+/", shown), cell.id
+            assert list(lints.measurements(shown)) == [], cell.id
 
 
 def test_build_executes_cleans_and_repeats(course):
@@ -163,27 +161,23 @@ def test_text_to_notebook_to_text_is_the_identity(course):
     assert notebooks.tidy(course) == []
 
 
-def test_what_a_run_takes_is_held_against_its_card(course, monkeypatch):
-    said, limits = [], {}
-
-    def record(root, number, profile, seconds, peak_mb):
-        said.append((root, number, profile))
-        assert 0 < seconds < 120
-        assert 20 < peak_mb < 2000, "a kernel has tens of megabytes"
-
-    cards = types.ModuleType("aidagen.teaching.compute")
-    cards.record = record
-    cards.over_budget = lambda root, number, profile, seconds: limits.get(number)
-    monkeypatch.setitem(sys.modules, "aidagen.teaching.compute", cards)
-    monkeypatch.setattr(aidagen.teaching, "compute", cards, raising=False)
+def test_what_a_run_takes_is_held_against_its_card(course):
+    compute = pytest.importorskip("aidagen.teaching.compute")
     [path] = notebooks.build(course, record=True)
-    assert said == [(course, "07", "lecture")]
-    before = path.read_bytes()
-    limits["07"] = "Lecture 07 took 9 minutes; its budget is 2."
-    with pytest.raises(notebooks.NotebookError, match="its budget is 2"):
+    entry = compute.measured(course)["07"]["lecture"]
+    assert 20 < entry["peak_mb"] < 2000, "a kernel has tens of megabytes"
+    assert 0 < entry["seconds"] < 300
+    before, card = path.read_bytes(), compute.path(course)
+    kept = card.read_text()
+    notebooks.build(course, force=True)
+    assert card.read_text() == kept, "only --record writes"
+    small = {"seconds": 0.1, "peak_mb": 3000}
+    card.write_text(json.dumps({"07": {"lecture": {"budget": small}, "smoke": {"budget": small}}}))
+    with pytest.raises(notebooks.NotebookError, match="its budget is 0 s"):
         notebooks.build(course, force=True)
+    with pytest.raises(notebooks.NotebookError, match="its budget is 0 s"):
+        notebooks.run(course)
     assert path.read_bytes() == before
-    assert len(said) == 1, "only --record writes"
 
 
 def test_check_names_what_is_stale(course):

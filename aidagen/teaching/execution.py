@@ -12,8 +12,8 @@ import json
 import os
 import sys
 import tempfile
-import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -36,48 +36,22 @@ class Spent(NamedTuple):
     """What one run of a lecture took; the start of its kernel is included."""
 
     seconds: float
-    peak_mb: float  # largest resident memory of the kernel and its children, in 10^6 bytes
+    peak_mb: float | None  # largest resident memory of the kernel, in 10^6 bytes; None: unknown
 
 
-class Meter:
-    """Time and peak memory of the kernels that are started while it is open.
-
-    >>> with Meter() as meter:
-    ...     pass
-    >>> meter.spent.seconds < 1
-    True
-    """
-
-    def __enter__(self) -> Meter:
-        import psutil
-
-        self._own = psutil.Process()
-        self._before = {child.pid for child in self._own.children(recursive=True)}
-        self._peak, self._begin = 0, time.monotonic()
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-        self._thread.start()
-        return self
-
-    def _watch(self) -> None:
-        while not self._over.wait(0.25):
-            self._peak = max(self._peak, self._resident())
-
-    def _resident(self) -> int:
-        import psutil
-
-        total = 0
-        with contextlib.suppress(psutil.Error):
-            for child in self._own.children(recursive=True):
-                if child.pid not in self._before:
-                    with contextlib.suppress(psutil.Error):
-                        total += child.memory_info().rss
-        return total
-
-    def __exit__(self, *problem: object) -> None:
-        self._over.set()
-        self._thread.join()
-        self.spent = Spent(round(time.monotonic() - self._begin, 1), round(self._peak / 1e6))
+@contextlib.contextmanager
+def _measured() -> Iterator[list[Spent]]:
+    """Time and memory of what is run inside; the list holds them at the end."""
+    try:
+        from aidagen.teaching.compute import peak_of
+    except ImportError:  # no cards: no memory is watched
+        peak_of = contextlib.nullcontext
+    spent: list[Spent] = []
+    begin = time.monotonic()
+    with peak_of() as peak:
+        yield spent
+    took = round(time.monotonic() - begin, 1)
+    spent.append(Spent(took, None if peak is None else round(peak.mb)))
 
 
 def execute(notebook: NotebookNode, folder: Path, profile: str) -> Spent:
@@ -97,7 +71,7 @@ def execute(notebook: NotebookNode, folder: Path, profile: str) -> Spent:
         resources={"metadata": {"path": str(folder)}},
     )
     try:
-        with Meter() as meter:
+        with _measured() as spent:
             client.execute()
     except CellExecutionError as problem:
         raise NotebookError(
@@ -107,7 +81,7 @@ def execute(notebook: NotebookNode, folder: Path, profile: str) -> Spent:
         raise NotebookError(f"a cell took longer than {CELL_TIMEOUT} s") from problem
     except DeadKernelError as problem:
         raise NotebookError("the kernel died (out of memory?)") from problem
-    return meter.spent
+    return spent[0]
 
 
 def trial(notebook: NotebookNode, copy: Path, folder: Path, seconds: float) -> Spent:
@@ -128,7 +102,7 @@ def trial(notebook: NotebookNode, copy: Path, folder: Path, seconds: float) -> S
     nbformat.write(notebook, plain)
     takes = any("parameters" in c.metadata.get("tags", []) for c in notebook.cells)
     try:
-        with Meter() as meter:
+        with _measured() as spent:
             papermill.execute_notebook(
                 str(plain),
                 str(copy),
@@ -150,7 +124,7 @@ def trial(notebook: NotebookNode, copy: Path, folder: Path, seconds: float) -> S
         raise NotebookError("makes the kernel die (out of memory?)") from problem
     finally:
         plain.unlink(missing_ok=True)
-    return meter.spent
+    return spent[0]
 
 
 def _failed_cell(notebook: NotebookNode) -> str:

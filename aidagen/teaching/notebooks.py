@@ -180,8 +180,8 @@ def account(root: Path, source: Path, profile: str, spent: Spent, record: bool) 
         return
     number = source.name[:2]
     if record:
-        compute.record(root, number, profile, spent.seconds, spent.peak_mb)
-    if problem := compute.over_budget(root, number, profile, spent.seconds):
+        compute.record(number, profile, spent.seconds, spent.peak_mb or 0, root)
+    if problem := compute.over_budget(number, profile, spent.seconds, spent.peak_mb, root):
         raise NotebookError(problem)
 
 
@@ -286,7 +286,7 @@ def run(
         except NotebookError as problem:
             raise NotebookError(f"course/{source.name} {problem}") from None
         took = seconds[source.stem] = spent.seconds
-        print(f"{source.stem}: {took:.1f} s, {spent.peak_mb:.0f} MB in profile smoke", flush=True)
+        print(f"{source.stem}: {took:.1f} s, {spent.peak_mb} MB in profile smoke", flush=True)
         account(root, source, "smoke", spent, record)
         if took > budget:
             raise NotebookError(
