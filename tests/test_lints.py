@@ -106,6 +106,7 @@ def test_a_doctored_text(course, old, new, words):
     [
         ("loss 0.1234", "three or more decimals ('0.1234')"),
         ("took 3.1 s", "a time ('3.1 s')"),
+        ("it took about 12 seconds", "a time ('took about 12 seconds')"),
         ("at 12:45", "a time ('12:45')"),
         ("<object at 0x7f12ab34>", "an address ('0x7f12ab34')"),
         ("written to /var/tmp/clip.mp4", "a path ('/var/tmp/clip.mp4')"),
@@ -124,7 +125,15 @@ def test_compared_outputs_are_judgements(course, shown, words):
 
 
 @pytest.mark.parametrize(
-    "shown", ["yes: 2 of 3 clips", "ratio 1.25", "and/or", "05.1: passed", "shape (2, 64, 64)"]
+    "shown",
+    [
+        "yes: 2 of 3 clips",
+        "ratio 1.25",
+        "and/or",
+        "05.1: passed",
+        "shape (2, 64, 64)",
+        "under 60 s: yes",
+    ],
 )
 def test_a_judgement_is_no_measurement(shown):
     assert list(lints.measurements(shown)) == []

@@ -109,11 +109,11 @@ def summary(number: str, notebook: NotebookNode) -> str:
 
 def page(number: str, notebook: NotebookNode) -> str:
     """The instructor's page of a lecture, as HTML that needs no network."""
-    body = [f"<h1>{pages.markdown(decks.title(notebook))[3:-5]}</h1>"]
+    body = [f"<h1>{pages.heading(decks.title(notebook))}</h1>"]
     body.append(pages.markdown(summary(number, notebook)))
     body.append("<h2>Solutions</h2>")
     for heading, source in answers(notebook):
-        body.append(f"<h3>{pages.markdown(heading)[3:-5]}</h3>\n{pages.code(source)}")
+        body.append(f"<h3>{pages.heading(heading)}</h3>\n{pages.code(source)}")
     return pages.page(f"For the instructor: {decks.title(notebook)}", _main(body), STYLE)
 
 

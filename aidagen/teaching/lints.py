@@ -41,7 +41,10 @@ MEASUREMENTS = {
     "an address": re.compile(r"\b0x[0-9a-fA-F]{4,}"),
     "a path": re.compile(r"(?:^|[\s'\"(=])(?:~?/[\w.-]+/[\w./-]*|[A-Za-z]:\\\w)", re.M),
     "a time": re.compile(
-        r"\b\d+(?:\.\d+)?\s?(?:s|ms|µs|sec|seconds?|minutes?)\b|\b\d{1,2}:\d\d(?::\d\d)?\b"
+        r"\b\d+\.\d+\s?(?:s|sec|seconds|min|minutes)\b|\b\d+(?:\.\d+)?\s?(?:ms|µs)\b"
+        r"|\b(?:took|after|elapsed)\b[^\n]*?\d\s?(?:s|seconds?|minutes?)\b"
+        r"|\b[0-2]\d:[0-5]\d(?::[0-5]\d)?\b",
+        re.I,
     ),
 }
 

@@ -90,6 +90,11 @@ def markdown(text: str) -> str:
     return _reader().render(text)
 
 
+def heading(text: str) -> str:
+    """The Markdown of a heading, without its marks, as HTML to stand inside a line."""
+    return _reader().renderInline(text)
+
+
 def code(text: str) -> str:
     """Python, coloured."""
     from pygments import highlight
