@@ -4,6 +4,7 @@
 #   make test        set up, then all that CI runs
 #   make verify      the long checks: every table recomputed
 #   make notebooks   course/*.py -> notebooks/*.ipynb, executed
+#   make variants    notebooks/ -> build/: student and instructor copies, slides, tour
 #   make bench       measured speeds of this machine
 # PYTHON=python3.12 picks the interpreter; LAB_OPTIONS="--no-browser --port 8890" reaches the server.
 
@@ -14,7 +15,7 @@ ROOT := $(shell cd "$$(dirname "$(strip $(MAKEFILE_LIST))")" && pwd)
 SET_UP = cd "$(ROOT)" && $(PYTHON) -I aidagen/installation.py --extras
 RUN = cd "$(ROOT)" && OMP_NUM_THREADS=1 GOMP_SPINCOUNT=0 .venv/bin/python
 
-.PHONY: lab venv test verify notebooks bench
+.PHONY: lab venv test verify notebooks variants bench
 .NOTPARALLEL:
 
 lab: venv
@@ -35,6 +36,10 @@ verify:
 notebooks:
 	@$(SET_UP) lab,test
 	@$(RUN) -m aidagen.teaching.notebooks build
+
+variants:
+	@$(SET_UP) lab,test
+	@$(RUN) -m aidagen.teaching.variants build
 
 bench:
 	@$(SET_UP) lab

@@ -95,8 +95,10 @@ def everything(stages):
         timings = ROOT / "build" / "smoke" / "seconds.json"
         if "lectures in profile smoke" not in stages.broken:
             stages.lectures.update(json.loads(timings.read_text()))
+        stages.run("lints of the lectures", ["aidagen.teaching.lints"], tests=False)
     notebooks = sorted((ROOT / "notebooks").glob("*.ipynb"))
     if notebooks:
+        stages.run("variants", ["aidagen.teaching.variants", "build"], tests=False)
         workers = ["-n", "2", "--dist", "loadscope"] if len(notebooks) > 1 else []
         nbval = ["pytest", "-q", "--nbval-lax", "--nbval-cell-timeout=180", "notebooks"]
         stages.run("committed notebooks", [*nbval, *workers])
@@ -105,6 +107,9 @@ def everything(stages):
 
 def verify(stages):
     stages.run("long tests", ["pytest", "-q", "tests", "-m", "verify", "--durations=0"])
+    if sorted((ROOT / "notebooks").glob("*.ipynb")):
+        stages.run("variants", ["aidagen.teaching.variants", "build"], tests=False)
+        stages.run("learners' copies", ["aidagen.teaching.variants", "prove"], tests=False)
     from aidagen import zoo
 
     for name in zoo.names():

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,7 @@ widgets.IntSlider(value=3, max=20)"""
 
 @pytest.fixture
 def lecture(tmp_path):
-    """A function that serves a folder with copies of notebooks and opens one."""
+    """A function that serves a folder with notebooks and opens one, or the first copy."""
     with page() as chromium_page:
         contexts = []
 
@@ -71,7 +72,9 @@ def test_lecture_runs_and_answers(path, lecture, tmp_path):
 def test_make_lab_opens_the_first_lecture_without_news(lecture, tmp_path):
     write_notebook(tmp_path / "notebooks" / "05_two.ipynb", ["print('second')"])
     write_notebook(tmp_path / "notebooks" / "00_one.ipynb", ["print('fi' + 'rst')", SLIDER])
+    original = (tmp_path / "notebooks" / "00_one.ipynb").read_bytes()
     lab = lecture()
+    assert (tmp_path / "work" / "05_two.ipynb").exists()
     lab.run_all()
     assert "first" in lab.text()
     assert lab.failures() == []
@@ -79,7 +82,13 @@ def test_make_lab_opens_the_first_lecture_without_news(lecture, tmp_path):
     assert "frame 3" in before
     assert "frame 3" not in after
     assert "frame " in after
-    lab.page.wait_for_timeout(1500)
+    copy = tmp_path / "work" / "00_one.ipynb"
+    lab.menu("File", "Save Notebook")
+    end = time.monotonic() + 20
+    while '"execution_count": 1' not in copy.read_text() and time.monotonic() < end:
+        lab.page.wait_for_timeout(200)
+    assert '"execution_count": 1' in copy.read_text(), "what a student does lands in the copy"
+    assert (tmp_path / "notebooks" / "00_one.ipynb").read_bytes() == original
     assert "news" not in lab.page.locator("body").inner_text().lower()
     assert lab.console == []
 

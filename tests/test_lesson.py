@@ -63,7 +63,7 @@ def test_threads_can_be_raised(monkeypatch):
 
 def test_the_first_notebook_is_00_else_05_else_the_first(tmp_path):
     assert lab.start_notebook(tmp_path) is None
-    folder = tmp_path / "notebooks"
+    folder = tmp_path / "work"
     folder.mkdir()
     for name, expected in [
         ("07_playable", "07_playable"),
@@ -71,7 +71,8 @@ def test_the_first_notebook_is_00_else_05_else_the_first(tmp_path):
         ("00_start_here", "00_start_here"),
     ]:
         (folder / f"{name}.ipynb").write_text("{}")
-        assert lab.start_notebook(tmp_path).as_posix() == f"notebooks/{expected}.ipynb"
+        (folder / f"{name}.new.ipynb").write_text("{}")  # set aside: not what to open
+        assert lab.start_notebook(tmp_path).as_posix() == f"work/{expected}.ipynb"
 
 
 def test_settings_stay_in_the_course_folder(tmp_path):

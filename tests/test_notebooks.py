@@ -1,7 +1,7 @@
 """Text and notebook of every lecture are the same thing; the build is stable and clean."""
 
+import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -10,7 +10,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from aidagen.teaching import notebooks
+from aidagen.teaching import execution, lints, notebooks
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILT = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -101,7 +101,7 @@ def test_compared_cells_print_no_measurements(path):
     for cell in nbformat.read(path, as_version=4).cells:
         if "nbval-check-output" in cell.metadata.get("tags", []):
             shown = "".join(out.get("text", "") for out in cell.outputs)
-            assert not re.search(r"\d\.\d{2,}|0x[0-9a-f]{4,}|(^|\s)/\w+/", shown), cell.id
+            assert list(lints.measurements(shown)) == [], cell.id
 
 
 def test_build_executes_cleans_and_repeats(course):
@@ -127,6 +127,57 @@ def test_build_executes_cleans_and_repeats(course):
     assert path.stat().st_mtime_ns == before
     notebooks.build(course, force=True)
     assert path.read_bytes() == first, "the same text gives the same bytes, widgets included"
+
+
+def test_a_deleted_notebook_comes_back_the_same(course):
+    [path] = notebooks.build(course)
+    first = path.read_bytes()
+    path.unlink()
+    assert notebooks.build(course) == [path]
+    assert path.read_bytes() == first
+
+
+def test_a_fault_of_the_text_is_no_reason_to_build_twice(course):
+    text = course / "course" / "07_small.py"
+    text.write_text(LECTURE.replace('tags=["parameters"]', 'tags=["parametres"]'))
+    notebooks.build(course)
+    assert notebooks.build(course) == []
+    assert len(notebooks.check(course)) == 1
+
+
+def test_text_to_notebook_to_text_is_the_identity(course):
+    [path] = notebooks.build(course)
+    again = notebooks.as_text(nbformat.read(path, as_version=4))
+    assert again.split("# ---\n", 2)[-1].strip() == LECTURE.removeprefix(HEADER).strip()
+    text = course / "course" / "07_small.py"
+    assert notebooks.tidy(course) == []
+    assert text.read_text() == LECTURE
+    untidy = LECTURE.replace('tags=["parameters"]', 'tags=["parameters"] alt="None."')
+    text.write_text(untidy.replace("widgets\n\nprofile", "widgets\n\n\n\nprofile"))
+    assert any("notebooks tidy" in problem for problem in notebooks.check(course))
+    assert notebooks.tidy(course) == [text]
+    assert text.read_text().startswith(HEADER + "# %% [markdown]\n# # A lecture\n")
+    assert '# %% alt="None." tags=["parameters"]' in text.read_text()
+    assert notebooks.tidy(course) == []
+
+
+def test_what_a_run_takes_is_held_against_its_card(course):
+    compute = pytest.importorskip("aidagen.teaching.compute")
+    [path] = notebooks.build(course, record=True)
+    entry = compute.measured(course)["07"]["lecture"]
+    assert 20 < entry["peak_mb"] < 2000, "a kernel has tens of megabytes"
+    assert 0 < entry["seconds"] < 300
+    before, card = path.read_bytes(), compute.path(course)
+    kept = card.read_text()
+    notebooks.build(course, force=True)
+    assert card.read_text() == kept, "only --record writes"
+    small = {"seconds": 0.1, "peak_mb": 3000}
+    card.write_text(json.dumps({"07": {"lecture": {"budget": small}, "smoke": {"budget": small}}}))
+    with pytest.raises(notebooks.NotebookError, match="its budget is 0 s"):
+        notebooks.build(course, force=True)
+    with pytest.raises(notebooks.NotebookError, match="its budget is 0 s"):
+        notebooks.run(course)
+    assert path.read_bytes() == before
 
 
 def test_check_names_what_is_stale(course):
@@ -165,7 +216,7 @@ def test_a_failing_cell_keeps_the_old_notebook(course):
 
 
 def test_large_widget_state_is_dropped(monkeypatch, course):
-    monkeypatch.setattr(notebooks, "LARGEST_WIDGETS", 10)
+    monkeypatch.setattr(execution, "LARGEST_WIDGETS", 10)
     [path] = notebooks.build(course)
     notebook = nbformat.read(path, as_version=4)
     assert "widgets" not in notebook.metadata

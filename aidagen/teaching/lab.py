@@ -1,6 +1,7 @@
 """JupyterLab for the course: the start notebook in the browser, no news, no accounts.
 
-``make lab`` runs ``python -m aidagen.teaching.lab``; ``aidagen lab`` calls :func:`serve`.
+``make lab`` runs ``python -m aidagen.teaching.lab``; ``aidagen lab`` calls :func:`serve`. Students
+work in copies (:mod:`aidagen.teaching.copies`); the notebooks of the course are never edited.
 """
 
 from __future__ import annotations
@@ -10,15 +11,14 @@ import contextlib
 import importlib.util
 import json
 import os
-import re
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
 from aidagen.errors import AidagenError
+from aidagen.teaching import copies
 
-LECTURE = re.compile(r"\d\d_\w+\.ipynb")
 OVERRIDES = {  # JupyterLab's own settings, as the course wants them on the first start
     "@jupyterlab/apputils-extension:notification": {
         "fetchNews": "false",
@@ -35,8 +35,9 @@ class LabError(AidagenError):
 
 
 def start_notebook(root: Path) -> Path | None:
-    """The notebook to open first, relative to ``root``: 00, else 05, else the first one."""
-    found = sorted(p for p in (root / "notebooks").glob("*.ipynb") if LECTURE.fullmatch(p.name))
+    """The copy to open first, relative to ``root``: 00, else 05, else the first one."""
+    folder = root / copies.FOLDER
+    found = sorted(p for p in folder.glob("*.ipynb") if copies.LECTURE.fullmatch(p.name))
     for number in ("00", "05"):
         for path in found:
             if path.name.startswith(number):
@@ -110,12 +111,17 @@ def command(root: Path, port: int, browser: bool, first: Path | None = None) -> 
 
 
 def trust(root: Path) -> None:
-    """Mark the course's own notebooks as trusted, so that stored clips and widgets are shown."""
+    """Mark notebooks and their copies as trusted, so that stored clips and widgets are shown.
+
+    A copy that was edited is left as Jupyter knows it: whoever edits it in JupyterLab keeps its
+    trust; what came from elsewhere into ``work/`` gets none here.
+    """
     import nbformat
     from nbformat.sign import NotebookNotary
 
     notary = NotebookNotary(data_dir=str(root / ".jupyter" / "data"))
-    for path in sorted((root / "notebooks").glob("*.ipynb")):
+    own = sorted((root / "notebooks").glob("*.ipynb"))
+    for path in (*own, *copies.untouched(root)):
         with contextlib.suppress(OSError, ValueError, nbformat.ValidationError):
             notary.sign(nbformat.read(path, as_version=4))
 
@@ -140,6 +146,8 @@ def serve(root: Path | str | None = None, port: int = 8888, browser: bool = True
     environment.setdefault("GOMP_SPINCOUNT", "0")  # idle threads of a kernel sleep
     if os.environ.get("JUPYTER_NO_BROWSER", "0") not in ("", "0"):
         browser = False
+    for sentence in copies.refresh(root):
+        print(f"aidagen: {sentence}", flush=True)
     trust(root)
     first = start_notebook(root)
     line = command(root, free_port(port), browser, first)

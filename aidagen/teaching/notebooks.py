@@ -3,6 +3,7 @@
     python -m aidagen.teaching.notebooks build [05 ...]    # execute what changed, keep outputs
     python -m aidagen.teaching.notebooks check             # is every notebook its text's image?
     python -m aidagen.teaching.notebooks run [05 ...]      # every lecture in profile smoke, timed
+    python -m aidagen.teaching.notebooks tidy [05 ...]     # write the texts as jupytext does
 
 The text (jupytext, py:percent) is the source. A built notebook has the same cells, ids that
 stay (``05-012``: lecture and ordinal), outputs of a run in profile ``lecture``, and nothing of
@@ -18,32 +19,23 @@ import json
 import os
 import re
 import sys
-import tempfile
-import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aidagen.errors import AidagenError
+from aidagen.teaching.execution import NotebookError, Spent, clean, execute, trial
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 LARGEST = 3_000_000  # bytes of one notebook
-LARGEST_WIDGETS = 300_000  # bytes of the widget state that is kept for readers without a kernel
 BUDGET = 180  # seconds that one lecture may take in profile smoke
-CELL_TIMEOUT = 600
 KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
-WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
-WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 TAGS = frozenset(
     "parameters exercise solution hint check instructor gpu hide-input remove-cell "
     "skip-execution nbval-skip nbval-check-output nbval-ignore-output".split()
 )
-
-
-class NotebookError(AidagenError):
-    """A lecture's text or notebook is not as it has to be."""
 
 
 def sources(root: Path, numbers: Iterable[str] = ()) -> list[Path]:
@@ -94,107 +86,32 @@ def read_source(source: Path) -> NotebookNode:
 
 
 def as_text(notebook: NotebookNode) -> str:
-    """The py:percent text of a notebook."""
+    """The py:percent text of a notebook, as it is after the notebook was saved and opened."""
     import jupytext
+    import nbformat
 
-    return jupytext.writes(notebook, fmt="py:percent")
+    again = nbformat.reads(dumps(notebook), as_version=nbformat.NO_CONVERT)
+    return jupytext.writes(again, fmt="py:percent")
+
+
+def tidy(root: Path, numbers: Iterable[str] = ()) -> list[Path]:
+    """Write every text as jupytext does (cell metadata in order of its names, for instance).
+
+    Returns those that changed; their headers stay.
+    """
+    changed = []
+    for source in sources(root, numbers):
+        text = source.read_text(encoding="utf-8")
+        head, body = text[: text.index("# ---\n", 6) + 6], _body(as_text(read_source(source)))
+        if body != _body(text):
+            part = source.with_suffix(".py.part")
+            part.write_text(f"{head}\n{body}\n", encoding="utf-8")
+            os.replace(part, source)
+            changed.append(source)
+    return changed
 
 
 # --- build ------------------------------------------------------------------------------------
-
-
-def execute(notebook: NotebookNode, folder: Path, profile: str) -> None:
-    """Run all cells in ``folder`` with ``AIDAGEN_PROFILE=profile``; fills in the outputs.
-
-    Raises NotebookError naming the cell that failed and its error.
-    """
-    from nbclient import NotebookClient
-    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
-
-    os.environ["AIDAGEN_PROFILE"] = profile
-    client = NotebookClient(
-        notebook,
-        timeout=CELL_TIMEOUT,
-        kernel_name="python3",
-        record_timing=False,
-        resources={"metadata": {"path": str(folder)}},
-    )
-    try:
-        client.execute()
-    except CellExecutionError as problem:
-        raise NotebookError(
-            f"{_failed_cell(notebook)}: {problem.ename}: {problem.evalue}"
-        ) from None
-    except CellTimeoutError as problem:
-        raise NotebookError(f"a cell took longer than {CELL_TIMEOUT} s") from problem
-    except DeadKernelError as problem:
-        raise NotebookError("the kernel died (out of memory?)") from problem
-
-
-def _failed_cell(notebook: NotebookNode) -> str:
-    for cell in notebook.cells:
-        if any(output.output_type == "error" for output in cell.get("outputs", [])):
-            return f"cell {cell.id}"
-    return "a cell"
-
-
-def clean(notebook: NotebookNode, root: Path) -> None:
-    """Take out what belongs to the run or to the machine, and what is too large to keep."""
-    for cell in notebook.cells:
-        for name in ("execution", "papermill", "collapsed", "scrolled"):
-            cell.metadata.pop(name, None)
-        if cell.cell_type == "code":
-            cell.outputs = [_clean_output(out, root) for out in cell.outputs if _kept(out)]
-    notebook.metadata.pop("papermill", None)
-    notebook.metadata["language_info"] = {"name": "python"}
-    state = notebook.metadata.get("widgets", {}).get(WIDGET_STATE, {})
-    if state and len(json.dumps(state)) > LARGEST_WIDGETS:
-        notebook.metadata.pop("widgets")
-    if "widgets" not in notebook.metadata:
-        for cell in notebook.cells:
-            for output in cell.get("outputs", []):
-                output.get("data", {}).pop(WIDGET_VIEW, None)
-    else:
-        _name_widgets(notebook)
-
-
-def _name_widgets(notebook: NotebookNode) -> None:
-    """Give the stored widgets ids by their order, where the kernel drew them at random."""
-    import nbformat
-
-    text = nbformat.writes(notebook, version=nbformat.NO_CONVERT)
-    first = notebook.cells[0].id[:2]
-    for ordinal, old in enumerate(notebook.metadata["widgets"][WIDGET_STATE]["state"]):
-        new = hashlib.sha256(f"{first}-widget-{ordinal}".encode()).hexdigest()[:32]
-        text = text.replace(old, new)
-    notebook.update(nbformat.reads(text, as_version=nbformat.NO_CONVERT))
-
-
-def _kept(output: NotebookNode) -> bool:
-    """Whether an output is for readers: progress bars and warnings (stderr) are not."""
-    return not (output.output_type == "stream" and output.name == "stderr")
-
-
-def _clean_output(output: NotebookNode, root: Path) -> NotebookNode:
-    places = {str(root): ".", sys.prefix: "python", str(Path.home()): "~"}
-    places[tempfile.gettempdir() + os.sep] = "tmp/"
-
-    def without_places(value: Any) -> Any:
-        if isinstance(value, list):
-            return [without_places(item) for item in value]
-        if isinstance(value, str):
-            for place in sorted(places, key=len, reverse=True):
-                value = value.replace(place, places[place])
-        return value
-
-    output.get("metadata", {}).pop("execution", None)
-    for name in ("text", "traceback"):
-        if name in output:
-            output[name] = without_places(output[name])
-    for kind, value in output.get("data", {}).items():
-        if kind.startswith("text/"):
-            output["data"][kind] = without_places(value)
-    return output
 
 
 def dumps(notebook: NotebookNode) -> str:
@@ -208,16 +125,19 @@ def dumps(notebook: NotebookNode) -> str:
 def is_fresh(source: Path) -> bool:
     """Whether the notebook of ``source`` was built from this very text."""
     try:
-        return not list(differences(source))
+        return not list(staleness(source))
     except NotebookError:
         return False
 
 
-def build(root: Path, numbers: Iterable[str] = (), force: bool = False) -> list[Path]:
+def build(
+    root: Path, numbers: Iterable[str] = (), force: bool = False, record: bool = False
+) -> list[Path]:
     """Execute every lecture whose text changed and write its notebook; returns those written.
 
-    Raises NotebookError where a cell fails or the notebook grows over 3 MB; then the old
-    notebook stays as it was.
+    ``record`` writes what the run took into the compute card, ``course/compute.json``.
+    Raises NotebookError where a cell fails, the notebook grows over 3 MB, or the run took more
+    than 150 % of the card's budget; then the old notebook stays as it was.
     """
     written = []
     for source in sources(root, numbers):
@@ -225,11 +145,11 @@ def build(root: Path, numbers: Iterable[str] = (), force: bool = False) -> list[
         if not force and is_fresh(source):
             print(f"{target.name}: up to date", flush=True)
             continue
-        begin = time.monotonic()
         notebook = read_source(source)
         target.parent.mkdir(exist_ok=True)
+        profile = os.environ.get("AIDAGEN_PROFILE") or "lecture"
         try:
-            execute(notebook, target.parent, os.environ.get("AIDAGEN_PROFILE") or "lecture")
+            spent = execute(notebook, target.parent, profile)
         except NotebookError as problem:
             raise NotebookError(f"course/{source.name}: {problem}") from problem
         clean(notebook, root)
@@ -240,12 +160,29 @@ def build(root: Path, numbers: Iterable[str] = (), force: bool = False) -> list[
                 f"{target.name} would have {_size(text)}, more than {LARGEST / 1e6:.0f} MB: "
                 f"cell {largest} is the largest."
             )
+        account(root, source, profile, spent, record)
         part = target.with_suffix(".ipynb.part")
         part.write_text(text, encoding="utf-8")
         os.replace(part, target)
-        print(f"{target.name}: {time.monotonic() - begin:.1f} s, {_size(text)}", flush=True)
+        print(f"{target.name}: {spent.seconds:.1f} s, {_size(text)}", flush=True)
         written.append(target)
     return written
+
+
+def account(root: Path, source: Path, profile: str, spent: Spent, record: bool) -> None:
+    """Hold a run against the lecture's compute card; with ``record``, write it there first.
+
+    Raises NotebookError where the run took more than 150 % of the card's budget.
+    """
+    try:
+        from aidagen.teaching import compute
+    except ImportError:  # no cards yet
+        return
+    number = source.name[:2]
+    if record:
+        compute.record(number, profile, spent.seconds, spent.peak_mb or 0, root)
+    if problem := compute.over_budget(number, profile, spent.seconds, spent.peak_mb, root):
+        raise NotebookError(problem)
 
 
 def _size(text: str) -> str:
@@ -256,9 +193,10 @@ def _size(text: str) -> str:
 
 
 def differences(source: Path) -> Iterator[str]:
-    """One sentence for each way in which text and notebook of a lecture disagree."""
-    import nbformat
+    """One sentence for each way in which text and notebook of a lecture disagree.
 
+    Raises NotebookError where one of the two cannot be read.
+    """
     text = source.read_text(encoding="utf-8")
     wanted = read_source(source)
     for cell in wanted.cells:
@@ -268,8 +206,18 @@ def differences(source: Path) -> Iterator[str]:
         if "skip-execution" in tags and "nbval-skip" not in tags:
             yield f"course/{source.name}, cell {cell.id}: skip-execution also needs nbval-skip"
     if _body(as_text(wanted)) != _body(text):
-        yield f"course/{source.name} is not what jupytext writes: {_first_difference(text, wanted)}"
-    target = notebook_of(source)
+        yield (
+            f"course/{source.name} is not what jupytext writes: {_first_difference(text, wanted)}; "
+            "run `python -m aidagen.teaching.notebooks tidy`"
+        )
+    yield from staleness(source)
+
+
+def staleness(source: Path) -> Iterator[str]:
+    """One sentence where the notebook is missing, or was not built from this very text."""
+    import nbformat
+
+    wanted, target = read_source(source), notebook_of(source)
     if not target.exists():
         yield f"notebooks/{target.name} is missing: run `make notebooks`"
         return
@@ -321,45 +269,25 @@ def check(root: Path) -> list[str]:
 # --- run --------------------------------------------------------------------------------------
 
 
-def run(root: Path, numbers: Iterable[str] = (), budget: float = BUDGET) -> dict[str, float]:
+def run(
+    root: Path, numbers: Iterable[str] = (), budget: float = BUDGET, record: bool = False
+) -> dict[str, float]:
     """Run every lecture's notebook with papermill in profile ``smoke``; returns its seconds.
 
-    A cell tagged ``parameters`` gets ``PROFILE = "smoke"``. The executed copies and
-    ``seconds.json`` land in ``build/smoke/``.
+    The executed copies and ``seconds.json`` land in ``build/smoke/``.
     Raises NotebookError naming the first cell that fails, or the lecture over its budget.
     """
-    import papermill
-    from papermill.exceptions import PapermillExecutionError
-
-    os.environ["AIDAGEN_PROFILE"] = "smoke"
     folder = root / "build" / "smoke"
-    folder.mkdir(parents=True, exist_ok=True)
     seconds: dict[str, float] = {}
     for source in sources(root, numbers):
-        notebook = read_source(source)
-        plain = folder / f"{source.stem}.source.ipynb"
-        plain.write_text(dumps(notebook), encoding="utf-8")
-        takes = any("parameters" in c.metadata.get("tags", []) for c in notebook.cells)
-        begin = time.monotonic()
+        copy = folder / f"{source.stem}.ipynb"
         try:
-            papermill.execute_notebook(
-                str(plain),
-                str(folder / f"{source.stem}.ipynb"),
-                parameters={"PROFILE": "smoke"} if takes else {},
-                kernel_name="python3",
-                cwd=str(root / "notebooks"),
-                progress_bar=False,
-                execution_timeout=int(budget),
-                start_timeout=120,
-            )
-        except PapermillExecutionError as problem:
-            raise NotebookError(
-                f"course/{source.name} fails in profile smoke at cell number "
-                f"{problem.cell_index + 1}: {problem.ename}: {problem.evalue}"
-            ) from None
-        plain.unlink()
-        took = seconds[source.stem] = round(time.monotonic() - begin, 1)
-        print(f"{source.stem}: {took:.1f} s in profile smoke", flush=True)
+            spent = trial(read_source(source), copy, root / "notebooks", budget)
+        except NotebookError as problem:
+            raise NotebookError(f"course/{source.name} {problem}") from None
+        took = seconds[source.stem] = spent.seconds
+        print(f"{source.stem}: {took:.1f} s, {spent.peak_mb} MB in profile smoke", flush=True)
+        account(root, source, "smoke", spent, record)
         if took > budget:
             raise NotebookError(
                 f"course/{source.name} took {took:.0f} s in profile smoke; {budget:.0f} s are its "
@@ -371,17 +299,20 @@ def run(root: Path, numbers: Iterable[str] = (), budget: float = BUDGET) -> dict
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m aidagen.teaching.notebooks")
-    parser.add_argument("action", choices=["build", "check", "run"])
+    parser.add_argument("action", choices=["build", "check", "run", "tidy"])
     parser.add_argument("lectures", nargs="*", help="their numbers, such as 05; all by default")
     parser.add_argument("--root", type=Path, default=Path(__file__).resolve().parents[2])
     parser.add_argument("--force", action="store_true", help="build what did not change, too")
+    parser.add_argument("--record", action="store_true", help="write the compute card, too")
     options = parser.parse_args(arguments)
     root = options.root.resolve()
     try:
         if options.action == "build":
-            build(root, options.lectures, options.force)
+            build(root, options.lectures, options.force, options.record)
+        elif options.action == "tidy":
+            print("\n".join(f"course/{p.name}: tidied" for p in tidy(root, options.lectures)))
         elif options.action == "run":
-            seconds = run(root, options.lectures)
+            seconds = run(root, options.lectures, record=options.record)
             print(f"{len(seconds)} lectures ran, {sum(seconds.values()):.1f} s", flush=True)
         else:
             problems = check(root)

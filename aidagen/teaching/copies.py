@@ -1,0 +1,165 @@
+"""Students' copies: ``notebooks/NN_name.ipynb`` without solutions, as ``work/NN_name.ipynb``.
+
+The notebooks of the course are never edited, so that a newer version of the course can be
+fetched at any time. A copy that nobody has edited follows the course; one that somebody has
+edited is left alone, and the newer lecture is laid beside it as ``NN_name.new.ipynb``. What each
+copy looked like when it was made stands in ``work/.copies.json``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aidagen.errors import AidagenError
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+FOLDER = "work"
+MANIFEST = ".copies.json"
+LECTURE = re.compile(r"\d\d_\w+\.ipynb")
+NOT_FOR_STUDENTS = frozenset({"solution", "instructor"})
+
+
+class CopyError(AidagenError):
+    """The students' copies cannot be made."""
+
+
+def without_answers(notebook: NotebookNode) -> NotebookNode:
+    """A copy of a notebook as a student gets it: no solutions, no notes for the instructor.
+
+    Outputs stay, but for the verdicts of checks, which belong to answers that are gone. What
+    makes jupytext pair the original with its text is taken out.
+    """
+    import copy
+
+    student = copy.deepcopy(notebook)
+    student.cells = [cell for cell in student.cells if not tags(cell) & NOT_FOR_STUDENTS]
+    for cell in student.cells:
+        if cell.cell_type == "code" and "check" in tags(cell):
+            cell.outputs, cell.execution_count = [], None
+    student.metadata.pop("jupytext", None)
+    return student
+
+
+def tags(cell: NotebookNode) -> set[str]:
+    """The tags of a cell."""
+    return set(cell.metadata.get("tags", []))
+
+
+def content_hash(text: str) -> str | None:
+    """SHA-256 of the cells' types and sources: opening, running and saving do not change it.
+
+    None for a text that is no notebook.
+    """
+    try:
+        cells = json.loads(text)["cells"]
+        listed = [(cell["cell_type"], "".join(cell["source"])) for cell in cells]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return hashlib.sha256(json.dumps(listed).encode()).hexdigest()
+
+
+def refresh(root: Path) -> Iterator[str]:
+    """Make or renew the copies in ``root/work``; yields one sentence for each set aside.
+
+    Raises CopyError where the folder cannot be written.
+    """
+    folder = root / FOLDER
+    originals = sorted(p for p in (root / "notebooks").glob("*.ipynb") if LECTURE.fullmatch(p.name))
+    try:
+        if originals:
+            folder.mkdir(exist_ok=True)
+        made = _manifest(folder)
+        for original in originals:
+            if sentence := _refresh_one(original, folder, made):
+                yield sentence
+    except OSError as problem:
+        raise CopyError(
+            f"Your copies cannot be written into {FOLDER}/ ({problem.strerror or problem}): "
+            "make that folder writable and start again."
+        ) from problem
+
+
+def untouched(root: Path) -> list[Path]:
+    """The copies that are, byte for byte, what the course gives: theirs are the only outputs."""
+    given = {_student_text(path) for path in (root / "notebooks").glob("*.ipynb")}
+    return [p for p in sorted((root / FOLDER).glob("*.ipynb")) if _read(p) in given]
+
+
+def _refresh_one(original: Path, folder: Path, made: dict[str, dict]) -> str | None:
+    seen = hashlib.sha256(original.read_bytes()).hexdigest()
+    target = folder / original.name
+    known = made.setdefault(original.name, {"original": "", "given": []})
+    if target.exists() and known["original"] == seen:
+        return None
+    text = _student_text(original)
+    if text is None:
+        return f"{original.name} cannot be read and was not copied: run `git checkout notebooks`."
+    new, given = content_hash(text), known["given"]
+    sentence = None
+    if not target.exists() or _hash(target) in (*given, new):
+        _write(target, text)
+    else:
+        beside = next(p for p in _beside(target) if not p.exists() or _hash(p) in (*given, new))
+        _write(beside, text)
+        sentence = (
+            f"{original.name} changed in the course; your edited copy stays, and the new one "
+            f"lies beside it as {FOLDER}/{beside.name}."
+        )
+    known["original"] = seen
+    if new not in given:
+        given.append(new)
+    _write(folder / MANIFEST, json.dumps(made, indent=1, sort_keys=True) + "\n")
+    return sentence
+
+
+def _beside(target: Path) -> Iterator[Path]:
+    """``NN_name.new.ipynb``, then ``.new2``, ``.new3``, ... where those were edited as well."""
+    yield target.with_suffix(".new.ipynb")
+    for ordinal in itertools.count(2):
+        yield target.with_suffix(f".new{ordinal}.ipynb")
+
+
+def _student_text(original: Path) -> str | None:
+    import nbformat
+
+    try:
+        notebook = without_answers(nbformat.read(original, as_version=4))
+        return nbformat.writes(notebook, version=nbformat.NO_CONVERT) + "\n"
+    except Exception:  # nbformat raises its own, json's and Unicode's errors
+        return None
+
+
+def _hash(path: Path) -> str | None:
+    return content_hash(_read(path))
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace")
+
+
+def _manifest(folder: Path) -> dict[str, dict]:
+    """What is known of the copies; nothing where the file is missing or broken."""
+    try:
+        known = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return {
+        name: {"original": entry.get("original", ""), "given": list(entry.get("given", []))}
+        for name, entry in (known.items() if isinstance(known, dict) else ())
+        if isinstance(entry, dict)
+    }
+
+
+def _write(path: Path, text: str) -> None:
+    part = path.with_name(path.name + ".part")
+    part.write_text(text, encoding="utf-8")
+    os.replace(part, path)

@@ -1,0 +1,95 @@
+"""The live deck: the notebook itself as slides (jupyterlab-slideshow), with widgets that answer.
+
+The deck begins at the active cell, and is blank where that cell is a speaker note or skipped: so
+a lecture's first cell is a slide, which is the active cell of a notebook just opened.
+"""
+
+import os
+
+import nbformat
+import pytest
+from browser import LabPage, chromium, page, server
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(
+        chromium() is None and not os.environ.get("CI"),
+        reason="there is no Chromium: sh data_scripts/install_system_packages.sh",
+    ),
+]
+
+SLIDER = """import ipywidgets as widgets
+
+slider = widgets.IntSlider(value=3, max=20, description="frame")
+text = widgets.HTML("frame 3 is shown")
+slider.observe(lambda change: setattr(text, "value", f"frame {change['new']} is shown"), "value")
+widgets.VBox([slider, text])"""
+CELLS = [
+    ("markdown", "slide", "# A lecture of two slides"),
+    ("markdown", "notes", "**2 min.** For the speaker alone."),
+    ("code", "skip", "setup = 'not on a slide'"),
+    ("code", "slide", SLIDER),
+    ("markdown", "slide", "# The end of it"),
+]
+START = '[data-jp-item-name="deck"] jp-button'
+FORWARD = ".jp-deck-mod-direction-forward"
+SHOWN = """() => [...document.querySelectorAll('.jp-Notebook .jp-Cell')]
+    .map(cell => cell.checkVisibility({visibilityProperty: true}))"""
+
+
+@pytest.fixture
+def lab(tmp_path):
+    """A lecture of two slides and an end, opened as a student's copy."""
+    notebook = nbformat.v4.new_notebook()
+    for ordinal, (kind, slide, source) in enumerate(CELLS, start=1):
+        cell = getattr(nbformat.v4, f"new_{kind}_cell")(source, id=f"98-{ordinal:03d}")
+        cell.metadata["slideshow"] = {"slide_type": slide}
+        notebook.cells.append(cell)
+    notebook.metadata["kernelspec"] = {"display_name": "Python 3", "name": "python3"}
+    (tmp_path / "notebooks").mkdir()
+    nbformat.write(notebook, tmp_path / "notebooks" / "98_deck.ipynb")
+    with server(tmp_path) as address, page() as chromium_page:
+        made = LabPage(chromium_page, address)
+        made.open("work/98_deck.ipynb")
+        yield made
+
+
+def wait_for(lab, shown):
+    """Until exactly these cells are on the screen."""
+    lab.page.wait_for_function(f"() => '{shown}' === ({SHOWN})().join()", timeout=30_000)
+
+
+def only(*visible):
+    return ",".join(str(ordinal in visible).lower() for ordinal in range(len(CELLS)))
+
+
+def test_a_widget_answers_inside_the_deck(lab, tmp_path):
+    lab.page.locator(START).click()  # the notebook was just opened: its first cell is active
+    wait_for(lab, only(0))
+    assert "For the speaker alone" not in lab.page.locator(".jp-Notebook").inner_text()
+    lab.page.locator(FORWARD).click()
+    wait_for(lab, only(3))
+    lab.page.locator(".jp-Notebook .jp-Cell.jp-mod-active .cm-content").click()
+    lab.page.keyboard.press("Control+Enter")  # live code on the slide
+    slider = lab.sliders().first
+    slider.wait_for(timeout=60_000)
+    before, after = lab.move(slider, times=2)
+    assert "frame 3 is shown" in before
+    assert "frame 5 is shown" in after
+    wait_for(lab, only(3))  # arrows in a slider move the slider, not the deck
+    lab.screenshot(tmp_path / "deck.png")
+    lab.page.locator(FORWARD).click()
+    wait_for(lab, only(4))
+    lab.page.locator(".jp-deck-mod-stop").click()
+    wait_for(lab, only(*range(len(CELLS))))
+    assert lab.failures() == []
+    assert lab.console == []
+
+
+def test_the_deck_is_blank_from_a_note(lab):
+    """Why a lecture begins with a slide; where this fails, the extension has learnt better."""
+    lab.page.locator(".jp-Notebook .jp-Cell").nth(1).click()
+    lab.page.locator(START).click()
+    lab.page.wait_for_function(f"() => ({SHOWN})().filter(Boolean).length < 2")
+    lab.page.wait_for_timeout(1500)
+    assert lab.page.evaluate(SHOWN)[0] is False
