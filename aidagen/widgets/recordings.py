@@ -68,7 +68,7 @@ class Recording:
         self.take(MODES[0])  # looks at every frame and refuses what is no picture
         driving = [animation.prepare(frame.cpu().float(), self.pixels) for frame in frames]
         self.driving = torch.stack(driving)
-        with _looking(model):
+        with looking(model):
             first = animator.source
             self.source_pose = _pose([model.motion(first)])
             chunks = self.driving.to(first.device, first.dtype).split(16)
@@ -90,7 +90,7 @@ class Recording:
 
 
 @contextmanager
-def _looking(model: Any) -> Iterator[None]:
+def looking(model: Any) -> Iterator[None]:
     """No gradients, evaluation mode; a model in training goes on training afterwards."""
     modules = model.modules() if isinstance(model, nn.Module) else ()
     training = [module for module in modules if module.training]
