@@ -3,6 +3,7 @@
 // same with a list and two sliders. Nothing moves by itself.
 
 const REACH = 24; // CSS pixels from a point that still take hold of it
+const MARGIN = 13; // around the picture, so that points on its border are seen whole
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 const round = (value) => Math.round(Math.min(1, Math.max(-1, value)) * 1e4) / 1e4 + 0;
@@ -34,6 +35,7 @@ function render({ model, el }) {
   const caption = element("p", "caption", root);
   const count = model.get("points").length;
   const buttons = model.get("points").map(() => element("button", "point", stage));
+  const margin = count ? MARGIN : 0;
   canvas.setAttribute("role", "img");
   stage.classList.toggle("live", count > 0);
 
@@ -65,7 +67,12 @@ function render({ model, el }) {
       Object.assign(input, { type: "range", min: -1, max: 1, step: 0.01 });
       return input;
     });
-    const reset = element("button", "reset", made, "Reset");
+    if (model.get("says")) {
+      element("button", "reset", made, "Reset").addEventListener("click", () => {
+        points = copy(model.get("home"));
+        later(true);
+      });
+    }
     const hint = element("p", "hint", root,
       "Drag a point, or focus it and press the arrow keys; Shift moves it further, Escape puts it back.");
     hint.id = `aidagen-${crypto.randomUUID?.() ?? Math.random()}`;
@@ -80,10 +87,6 @@ function render({ model, el }) {
       point[axis] = Number(input.value);
       move(chosen(), point);
     }));
-    reset.addEventListener("click", () => {
-      points = copy(model.get("home"));
-      later(true);
-    });
     stage.addEventListener("pointerdown", take);
     stage.addEventListener("pointermove", drag);
     for (const end of ["pointerup", "pointercancel"]) stage.addEventListener(end, drop);
@@ -183,14 +186,21 @@ function render({ model, el }) {
     frame = 0;
     const ratio = window.devicePixelRatio || 1;
     const [wide, high] = [length(0), length(1)];
-    Object.assign(stage.style, { width: `${wide}px`, height: `${high}px` });
-    canvas.width = Math.round(wide * ratio);
-    canvas.height = Math.round(high * ratio);
+    Object.assign(stage.style, {
+      width: `${wide}px`, height: `${high}px`, margin: `${MARGIN}px ${margin}px 4px`,
+    });
+    root.style.maxWidth = `${wide + 2 * margin}px`;
+    const [full, tall] = [wide, high].map((side) => side + 2 * margin);
+    Object.assign(canvas.style, { left: `${-margin}px`, top: `${-margin}px`,
+      width: `${full}px`, height: `${tall}px` });
+    canvas.width = Math.round(full * ratio);
+    canvas.height = Math.round(tall * ratio);
     canvas.setAttribute("aria-label", model.get("alt"));
     caption.textContent = model.get("caption");
     caption.hidden = !model.get("caption");
     const pen = canvas.getContext("2d");
     pen.scale(ratio, ratio);
+    pen.translate(margin, margin);
     pen.imageSmoothingEnabled = model.get("smooth");
     pen.imageSmoothingQuality = "high";
     if (bitmap) pen.drawImage(bitmap, 0, 0, wide, high);

@@ -68,8 +68,8 @@ class PointCanvas(anywidget.AnyWidget):
         size: width on the screen, in CSS pixels.
         alt: what the picture shows, for who cannot see it.
         caption: shown below it.
-        says: whether the canvas itself says where a moved point lies; a widget around it that
-            has a sentence of its own passes False.
+        says: whether the canvas itself says where a moved point lies, and has a reset button; a
+            widget around it that does both passes False.
 
     ``points`` is a list of ``[x, y]``, ``chosen`` the point last touched (from 0), ``home`` where
     the points were at first: where ``reset``, the button and Escape put them back.
@@ -150,9 +150,7 @@ class PointCanvas(anywidget.AnyWidget):
     def _checked(self, proposal: Any) -> list[list[float]]:
         points = listed(proposal["value"])
         if self._count is not None and len(points) != self._count:
-            raise CanvasError(
-                f"This canvas has {self._count} points; {len(points)} were given."
-            )
+            raise CanvasError(f"This canvas has {self._count} points; {len(points)} were given.")
         return points
 
 

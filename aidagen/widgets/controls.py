@@ -25,7 +25,7 @@ STEP_SECONDS = 0.15  # what one step of any control may take, from the kernel's 
 
 _STYLE = """
 .aidagen-range, .aidagen-spoken { color: var(--jp-ui-font-color1, #111); font-size: 13px }
-.aidagen-range { display: flex; align-items: center; gap: 8px; margin: 2px }
+.aidagen-range { display: flex; align-items: center; gap: 8px; margin: 2px 16px 2px 2px }
 .aidagen-range label { display: flex; align-items: center; gap: 8px }
 .aidagen-range input { width: 180px; height: 24px; margin: 0 }
 .aidagen-range .widget-readout { min-width: 4em; text-align: left }

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from aidagen import grids, video
 from aidagen.errors import AidagenError
+from aidagen.mark import stamp
 
 Picture = UInt8[np.ndarray, "S S 3"]
 
@@ -173,9 +174,7 @@ def flow_colours(
     return np.clip(0.5 + x[..., None] * to_orange - 0.28 * y[..., None], 0, 1)
 
 
-def flow_picture(
-    movement: Float[np.ndarray, "h w 2"], size: int, largest: float = 0.3
-) -> Picture:
+def flow_picture(movement: Float[np.ndarray, "h w 2"], size: int, largest: float = 0.3) -> Picture:
     """``flow_colours`` enlarged, with a key in the corner: each colour lies where it moves to."""
     picture = _enlarge_array(flow_colours(movement, largest), size)
     side = size // 5
@@ -212,6 +211,11 @@ def difference_picture(one: Picture, other: Picture, gain: float = 3.0) -> Pictu
     """Where two pictures differ: black where they agree, brighter by ``gain`` where not."""
     apart = np.abs(one.astype(np.int16) - other.astype(np.int16))
     return (gain * apart).clip(0, 255).astype(np.uint8)
+
+
+def marked(picture: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "H W 3"]:
+    """The picture with the visible mark of what a model made, see `aidagen.mark`."""
+    return stamp(picture)
 
 
 def stretch_and_turn(matrix: Float[np.ndarray, "2 2"]) -> tuple[float, float]:

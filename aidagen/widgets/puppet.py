@@ -144,16 +144,15 @@ class Puppet(widgets.VBox):
         also = f", {others} other{'s' * (others > 1)} too" if others else ""
         what = ", ".join(done) or "is where it was"
         return (
-            f"Keypoint {self.keypoint} {what}{also}; "
-            f"the picture changed by {apart:.3f} on average."
+            f"Keypoint {self.keypoint} {what}{also}; the picture changed by {apart:.3f} on average."
         )
 
     def pictures(self, size: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Before and after on the screen, ``(size, size, 3)`` each; the second with the mark."""
         size = size or 2 * self.size
         return (
-            _marked(overlays.enlarge(self._before, size)),
-            _marked(overlays.enlarge(self.image, size)),
+            overlays.marked(overlays.enlarge(self._before, size)),
+            overlays.marked(overlays.enlarge(self.image, size)),
         )
 
     def figure(self, size: int = 240) -> Image.Image:
@@ -181,9 +180,7 @@ class Puppet(widgets.VBox):
             self.pictures()[1], size=self.size, caption="Generated from these keypoints"
         )
         self.bends = isinstance(getattr(self._rest, "jacobians", None), Tensor)
-        self.turn_slider = controls.Range(
-            "Turn around it", -90, 90, 5, 0, unit=" degrees"
-        )
+        self.turn_slider = controls.Range("Turn around it", -90, 90, 5, 0, unit=" degrees")
         self.stretch_slider = controls.Range("Stretch around it", 0.5, 2, 0.05, 1, unit=" times")
         self.reset_button = widgets.Button(description="Reset everything")
         self.spoken = controls.Spoken()
@@ -197,7 +194,8 @@ class Puppet(widgets.VBox):
         self.observe(self._bend, ["turn", "stretch"])
         self.reset_button.on_click(lambda _: self.reset())
         pictures = widgets.HBox(
-            [self.canvas, self.screen], layout={"flex_flow": "row wrap", "align_items": "flex-start"}
+            [self.canvas, self.screen],
+            layout={"flex_flow": "row wrap", "align_items": "flex-start"},
         )
         bends = [controls.row(self.turn_slider, self.stretch_slider)] if self.bends else []
         self.children = (pictures, *bends, self.reset_button, self.spoken)
@@ -240,7 +238,3 @@ class Puppet(widgets.VBox):
                 f"There is no keypoint {proposal['value']}: this model has 1 to {self.count}."
             )
         return proposal["value"]
-
-
-def _marked(pixels: np.ndarray) -> np.ndarray:
-    return video.marked(torch.from_numpy(pixels).permute(2, 0, 1)).permute(1, 2, 0).numpy()
