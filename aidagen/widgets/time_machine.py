@@ -73,7 +73,7 @@ class TimeMachine(widgets.VBox):
         self.count = len(self.made[self.steps[0]].image)
         self._curve, self._what = self._course(history)
         super().__init__()
-        self.step, self.frame = self.steps[-1], 1 + int(self._hardest())
+        self.step, self.frame = self.steps[-1], 1 + self._hardest()
         self._build()
         self.observe(self._redraw, ["step", "frame"])
         self._redraw()
@@ -87,7 +87,7 @@ class TimeMachine(widgets.VBox):
     def _hardest(self) -> int:
         """The frame that is least like the source: where there is most to learn."""
         made = self.made[self.steps[-1]]
-        return (made.truth - made.source).abs().mean((1, 2, 3)).argmax()
+        return int((made.truth - made.source).abs().mean((1, 2, 3)).argmax())
 
     def _course(self, history: Sequence[Mapping[str, float]] | None) -> tuple[tuple, str]:
         """The curve's xs and ys, and what it shows."""
