@@ -50,7 +50,7 @@ class Ablations(widgets.VBox):
     frame = traitlets.Int(1)
     sentence = traitlets.Unicode("")
 
-    def __init__(self, models: Mapping[str, Any], frames: Tensor, *, size: int = 240) -> None:
+    def __init__(self, models: Mapping[str, Any], frames: Tensor, *, size: int = 200) -> None:
         self.names, self.size = list(models), size
         if len(self.names) < 2:
             raise AblationError(
@@ -142,10 +142,10 @@ class Ablations(widgets.VBox):
             f"<td>{error:.4f}{' ← shown' if name == self.model else ''}</td></tr>"
             for name, error in self.errors.items()
         )
-        head = (
-            '<tr><th scope="col" style="text-align:left">Model</th><th scope="col">Error</th></tr>'
+        head = "".join(
+            f'<th scope="col" style="text-align:left">{word}</th>' for word in ("Model", "Error")
         )
-        self.list.value = f"<table>{head}{rows}</table>"
+        self.list.value = f"<table><tr>{head}</tr>{rows}</table>"
 
     def _known(self, name: str) -> str:
         if name not in self.made:

@@ -89,4 +89,6 @@ def _ticks(low: float, high: float) -> list[float]:
         found = [value for value in found if low <= value <= high]
         if len(found) <= 5:
             break
+    if len(found) < 2:  # less than a step of these: the ends themselves
+        return [float(f"{value:.2g}") for value in (low * 1.05, high / 1.05)]
     return found[:: max(1, len(found) // 4)] if len(found) > 5 else found

@@ -314,9 +314,9 @@ class MotionMicroscope(widgets.VBox):
         self.children = (controls.row(*scrub), controls.row(*choices), self.pictures, self.words)
 
     def _redraw(self, change: dict | None = None) -> None:
-        self.pictures.value = controls.pictures(
-            controls.picture(view.pixels, view.alt, view.caption) for view in self.views()
-        )
+        shown = [controls.picture(view.pixels, view.alt, view.caption) for view in self.views()]
+        rows = [part for part in (shown[:4], shown[4:]) if part]  # the other model's below
+        self.pictures.value = "".join(map(controls.pictures, rows))
         self.sentence = self.words.value = self.describe()
 
     def _check(self, frame: int, overlay: str) -> None:
