@@ -109,10 +109,14 @@ class Shown:
         return self.lab.wait_text(self.area, wanted)
 
     def picture(self):
-        """Waits for the picture to be drawn and returns it as pixels (H, W, 3)."""
-        self.lab.page.wait_for_timeout(200)
-        shot = self.area.screenshot()
+        """The last picture of the widget as it looks on the page, as pixels (H, W, 3)."""
+        shot = self.area.locator(".stage").last.screenshot()
         return np.asarray(Image.open(io.BytesIO(shot)).convert("RGB"))
+
+    def click(self, slider, end):
+        """Click on a slider's left (0) or right (1) end."""
+        box = slider.bounding_box()
+        slider.click(position={"x": 3 + end * (box["width"] - 6), "y": box["height"] / 2})
 
     def keep(self, what=""):
         self.area.scroll_into_view_if_needed()
@@ -191,14 +195,16 @@ def test_puppet_by_keyboard_and_mouse(widget):
     before = widget.picture()
     third = widget.area.get_by_role("button", name="Keypoint 3,")
     widget.lab.drag(third, 32, -32)
-    said = widget.says(r"Keypoint \d+ moved by .*; the picture changed by 0\.\d+ on average")
+    said = widget.says(
+        r"Keypoint 3 moved by 0\.20 right, 0\.20 up; the picture changed by 0\.\d+ on average"
+    )
     widget.keep("dragged")
     points, keypoint, _, sentence = widget.state()
     assert sentence in said.replace("\n", " ")
     moved = np.array(points) - home
     assert moved[keypoint - 1] == pytest.approx([0.2, -0.2], abs=0.02)
     assert np.abs(np.delete(moved, keypoint - 1, 0)).max() == 0
-    assert (widget.picture() != before).any()
+    assert (widget.picture() != before).any(), "the generated picture is another one"
     fifth = widget.area.get_by_role("button", name="Keypoint 5,")
     fifth.focus()
     widget.press("Shift+ArrowLeft")
@@ -221,8 +227,7 @@ def test_microscope_by_keyboard_and_mouse(widget):
     widget.press("ArrowRight", "ArrowDown", "ArrowUp")
     widget.says(r"Frame 2 of 6, .*one: keypoints: .*; two: keypoints:")
     assert widget.state()[0] == 2
-    box = scrub.bounding_box()
-    widget.lab.page.mouse.click(box["x"] + box["width"] - 3, box["y"] + box["height"] / 2)
+    widget.click(scrub, 1)
     widget.says("Frame 6 of 6")
     widget.area.get_by_label("Overlay").select_option("flow")
     widget.says("one: flow: places move by")
@@ -245,8 +250,7 @@ def test_time_machine_by_keyboard_and_mouse(widget):
     assert slider.get_attribute("aria-valuetext") == "step 50"
     widget.keep()
     assert widget.state()[0] == 50
-    box = slider.bounding_box()
-    widget.lab.page.mouse.click(box["x"] + 3, box["y"] + box["height"] / 2)
+    widget.click(slider, 0)
     widget.says("Step 1 of 400")
     assert widget.state()[0] == 1
 
@@ -262,8 +266,7 @@ def test_ablations_by_keyboard_and_mouse(widget):
     widget.area.get_by_label("Model").select_option("complete")
     widget.says("complete: mean error")
     assert widget.state()[0] == "complete"
-    box = slider.bounding_box()
-    widget.lab.page.mouse.click(box["x"] + 3, box["y"] + box["height"] / 2)
+    widget.click(slider, 0)
     assert widget.state()[1] == 1
 
 
