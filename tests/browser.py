@@ -30,6 +30,7 @@ FLAGS = (
 )
 TOKEN = "browser-test"
 SLIDER = ".jp-OutputArea .noUi-handle, .jp-OutputArea input[type=range]"
+OUTPUT = ".jp-Cell-outputArea"
 HARMLESS = ("favicon", "ResizeObserver loop")  # consoles complain about these in every page
 
 # what a person can read in an output: its text, without the number that a slider shows of
@@ -174,6 +175,60 @@ class LabPage:
         while (after := slider.evaluate(READABLE)) == before and time.monotonic() < end:
             self.page.wait_for_timeout(100)
         return before, after
+
+    def output(self, number):
+        """The output area of the code cell with this number, counted from 1."""
+        return self.page.locator(".jp-Notebook .jp-CodeCell").nth(number - 1).locator(OUTPUT)
+
+    def drag(self, node, x, y, steps=4):
+        """Drag the middle of ``node`` by ``x`` and ``y`` CSS pixels with the mouse."""
+        node.scroll_into_view_if_needed()
+        box = node.bounding_box()
+        left, top = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        self.page.mouse.move(left, top)
+        self.page.mouse.down()
+        self.page.mouse.move(left + x, top + y, steps=steps)
+        self.page.mouse.up()
+
+    def upload(self, button, name, content, mime="image/png"):
+        """Choose a file of these bytes in the dialog that ``button`` opens."""
+        with self.page.expect_file_chooser() as chooser:
+            button.click()
+        chooser.value.set_files({"name": name, "mimeType": mime, "buffer": content})
+
+    def wait_text(self, area, wanted, seconds=20):
+        """Wait until ``area`` says ``wanted``, a part of a sentence or a pattern; returns all."""
+        end = time.monotonic() + seconds
+        while not re.search(wanted, text := area.inner_text()):
+            assert time.monotonic() < end, f"{wanted!r} does not appear in: {text}"
+            self.page.wait_for_timeout(50)
+        return text
+
+    def run_cell(self, number, seconds=20):
+        """Run one code cell again; returns the text that it printed."""
+        cell = self.page.locator(".jp-Notebook .jp-CodeCell").nth(number - 1)
+        before = cell.locator(".jp-InputPrompt").first.inner_text()
+        cell.locator(".cm-content").first.click()
+        self.page.keyboard.press("Control+Enter")
+        end = time.monotonic() + seconds
+        prompt = before
+        while prompt == before or not re.search(r"\d", prompt):
+            assert time.monotonic() < end, f"cell {number} does not finish"
+            self.page.wait_for_timeout(50)
+            prompt = cell.locator(".jp-InputPrompt").first.inner_text()
+        return cell.locator(OUTPUT).inner_text()
+
+    def accessibility(self, selector):
+        """Serious and critical violations that axe-core finds inside ``selector``, as text."""
+        from axe_playwright_python.sync_playwright import Axe
+
+        found = Axe().run(self.page, {"include": [[selector]]}, {"resultTypes": ["violations"]})
+        return [
+            f"{each['id']}: {each['help']}: {node['html'][:200]}"
+            for each in found.response["violations"]
+            if each["impact"] in ("serious", "critical")
+            for node in each["nodes"]
+        ]
 
     def screenshot(self, path):
         """What a person would see now, as PNG."""

@@ -4,16 +4,15 @@
     microscope                            # in a notebook: scrub, choose, read the sentence below
     microscope.frame = 12                 # or by hand: frame, overlay, mode, keypoint
     microscope.figure()                   # a still picture of it, for readers without a kernel
+    MotionMicroscope(model, source, frames, other=model2)    # two models on the same clip
 
 It works with every model that ``aidagen.animation`` animates, and offers what that model's
-``Rendering`` holds: points, Jacobians, flow, occlusion, masks. It is made of ipywidgets' traits
-alone; ``recordings`` runs the model, ``overlays`` draws.
+``Rendering`` holds: points, Jacobians, flow, occlusion, masks. ``recordings`` runs the model,
+``overlays`` draws, ``controls`` has the inputs. To drag a keypoint of the source, see ``puppet``.
 """
 
-import base64
-import io
 from collections.abc import Iterable, Sequence
-from html import escape
+from itertools import islice
 from typing import Any, NamedTuple
 
 import ipywidgets as widgets
@@ -27,8 +26,8 @@ from torch import Tensor
 from aidagen import video
 from aidagen.errors import AidagenError
 from aidagen.grids import identity_grid
-from aidagen.widgets import overlays
-from aidagen.widgets.recordings import MODES, Recording, Take
+from aidagen.widgets import controls, overlays
+from aidagen.widgets.recordings import LONGEST, MODES, Recording, Take
 
 # overlay -> (caption of the fourth picture, what a Rendering must hold for it)
 OVERLAYS = {
@@ -67,7 +66,10 @@ class MotionMicroscope(widgets.VBox):
         overlay: one of `overlays_at_hand`; by default the first of them.
         size: side of each picture on the screen, in pixels.
         smooth: False shows the model's pixels as blocks.
-        name: what to call the model in `repr`.
+        name: what to call the model in `repr`, and in captions where there are two.
+        other: a second model to look at beside the first, in the same colours and on the same
+            scales; the overlays and keypoints are those that both have.
+        other_name: what to call that one.
 
     Raises:
         MicroscopeError: on an overlay, frame or keypoint there is not; RecordingError and
@@ -91,15 +93,25 @@ class MotionMicroscope(widgets.VBox):
         size: int = 240,
         smooth: bool = True,
         name: str | None = None,
+        other: Any = None,
+        other_name: str | None = None,
     ) -> None:
         self.size, self.smooth, self.name = size, smooth, name or type(model).__name__
+        if other is not None and not isinstance(frames, Tensor):
+            frames = list(islice(frames, LONGEST + 1))  # both look at them
         self.recording = Recording(model, source, frames)
         self.pixels, self.count = self.recording.pixels, len(self.recording)
-        take = self.recording.take(mode)
+        self.recordings, self.names = [self.recording], [self.name]
+        if other is not None:
+            self.recordings.append(Recording(other, source, frames))
+            self.names.append(other_name or f"{type(other).__name__}, the other")
+        takes = [recording.take(mode) for recording in self.recordings]
         self.overlays_at_hand = tuple(
-            key for key, (_, needed) in OVERLAYS.items() if getattr(take, needed) is not None
+            key
+            for key, (_, needed) in OVERLAYS.items()
+            if all(getattr(take, needed) is not None for take in takes)
         )
-        self.keypoints = 0 if take.points is None else take.points.shape[1]
+        self.keypoints = min(0 if t.points is None else t.points.shape[1] for t in takes)
         super().__init__()
         self.mode, self.keypoint = mode, min(1, self.keypoints)
         self.overlay = overlay or self.overlays_at_hand[0]
@@ -108,7 +120,8 @@ class MotionMicroscope(widgets.VBox):
         self._redraw()
 
     def __repr__(self) -> str:
-        return f"MotionMicroscope({self.name!r}, {self.mode}, frame {self.frame} of {self.count})"
+        names = " and ".join(map(repr, self.names))
+        return f"MotionMicroscope({names}, {self.mode}, frame {self.frame} of {self.count})"
 
     # --- pictures -------------------------------------------------------------------------------
 
@@ -120,16 +133,25 @@ class MotionMicroscope(widgets.VBox):
     def views(
         self, frame: int | None = None, overlay: str | None = None, size: int | None = None
     ) -> list[View]:
-        """The four pictures of a frame: source, driving, generated and what lies in between."""
+        """The pictures of a frame: source, driving, generated and what lies in between.
+
+        With a second model its generated picture and what lies in between come fifth and sixth.
+        """
         frame, overlay, size = (
             self.frame if frame is None else frame, overlay or self.overlay, size or self.size
         )  # fmt: skip
         self._check(frame, overlay)
-        t, take, known, pixels = frame - 1, self.take, self.recording, self.pixels
+        rows = [self._views(frame, overlay, size, each) for each in range(len(self.recordings))]
+        return rows[0] + [view for row in rows[1:] for view in row[2:]]
+
+    def _views(self, frame: int, overlay: str, size: int, which: int) -> list[View]:
+        """The four pictures of one of the models."""
+        known, t, pixels = self.recordings[which], frame - 1, self.recordings[which].pixels
+        take = known.take(self.mode)
         chosen = self.keypoint - 1 if self.keypoint else None
         images = (known.source, known.driving[t], take.image[t])
         row = [overlays.enlarge(image, size, self.smooth) for image in images]
-        between = self._between(overlay, t, row, chosen)
+        between = self._between(overlay, t, row, known)
         if overlay in ("keypoints", "jacobians", "masks"):
             for i, (pose, at) in enumerate(
                 ((known.source_pose, 0), (known.driving_pose, t), (take, t))
@@ -147,29 +169,32 @@ class MotionMicroscope(widgets.VBox):
             row[2] = overlays.draw_grid(
                 row[2], identity_grid(*take.flow.shape[1:3]).numpy(), pixels
             )
-        row[2] = video.marked(torch.from_numpy(row[2]).permute(2, 0, 1)).permute(1, 2, 0).numpy()
+        row[2] = overlays.marked(row[2])
         caption = OVERLAYS[overlay][0]
         if overlay == "masks":
             caption = f"Mask of {self._who()}"
         drawn = {"jacobians": " with its local axes", "warped grid": " with grid lines"}
         with_points = " with its keypoints" if overlay in ("keypoints", "masks") else ""
-        names = ("Source", "Driving", "Generated")
+        who = f", {self.names[which]}" if len(self.names) > 1 else ""
+        names = ("Source", "Driving", f"Generated{who}")
+        finding = self._finding(overlay, t, known)
         return [
             *(
                 View(name, f"{name} picture{drawn.get(overlay, with_points)}", picture)
                 for name, picture in zip(names, row, strict=True)
             ),
-            View(caption, f"{caption}. {self.describe(frame, overlay)}", between),
+            View(f"{caption}{who}", f"{caption}{who}. {self._when(frame)}, {finding}.", between),
         ]
 
-    def _between(self, overlay: str, t: int, row: list, chosen: int | None) -> np.ndarray:
+    def _between(self, overlay: str, t: int, row: list, known: Recording) -> np.ndarray:
         """The fourth picture."""
-        take, pixels, (source, driving, made) = self.take, self.pixels, row
-        size, dim = len(made), made // 2
+        take, pixels, (source, driving, made) = known.take(self.mode), known.pixels, row
+        size, dim, chosen = len(made), made // 2, self.keypoint - 1 if self.keypoint else None
         if overlay == "keypoints":
             return overlays.draw_paths(dim, take.points[: t + 1], pixels, chosen)
         if overlay == "jacobians":
-            return overlays.draw_ellipses(dim, take.points[t], self._change(t), pixels, chosen)
+            change = self._change(t, known)
+            return overlays.draw_ellipses(dim, take.points[t], change, pixels, chosen)
         if overlay == "warped grid":
             straight = identity_grid(*take.flow.shape[1:3]).numpy()
             return overlays.warped(overlays.draw_grid(source, straight, pixels), take.flow[t])
@@ -184,13 +209,14 @@ class MotionMicroscope(widgets.VBox):
             return overlays.enlarge(take.deformed[t], size, self.smooth)
         return overlays.difference_picture(made, driving)
 
-    def _change(self, t: int) -> Float[np.ndarray, "K 2 2"]:
+    def _change(self, t: int, known: Recording) -> Float[np.ndarray, "K 2 2"]:
         """What became of each neighbourhood since the source: J_D J_S^-1, the inverse of eq. 5."""
-        return self.take.jacobians[t] @ np.linalg.inv(self.recording.source_pose.jacobians[0])
+        return known.take(self.mode).jacobians[t] @ np.linalg.inv(known.source_pose.jacobians[0])
 
     def _largest(self) -> float:
-        """The scale of the flow's colours: one for the whole clip, so that frames compare."""
-        return max(0.05, float(np.abs(self.take.movement).max()))
+        """The scale of the flow's colours: one for clip and models, so that all compare."""
+        takes = [known.take(self.mode) for known in self.recordings]
+        return max(0.05, *(float(np.abs(take.movement).max()) for take in takes))
 
     def _who(self) -> str:
         return f"keypoint {self.keypoint}" if self.keypoint else "the background"
@@ -201,7 +227,7 @@ class MotionMicroscope(widgets.VBox):
         overlay: str | Sequence[str] | None = None,
         size: int = 128,
     ) -> Image.Image:
-        """A contact sheet: for each frame and overlay one row of the four pictures.
+        """A contact sheet: for each frame and overlay one row of pictures, four or six.
 
         Without arguments four frames spread over the clip, under the present overlay;
         ``overlay="all"`` takes every one at hand.
@@ -218,7 +244,7 @@ class MotionMicroscope(widgets.VBox):
                     cells.append(torch.from_numpy(view.pixels).permute(2, 0, 1))
                     driving = view.caption == "Driving"
                     labels.append(f"Driving, {t}" if driving else view.caption)
-        return video.contact_sheet(cells, 4, labels)
+        return video.contact_sheet(cells, 2 + 2 * len(self.recordings), labels)
 
     # --- in words -------------------------------------------------------------------------------
 
@@ -226,18 +252,22 @@ class MotionMicroscope(widgets.VBox):
         """What is to be seen, in one sentence."""
         frame, overlay = self.frame if frame is None else frame, overlay or self.overlay
         self._check(frame, overlay)
-        return (
-            f"Frame {frame} of {self.count}, {self.mode} motion, "
-            f"{self._finding(overlay, frame - 1, self.take)}."
-        )
+        found = [self._finding(overlay, frame - 1, known) for known in self.recordings]
+        if len(found) > 1:
+            found = [f"{name}: {what}" for name, what in zip(self.names, found, strict=True)]
+        return f"{self._when(frame)}, {'; '.join(found)}."
 
-    def _finding(self, overlay: str, t: int, take: Take) -> str:
+    def _when(self, frame: int) -> str:
+        return f"Frame {frame} of {self.count}, {self.mode} motion"
+
+    def _finding(self, overlay: str, t: int, known: Recording) -> str:
+        take = known.take(self.mode)
         if overlay == "keypoints":
-            moved = np.linalg.norm(take.points[t] - self.recording.source_pose.points[0], axis=-1)
+            moved = np.linalg.norm(take.points[t] - known.source_pose.points[0], axis=-1)
             k = int(moved.argmax())
             return f"keypoints: largest movement {moved[k]:.2f} at keypoint {k + 1}"
         if overlay == "jacobians":
-            changes = [overlays.stretch_and_turn(matrix) for matrix in self._change(t)]
+            changes = [overlays.stretch_and_turn(matrix) for matrix in self._change(t, known)]
             k = max(range(len(changes)), key=lambda i: abs(changes[i][1]))
             stretch, turn = changes[k]
             return (
@@ -257,7 +287,7 @@ class MotionMicroscope(widgets.VBox):
         if overlay == "deformed source":
             apart = float((take.image[t] - take.deformed[t]).abs().mean())
             return f"deformed source: the network then changes it by {apart:.3f} on average"
-        apart = float((take.image[t] - self.recording.driving[t]).abs().mean())
+        apart = float((take.image[t] - known.driving[t]).abs().mean())
         return f"no overlay: generated and driving frame differ by {apart:.3f} on average"
 
     # --- controls -------------------------------------------------------------------------------
@@ -265,26 +295,14 @@ class MotionMicroscope(widgets.VBox):
     def _build(self) -> None:
         """Native, labelled controls, each linked to a trait; the number box names the slider."""
 
-        def control(kind: type, description: str, width: int, **options: Any) -> widgets.Widget:
-            style = {"description_width": "initial"}
-            layout = {"width": f"{width}px"}
-            return kind(description=description, style=style, layout=layout, **options)
-
         numbers = [(str(k + 1), k + 1) for k in range(self.keypoints)]
         last = max(2, self.count)  # a slider from 1 to 1 cannot be drawn; it is left out then
-        self.slider = control(
-            widgets.IntSlider, "Scrub", 340, min=1, max=last, readout=False,
-            tooltip="Scrub through the frames",
-        )  # fmt: skip
-        self.number = control(widgets.BoundedIntText, "Frame", 130, min=1, max=self.count)
-        self.overlay_choice = control(
-            widgets.Dropdown, "Overlay", 220, options=self.overlays_at_hand
-        )
-        self.mode_choice = control(widgets.Dropdown, "Motion", 170, options=MODES)
-        self.keypoint_choice = control(
-            widgets.Dropdown, "Keypoint", 190, options=[*numbers, ("background", 0)]
-        )
-        self.pictures, self.words = widgets.HTML(), widgets.HTML()
+        self.slider = controls.Steps("Scrub", 1, last)
+        self.number = controls.labelled(widgets.BoundedIntText, "Frame", 130, min=1, max=self.count)
+        self.overlay_choice = controls.choice("Overlay", self.overlays_at_hand, 220)
+        self.mode_choice = controls.choice("Motion", MODES, 170)
+        self.keypoint_choice = controls.choice("Keypoint", [*numbers, ("background", 0)], 190)
+        self.pictures, self.words = widgets.HTML(), controls.Spoken()
         for trait, linked in (
             ("frame", self.slider), ("frame", self.number), ("overlay", self.overlay_choice),
             ("mode", self.mode_choice), ("keypoint", self.keypoint_choice),
@@ -293,14 +311,13 @@ class MotionMicroscope(widgets.VBox):
         choices = [self.overlay_choice, self.mode_choice]
         choices += [self.keypoint_choice] if self.keypoints else []
         scrub = [self.slider, self.number] if self.count > 1 else [self.number]
-        rows = [widgets.HBox(row, layout={"flex_flow": "row wrap"}) for row in (scrub, choices)]
-        self.children = (*rows, self.pictures, self.words)
+        self.children = (controls.row(*scrub), controls.row(*choices), self.pictures, self.words)
 
     def _redraw(self, change: dict | None = None) -> None:
-        figures = "".join(_html(view) for view in self.views())
-        self.pictures.value = f'<div style="display:flex;flex-wrap:wrap;gap:6px">{figures}</div>'
-        self.sentence = self.describe()
-        self.words.value = f'<p role="status" aria-live="polite">{escape(self.sentence)}</p>'
+        shown = [controls.picture(view.pixels, view.alt, view.caption) for view in self.views()]
+        rows = [part for part in (shown[:4], shown[4:]) if part]  # the other model's below
+        self.pictures.value = "".join(map(controls.pictures, rows))
+        self.sentence = self.words.value = self.describe()
 
     def _check(self, frame: int, overlay: str) -> None:
         if not 1 <= frame <= self.count:
@@ -319,22 +336,11 @@ class MotionMicroscope(widgets.VBox):
         elif trait == "overlay":
             self._check(1, value)
         elif trait == "mode":
-            self.recording.take(value)  # refuses what is no mode; works it out the first time
+            for known in self.recordings:
+                known.take(value)  # refuses what is no mode; works it out the first time
         elif not 0 <= value <= self.keypoints:
             raise MicroscopeError(
                 f"There is no keypoint {value}: this model has 1 to {self.keypoints}, and 0 is "
                 "the background."
             )
         return value
-
-
-def _html(view: View) -> str:
-    """One picture with its words in `alt` and its caption below."""
-    size, buffer = len(view.pixels), io.BytesIO()
-    Image.fromarray(view.pixels).save(buffer, "WEBP", quality=88, method=0)
-    data = base64.b64encode(buffer.getvalue()).decode("ascii")
-    return (
-        f'<figure style="margin:0;width:{size}px"><img width="{size}" height="{size}" '
-        f'decoding="sync" alt="{escape(view.alt, quote=True)}" src="data:image/webp;base64,{data}">'
-        f'<figcaption style="line-height:1.3">{escape(view.caption)}</figcaption></figure>'
-    )

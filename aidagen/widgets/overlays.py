@@ -20,6 +20,7 @@ from torch import Tensor
 
 from aidagen import grids, video
 from aidagen.errors import AidagenError
+from aidagen.mark import stamp
 from aidagen.teaching import check
 
 Picture = UInt8[np.ndarray, "S S 3"]
@@ -211,6 +212,11 @@ def difference_picture(one: Picture, other: Picture, gain: float = 3.0) -> Pictu
     """Where two pictures differ: black where they agree, brighter by ``gain`` where not."""
     apart = np.abs(one.astype(np.int16) - other.astype(np.int16))
     return (gain * apart).clip(0, 255).astype(np.uint8)
+
+
+def marked(picture: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "H W 3"]:
+    """The picture with the visible mark of what a model made, see `aidagen.mark`."""
+    return stamp(picture)
 
 
 def stretch_and_turn(matrix: Float[np.ndarray, "2 2"]) -> tuple[float, float]:

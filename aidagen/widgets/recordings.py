@@ -68,7 +68,7 @@ class Recording:
         self.take(MODES[0])  # looks at every frame and refuses what is no picture
         driving = [animation.prepare(frame.cpu().float(), self.pixels) for frame in frames]
         self.driving = torch.stack(driving)
-        with _looking(model):
+        with looking(model):
             first = animator.source
             self.source_pose = _pose([model.motion(first)])
             chunks = self.driving.to(first.device, first.dtype).split(16)
@@ -90,7 +90,7 @@ class Recording:
 
 
 @contextmanager
-def _looking(model: Any) -> Iterator[None]:
+def looking(model: Any) -> Iterator[None]:
     """No gradients, evaluation mode; a model in training goes on training afterwards."""
     modules = model.modules() if isinstance(model, nn.Module) else ()
     training = [module for module in modules if module.training]
@@ -102,6 +102,40 @@ def _looking(model: Any) -> Iterator[None]:
     finally:
         for module in training:
             module.training = True
+
+
+class Rebuilt(NamedTuple):
+    """A clip rebuilt from its own first frame, so that the true answer is known."""
+
+    truth: Float[Tensor, "T 3 S S"]  # the frames after the first, as the model sees them
+    image: Float[Tensor, "T 3 S S"]
+    errors: Float[np.ndarray, " T"]  # mean absolute difference of the two
+    source: Float[Tensor, "3 S S"]
+    source_points: Float[np.ndarray, "K 2"] | None
+    points: Float[np.ndarray, "T K 2"] | None  # of the true frames
+
+
+def rebuilt(model: Any, frames: Tensor) -> Rebuilt:
+    """Let ``model`` rebuild ``frames`` (T + 1, 3, H, W) from the first, in absolute motion.
+
+    Raises:
+        RecordingError: on fewer than two frames, or more than 256; AnimationError where model or
+            pictures do not fit.
+    """
+    if not isinstance(frames, Tensor) or frames.ndim != 4 or not 2 <= len(frames) <= LONGEST:
+        raise RecordingError(
+            f"A clip (T, 3, H, W) of 2 to {LONGEST} frames was expected, the first of them the "
+            f"source; got {tuple(getattr(frames, 'shape', ())) or type(frames).__name__}."
+        )
+    animator = animation.Animator(model, frames[0], "absolute")
+    image = torch.stack([made.image for made in animator.animate(frames[1:])]).float().cpu()
+    truth = torch.stack([animation.prepare(each.cpu().float(), animator.size) for each in frames])
+    with looking(model):
+        first = animator.source
+        pose = _pose([model.motion(part.to(first.device, first.dtype)) for part in truth.split(16)])
+    errors = (image - truth[1:]).abs().mean((1, 2, 3)).numpy()
+    where = (None, None) if pose.points is None else (pose.points[0], pose.points[1:])
+    return Rebuilt(truth[1:], image, errors, truth[0], *where)
 
 
 def _pose(motions: list[Any]) -> Pose:

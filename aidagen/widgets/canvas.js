@@ -1,0 +1,284 @@
+// A picture on a canvas, and over it one real button for every point. Points are dragged with any
+// pointer, or moved with the arrow keys while their button has the focus; the panel below does the
+// same with a list and two sliders. Nothing moves by itself.
+
+const REACH = 24; // CSS pixels from a point that still take hold of it
+const MARGIN = 13; // around the picture, so that points on its border are seen whole
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+const round = (value) => Math.round(Math.min(1, Math.max(-1, value)) * 1e4) / 1e4 + 0;
+const copy = (points) => points.map((point) => [...point]);
+
+function element(tag, className, parent, text) {
+  const made = document.createElement(tag);
+  made.className = className;
+  if (text !== undefined) made.textContent = text;
+  parent.append(made);
+  return made;
+}
+
+function field(text, tag, parent) {
+  const label = element("label", "", parent);
+  element("span", "", label, text);
+  return element(tag, "", label);
+}
+
+function dark(colour) { // is white text the better one on it?
+  const [r, g, b] = [1, 3, 5].map((i) => (parseInt(colour.slice(i, i + 2), 16) / 255) ** 2.2);
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b < 0.18;
+}
+
+function render({ model, el }) {
+  const root = element("div", "aidagen-canvas", el);
+  const stage = element("div", "stage", root);
+  const canvas = element("canvas", "", stage);
+  const caption = element("p", "caption", root);
+  const count = model.get("points").length;
+  const buttons = model.get("points").map(() => element("button", "point", stage));
+  const margin = count ? MARGIN : 0;
+  canvas.setAttribute("role", "img");
+  stage.classList.toggle("live", count > 0);
+
+  let points = copy(model.get("points"));
+  let bitmap = null, newest = 0, frame = 0, changed = false, held = null;
+  const panel = count ? build() : null;
+
+  // --- where things are: [-1, 1] at the centres of the outermost pixels
+  const side = (axis) => model.get("shape")[1 - axis];
+  const length = (axis) => axis ? height() : model.get("size");
+  const height = () => model.get("size") * model.get("shape")[0] / model.get("shape")[1];
+  const onScreen = (value, axis) =>
+    ((value + 1) / 2 * (side(axis) - 1) + 0.5) * length(axis) / side(axis);
+  const offScreen = (place, axis) =>
+    side(axis) > 1 ? (place * side(axis) / length(axis) - 0.5) / (side(axis) - 1) * 2 - 1 : 0;
+  const name = (k) => {
+    const [x, y] = points[k];
+    return `${model.get("labels")[k]}, x ${x.toFixed(2)}, y ${y.toFixed(2)}`;
+  };
+
+  function build() {
+    const made = element("div", "panel", root);
+    const which = field("Point", "select", made);
+    model.get("labels").forEach((label, k) => {
+      element("option", "", which, label).value = k;
+    });
+    const sliders = ["x", "y"].map((axis) => {
+      const input = field(axis, "input", made);
+      Object.assign(input, { type: "range", min: -1, max: 1, step: 0.01 });
+      return input;
+    });
+    if (model.get("says")) {
+      element("button", "reset", made, "Reset").addEventListener("click", () => {
+        points = copy(model.get("home"));
+        later(true);
+      });
+    }
+    const hint = element("p", "hint", root,
+      "Drag a point, or focus it and press the arrow keys; Shift moves it further, Escape puts it back.");
+    hint.id = `aidagen-${crypto.randomUUID?.() ?? Math.random()}`;
+    buttons.forEach((button, k) => {
+      button.setAttribute("aria-describedby", hint.id);
+      button.addEventListener("focus", () => choose(k));
+      button.addEventListener("keydown", (event) => keyed(event, k));
+    });
+    which.addEventListener("change", () => choose(Number(which.value)));
+    sliders.forEach((input, axis) => input.addEventListener("input", () => {
+      const point = [...points[chosen()]];
+      point[axis] = Number(input.value);
+      move(chosen(), point);
+    }));
+    stage.addEventListener("pointerdown", take);
+    stage.addEventListener("pointermove", drag);
+    for (const end of ["pointerup", "pointercancel"]) stage.addEventListener(end, drop);
+    return { which, sliders };
+  }
+
+  const says = element("p", "says", root);
+  says.setAttribute("role", "status");
+  says.setAttribute("aria-live", "polite");
+  let said = false; // nothing is announced before something was moved
+
+  // --- changes: drawn and sent once a frame, and only if a point really moved
+  const chosen = () => Math.min(Math.max(0, model.get("chosen")), count - 1);
+
+  function later(moved) {
+    changed ||= moved;
+    if (!frame) frame = requestAnimationFrame(draw);
+  }
+
+  function choose(k) {
+    if (k === model.get("chosen")) return;
+    model.set("chosen", k);
+    model.save_changes();
+    later(false);
+  }
+
+  function move(k, [x, y]) {
+    const to = [round(x), round(y)];
+    if (to[0] === points[k][0] && to[1] === points[k][1]) return;
+    points[k] = to;
+    later(true);
+  }
+
+  function keyed(event, k) {
+    const way = ARROWS[event.key];
+    if (!way && event.key !== "Escape") return;
+    event.preventDefault(); // these keys are the point's own, not the notebook's
+    event.stopPropagation();
+    if (!way) {
+      move(k, held ? held.start : model.get("home")[k]);
+      held = null;
+      return;
+    }
+    const step = model.get("steps")[event.shiftKey ? 1 : 0];
+    move(k, [points[k][0] + step * way[0], points[k][1] + step * way[1]]);
+  }
+
+  function place(event) { // CSS pixels in the stage, also where the page is zoomed
+    const box = stage.getBoundingClientRect();
+    return [
+      (event.clientX - box.left) * length(0) / box.width,
+      (event.clientY - box.top) * length(1) / box.height,
+    ];
+  }
+
+  function take(event) {
+    if (event.button) return;
+    const at = place(event);
+    let nearest = -1, least = REACH;
+    points.forEach((point, k) => {
+      const far = Math.hypot(...point.map((value, axis) => onScreen(value, axis) - at[axis]));
+      if (far < least) [nearest, least] = [k, far];
+    });
+    event.preventDefault();
+    if (nearest < 0) return;
+    const from = points[nearest].map((value, axis) => onScreen(value, axis) - at[axis]);
+    held = { k: nearest, from, start: [...points[nearest]], pointer: event.pointerId };
+    stage.setPointerCapture(event.pointerId);
+    stage.classList.add("held");
+    buttons[nearest].focus({ preventScroll: true });
+    choose(nearest);
+  }
+
+  function drag(event) {
+    if (!held || event.pointerId !== held.pointer) return;
+    const at = place(event);
+    move(held.k, at.map((value, axis) => offScreen(value + held.from[axis], axis)));
+  }
+
+  function drop() {
+    held = null;
+    stage.classList.remove("held");
+  }
+
+  // --- pictures
+  async function load() {
+    const mine = ++newest, bytes = model.get("frame");
+    if (!bytes?.byteLength) return;
+    const made = await createImageBitmap(new Blob([bytes]));
+    if (mine !== newest) return made.close(); // a newer picture was faster
+    bitmap?.close();
+    bitmap = made;
+    later(false);
+  }
+
+  function draw() {
+    frame = 0;
+    const ratio = window.devicePixelRatio || 1;
+    const [wide, high] = [length(0), length(1)];
+    Object.assign(stage.style, {
+      width: `${wide}px`, height: `${high}px`, margin: `${MARGIN}px ${margin}px 4px`,
+    });
+    root.style.maxWidth = `${wide + 2 * margin}px`;
+    const [full, tall] = [wide, high].map((side) => side + 2 * margin);
+    Object.assign(canvas.style, { left: `${-margin}px`, top: `${-margin}px`,
+      width: `${full}px`, height: `${tall}px` });
+    canvas.width = Math.round(full * ratio);
+    canvas.height = Math.round(tall * ratio);
+    canvas.setAttribute("aria-label", model.get("alt"));
+    caption.textContent = model.get("caption");
+    caption.hidden = !model.get("caption");
+    const pen = canvas.getContext("2d");
+    pen.scale(ratio, ratio);
+    pen.translate(margin, margin);
+    pen.imageSmoothingEnabled = model.get("smooth");
+    pen.imageSmoothingQuality = "high";
+    if (bitmap) pen.drawImage(bitmap, 0, 0, wide, high);
+    const order = [...points.keys()].filter((k) => k !== chosen());
+    if (count) [...order, chosen()].forEach((k) => dot(pen, k));
+    if (!panel) return;
+    buttons.forEach((button, k) => {
+      button.setAttribute("aria-label", name(k));
+      button.style.left = `${onScreen(points[k][0], 0)}px`;
+      button.style.top = `${onScreen(points[k][1], 1)}px`;
+      button.style.zIndex = k === chosen() ? 1 : 0;
+    });
+    panel.which.value = chosen();
+    panel.sliders.forEach((input, axis) => {
+      input.value = points[chosen()][axis];
+      input.setAttribute("aria-label", `${model.get("labels")[chosen()]}, ${"xy"[axis]}`);
+    });
+    said ||= changed;
+    says.textContent = said && model.get("says") ? `${name(chosen())}.` : "";
+    if (!changed) return;
+    changed = false;
+    model.set("points", copy(points));
+    model.save_changes();
+  }
+
+  function dot(pen, k) {
+    const [x, y] = points[k].map(onScreen);
+    const [left, top] = model.get("home")[k].map(onScreen);
+    const colour = model.get("colours")[k] ?? "#E69F00";
+    const ring = (a, b, radius, style, width) => {
+      pen.beginPath();
+      pen.arc(a, b, radius, 0, 2 * Math.PI);
+      Object.assign(pen, { strokeStyle: style, lineWidth: width });
+      pen.stroke();
+    };
+    if (Math.hypot(x - left, y - top) > 1) { // where it came from
+      for (const [style, width] of [["#000", 4], [colour, 2]]) {
+        ring(left, top, 4, style, width);
+        pen.beginPath();
+        pen.moveTo(left, top);
+        pen.lineTo(x, y);
+        pen.stroke();
+      }
+    }
+    pen.beginPath();
+    pen.arc(x, y, 9, 0, 2 * Math.PI);
+    pen.fillStyle = colour;
+    pen.fill();
+    ring(x, y, 9, "#000", 1.5);
+    if (k === chosen()) ring(x, y, 11, "#fff", 2.5);
+    Object.assign(pen, { fillStyle: dark(colour) ? "#fff" : "#000", textAlign: "center",
+      textBaseline: "middle", font: "bold 11px sans-serif" });
+    pen.fillText(String(k + 1), x, y + 0.5);
+  }
+
+  const told = () => {
+    if (!held) points = copy(model.get("points"));
+    later(false);
+  };
+  const redraw = () => later(false);
+  model.on("change:points", told);
+  model.on("change:frame", load);
+  const looks = ["alt", "caption", "chosen", "size", "shape", "home", "says"];
+  for (const trait of looks) model.on(`change:${trait}`, redraw);
+  window.addEventListener("resize", redraw); // zooming changes the pixel ratio
+  root.addEventListener("keydown", (event) => { // sliders keep their keys, too
+    if (event.key in ARROWS || event.key === "Home" || event.key === "End") event.stopPropagation();
+  });
+  load();
+  later(false);
+  return () => {
+    newest += 1;
+    cancelAnimationFrame(frame);
+    window.removeEventListener("resize", redraw);
+    model.off("change:points", told);
+    model.off("change:frame", load);
+    for (const trait of looks) model.off(`change:${trait}`, redraw);
+  };
+}
+
+export default { render };

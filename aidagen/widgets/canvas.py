@@ -1,0 +1,173 @@
+"""A picture with points that can be dragged, by mouse, finger or keyboard.
+
+    canvas = PointCanvas(picture, points, ["left eye", "right eye"])
+    canvas                                    # in a notebook: drag a point
+    canvas.points                             # [[x, y], ...], new after every move
+    canvas.observe(print, "points")
+
+Points follow ``aidagen.grids``: (x, y) in [-1, 1], the ends at the centres of the outermost
+pixels. Pictures travel as bytes, not as text. ``canvas.js`` is the browser's side.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, no_type_check
+
+import anywidget
+import numpy as np
+import traitlets
+from jaxtyping import Float
+from torch import Tensor
+
+from aidagen.errors import AidagenError
+from aidagen.widgets import controls, overlays
+
+FINE, COARSE = 0.02, 0.1  # how far an arrow key moves a point, without and with Shift
+
+
+class CanvasError(AidagenError):
+    """A picture or points that a canvas cannot show."""
+
+
+@no_type_check  # what users give is checked by hand, in sentences
+def as_pixels(picture: Any) -> np.ndarray:
+    """``(H, W, 3)`` uint8 of a picture given as ``(3, H, W)`` floats in [0, 1], or as bytes.
+
+    Bytes may have their channels first (tensors) or last (arrays of pixels).
+    """
+    array = picture.detach().cpu().numpy() if isinstance(picture, Tensor) else np.asarray(picture)
+    if array.ndim == 4 and len(array) == 1:
+        array = array[0]
+    if array.ndim == 3 and array.shape[0] == 3 and array.shape[2] != 3:
+        array = np.moveaxis(array, 0, -1)
+    elif array.shape == (3, 3, 3) and isinstance(picture, Tensor):
+        array = np.moveaxis(array, 0, -1)
+    if array.ndim != 3 or array.shape[2] != 3 or min(array.shape) < 1:
+        raise CanvasError(
+            f"A picture (3, H, W) or an array of bytes (H, W, 3) was expected, not {array.shape}."
+        )
+    if np.issubdtype(array.dtype, np.floating):
+        if not (array.min() >= -0.5 and array.max() <= 1.5):
+            raise CanvasError(
+                f"The picture holds values from {array.min():.3g} to {array.max():.3g}; floats go "
+                "from 0 to 1, so divide by 255."
+            )
+        array = (array.clip(0, 1) * 255).round().astype(np.uint8)
+    if array.dtype != np.uint8:
+        raise CanvasError(f"The picture is {array.dtype}; uint8 or floats in [0, 1] were expected.")
+    return np.ascontiguousarray(array)
+
+
+class PointCanvas(anywidget.AnyWidget):
+    """A picture and K points on it.
+
+    Args:
+        picture: ``(3, H, W)`` floats in [0, 1] or bytes, or bytes ``(H, W, 3)``.
+        points: ``(K, 2)`` in [-1, 1]; none makes it a plain picture without controls.
+        labels: names of the points, "Keypoint 1" and so on by default.
+        size: width on the screen, in CSS pixels.
+        alt: what the picture shows, for who cannot see it.
+        caption: shown below it.
+        says: whether the canvas itself says where a moved point lies, and has a reset button; a
+            widget around it that does both passes False.
+
+    ``points`` is a list of ``[x, y]``, ``chosen`` the point last touched (from 0), ``home`` where
+    the points were at first: where ``reset``, the button and Escape put them back.
+
+    Raises:
+        CanvasError: on a picture or points of a wrong kind; coordinates beyond [-1, 1] are moved
+            to the border.
+    """
+
+    _esm = Path(__file__).with_name("canvas.js")
+    _css = Path(__file__).with_name("canvas.css")
+
+    frame = traitlets.Bytes().tag(sync=True)
+    shape = traitlets.List(traitlets.Int(), [1, 1], help="H, W of the picture").tag(sync=True)
+    size = traitlets.Int(320).tag(sync=True)
+    points = traitlets.Any([]).tag(sync=True)
+    home = traitlets.Any([]).tag(sync=True)
+    labels = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    colours = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    chosen = traitlets.Int(0).tag(sync=True)
+    alt = traitlets.Unicode("Picture").tag(sync=True)
+    caption = traitlets.Unicode("").tag(sync=True)
+    says = traitlets.Bool(True).tag(sync=True)
+    smooth = traitlets.Bool(True).tag(sync=True)
+    steps = traitlets.List(traitlets.Float(), [FINE, COARSE]).tag(sync=True)
+
+    @no_type_check
+    def __init__(
+        self,
+        picture: Tensor | np.ndarray,
+        points: Float[Tensor, "K 2"] | Float[np.ndarray, "K 2"] | Sequence = (),
+        labels: Sequence[str] | None = None,
+        *,
+        size: int = 320,
+        alt: str = "Picture",
+        caption: str = "",
+        says: bool = True,
+        smooth: bool = True,
+    ) -> None:
+        self._count: int | None = None
+        found = listed(points)
+        names = [f"Keypoint {k + 1}" for k in range(len(found))] if labels is None else list(labels)
+        if len(names) != len(found):
+            raise CanvasError(f"{len(names)} labels came with {len(found)} points; give one each.")
+        super().__init__(
+            points=found, home=found, labels=names, size=size, alt=alt, caption=caption,
+            says=says, smooth=smooth, colours=[overlays.colour_of(k) for k in range(len(found))],
+        )  # fmt: skip
+        self._count = len(found)
+        self.show(picture)
+
+    def __repr__(self) -> str:
+        moved = sum(a != b for a, b in zip(self.points, self.home))
+        return f"PointCanvas({len(self.points)} points, {moved} moved)"
+
+    @property
+    def array(self) -> Float[np.ndarray, "K 2"]:
+        """The points as an array."""
+        return np.array(self.points, dtype=np.float32).reshape(-1, 2)
+
+    @no_type_check
+    def show(self, picture: Tensor | np.ndarray, alt: str | None = None) -> None:
+        """Show another picture under the same points."""
+        pixels = as_pixels(picture)
+        with self.hold_sync():
+            self.shape = list(pixels.shape[:2])
+            self.frame = controls.encoded(pixels)
+            self.alt = self.alt if alt is None else alt
+
+    def reset(self, k: int | None = None) -> None:
+        """Put point ``k`` (from 0), or all of them, back."""
+        self.points = [
+            list(home) if k in (None, i) else list(point)
+            for i, (home, point) in enumerate(zip(self.home, self.points))
+        ]
+
+    @traitlets.validate("points", "home")
+    def _checked(self, proposal: Any) -> list[list[float]]:
+        points = listed(proposal["value"])
+        if self._count is not None and len(points) != self._count:
+            raise CanvasError(f"This canvas has {self._count} points; {len(points)} were given.")
+        return points
+
+
+@no_type_check
+def listed(points: Any) -> list[list[float]]:
+    """Points as lists, to 4 digits and inside [-1, 1]."""
+    if isinstance(points, Tensor):
+        points = points.detach().cpu().float().numpy()
+    try:
+        array = np.asarray(points, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise CanvasError("Points are pairs (x, y) of numbers in [-1, 1].") from None
+    if array.size == 0:
+        return []
+    if array.ndim != 2 or array.shape[1] != 2 or not np.isfinite(array).all():
+        raise CanvasError(
+            f"Points (K, 2) in [-1, 1] were expected, not {array.shape}"
+            f"{'' if np.isfinite(array).all() else ' with values that are not numbers'}."
+        )
+    return [[round(float(v), 4) + 0.0 for v in pair] for pair in array.clip(-1, 1)]

@@ -1,0 +1,94 @@
+"""One curve as a picture, quick enough to follow a slider: PIL instead of a figure."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, ImageDraw, ImageFont
+
+from aidagen.errors import AidagenError
+
+_FINE = 2
+_LINE, _DOT, _CHOSEN = "#0072B2", "#0072B2", "#D55E00"
+
+
+class CurveError(AidagenError):
+    """Numbers that are no curve."""
+
+
+def curve(
+    xs: Sequence[float],
+    ys: Sequence[float],
+    at: float,
+    *,
+    dots: Sequence[float] = (),
+    size: tuple[int, int] = (300, 240),
+    x_label: str = "step",
+    y_label: str = "loss",
+) -> UInt8[np.ndarray, "H W 3"]:
+    """``ys`` over ``xs``, both on logarithmic axes, with a marker at the place ``at``.
+
+    ``dots`` are places on the curve that can be chosen. ``size`` is (width, height) in pixels.
+
+    Raises:
+        CurveError: on fewer than two points, or values that a logarithm has not.
+    """
+    xs, ys = np.asarray(xs, dtype=float), np.asarray(ys, dtype=float)
+    if len(xs) != len(ys) or len(xs) < 2 or not (np.r_[xs, ys] > 0).all():
+        raise CurveError(
+            f"A curve takes as many x as y, two or more, all above 0; got {len(xs)} and {len(ys)}."
+        )
+    width, height = (_FINE * side for side in size)
+    canvas = Image.new("RGB", (width, height), "white")
+    draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(_FINE * 12)
+    left, right, top, bottom = _FINE * 50, width - _FINE * 12, _FINE * 22, height - _FINE * 38
+    low, high = ys.min() / 1.1, ys.max() * 1.1
+    first, last = min(xs.min(), at, *dots), max(xs.max(), at, *dots)
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        along = np.log(x / first) / np.log(last / first)
+        up = np.log(y / low) / np.log(high / low)
+        return left + along * (right - left), bottom - up * (bottom - top)
+
+    def on_curve(x: float) -> tuple[float, float]:
+        return place(x, float(np.exp(np.interp(np.log(x), np.log(xs), np.log(ys)))))
+
+    for x in _ticks(first, last):
+        across = place(x, low)[0]
+        draw.line((across, top, across, bottom), fill="#DDDDDD", width=_FINE)
+        draw.text((across, bottom + _FINE * 3), f"{x:g}", font=font, fill="black", anchor="ma")
+    for y in _ticks(low, high):
+        level = place(first, y)[1]
+        draw.line((left, level, right, level), fill="#DDDDDD", width=_FINE)
+        draw.text((left - _FINE * 5, level), f"{y:g}", font=font, fill="black", anchor="rm")
+    draw.line((left, top, left, bottom, right, bottom), fill="black", width=_FINE)
+    draw.text(((left + right) / 2, height - _FINE * 4), x_label, font=font, fill="black",
+              anchor="ms")  # fmt: skip
+    draw.text((_FINE * 4, _FINE * 4), y_label, font=font, fill="black")
+    draw.line([place(x, y) for x, y in zip(xs, ys)], fill=_LINE, width=2 * _FINE, joint="curve")
+    for x in dots:
+        if xs.min() <= x <= xs.max():
+            _disc(draw, on_curve(x), 3 * _FINE, _DOT)
+    here = place(at, low)[0]
+    draw.line((here, top, here, bottom), fill=_CHOSEN, width=_FINE)
+    if xs.min() <= at <= xs.max():  # before the first row nobody knows
+        _disc(draw, on_curve(at), 6 * _FINE, _CHOSEN)
+    return np.array(canvas.reduce(_FINE))
+
+
+def _disc(draw: ImageDraw.ImageDraw, centre: tuple[float, float], r: float, fill: str) -> None:
+    x, y = centre
+    draw.ellipse((x - r, y - r, x + r, y + r), fill=fill, outline="white", width=_FINE)
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """1, 2, 5 times powers of ten between two values, thinned to at most five."""
+    powers = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
+    for steps in ((1, 2, 5), (1,)):
+        found = [round(s * 10.0**p, 12) for p in powers for s in steps]
+        found = [value for value in found if low <= value <= high]
+        if len(found) <= 5:
+            break
+    if len(found) < 2:  # less than a step of these: the ends themselves
+        return [float(f"{value:.2g}") for value in (low * 1.05, high / 1.05)]
+    return found[:: max(1, len(found) // 4)] if len(found) > 5 else found

@@ -1,0 +1,293 @@
+"""Your own photo: choose, crop, read an honest note, agree, animate.
+
+    own = OwnPhoto(model, {"nodding": clip1, "talking": clip2})
+    own                               # in a notebook: choose a file, and so on
+    own.load("me.jpg")                # or by hand
+    own.consent = True
+    own.animate()
+
+The photo stays in the memory of the notebook's kernel. Nothing is kept on disk unless `save` is
+called (the player's clip is put together in a temporary file that is removed at once).
+"""
+
+from collections.abc import Mapping
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as widgets
+import numpy as np
+import torch
+import traitlets
+from jaxtyping import Float
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from aidagen import animation, video
+from aidagen.errors import AidagenError
+from aidagen.widgets import controls, overlays, photos
+from aidagen.widgets.canvas import as_pixels
+from aidagen.widgets.photos import Square
+
+AGREEMENT = "This is a picture of me, or of someone who agreed to this"
+LARGER = (
+    "For 256 x 256 pixels take the authors' weights: "
+    "<code>python data_scripts/get_published_weights.py</code> says how."
+)
+
+
+class OwnPhotoError(AidagenError):
+    """Something is missing before a photo can be animated."""
+
+
+class OwnPhoto(widgets.VBox):
+    """Animate a photo of one's own, with consent and with a note how far to trust the result.
+
+    Args:
+        model: an animatable model (see `aidagen.animation`).
+        clips: name -> driving clip ``(T, 3, H, W)``, floats in [0, 1].
+        faces: what finds a face, pictures -> `judges.FaceReading`; "auto" is the package's judge
+            where its weights are on this machine already, None is nobody.
+        reference: held-out pictures ``(N, 3, S, S)`` the photo is compared with; by default the
+            test split of the packaged heads.
+        name: what to call the model in `repr` and in the note of saved clips.
+        fps: frames a second of the clips.
+
+    ``consent`` is a trait, and False again after every new photo; ``centre_x`` and ``centre_y`` (0
+    to 1 of the photo) and ``extent`` (0 to 1 of its shorter side) say what is cut out; ``verdict``
+    is "", "familiar" or "unfamiliar".
+
+    Raises:
+        OwnPhotoError, PhotoError: one sentence on what is missing or wrong.
+    """
+
+    centre_x = traitlets.Float(0.5)
+    centre_y = traitlets.Float(0.5)
+    extent = traitlets.Float(1.0)
+    consent = traitlets.Bool(False)
+    clip = traitlets.Unicode()
+    verdict = traitlets.Unicode("")
+    sentence = traitlets.Unicode("")
+
+    def __init__(
+        self,
+        model: Any,
+        clips: Mapping[str, Tensor],
+        *,
+        faces: Any = "auto",
+        reference: Tensor | None = None,
+        name: str | None = None,
+        fps: float = 12.5,
+        size: int = 240,
+    ) -> None:
+        if not clips:
+            raise OwnPhotoError("OwnPhoto needs a clip that drives: clips={'nodding': frames}.")
+        self.model, self.clips, self.fps, self.size = model, dict(clips), fps, size
+        self.name, self._faces, self._reference = name or type(model).__name__, faces, reference
+        self.pixels = model.config.size
+        self.photo: Tensor | None = None
+        self.made: Tensor | None = None  # the last clip, (T, 3, S, S)
+        self._yardstick: photos.Yardstick | None = None
+        self._face: Tensor | None = None
+        self._judged = ""
+        self._still = False  # while several traits change together
+        super().__init__()
+        self.clip = next(iter(self.clips))
+        self._build()
+        self._say("No picture yet: choose one of a face, seen from the front.")
+
+    def __repr__(self) -> str:
+        state = "no photo" if self.photo is None else self.verdict
+        return f"OwnPhoto({self.name!r}, {state}, {'consent' if self.consent else 'no consent'})"
+
+    # --- the photo ------------------------------------------------------------------------------
+
+    def load(self, picture: str | Path | bytes | Tensor) -> None:
+        """Take a file, its bytes, or a picture ``(3, H, W)`` in [0, 1]; consent is asked anew."""
+        name = "The picture"
+        if isinstance(picture, str | Path):
+            picture, name = photos.from_path(picture)
+        if isinstance(picture, Tensor):
+            photo = torch.from_numpy(as_pixels(picture)).permute(2, 0, 1).float() / 255
+        else:
+            photo = photos.read(picture, name)
+        self.photo, self.made, self._face = photo, None, None
+        self.consent, self.player.value = False, ""
+        if self._faces == "auto":
+            self._faces = photos.offline_faces()
+        if self._faces is not None:
+            points = self._faces(photo[None]).points[0]
+            self._face = points if bool(points.isfinite().all()) else None
+        self._propose()
+
+    def _propose(self) -> None:
+        """A first crop: around the face as training heads are framed, or the middle."""
+        photo = self.photo
+        square = photos.middle(photo) if self._face is None else photos.around_face(
+            self._face, photo
+        )  # fmt: skip
+        height, width = photo.shape[1:]
+        self._still = True
+        self.centre_x, self.centre_y = square.x / width, square.y / height
+        self.extent = square.side / min(height, width)
+        self._still = False
+        self._redraw()
+
+    @property
+    def square(self) -> Square:
+        """What is cut out, in pixels of the photo."""
+        height, width = self.photo.shape[1:]
+        wanted = Square(
+            self.centre_x * width, self.centre_y * height, self.extent * min(height, width)
+        )
+        return wanted.inside(height, width)
+
+    @property
+    def cropped(self) -> Float[Tensor, "3 S S"]:
+        """The photo as the model gets it."""
+        return photos.crop(self.photo, self.square, self.pixels)
+
+    # --- how far to trust it --------------------------------------------------------------------
+
+    def judge(self) -> str:
+        """What speaks for and against the picture, in one sentence; sets ``verdict``."""
+        if self._yardstick is None:
+            known = self._reference
+            known = photos.held_out(self.pixels) if known is None else known
+            self._yardstick = photos.yardstick(self.model, known)
+        limit, picture = self._yardstick, self.cropped[None]
+        error = float(photos.rebuilding_errors(self.model, picture)[0])
+        sharp = float(photos.sharpness(picture)[0])
+        side = round(self.square.side)
+        doubts = [self._about_the_face()] if self._faces is not None else []
+        if side < self.pixels:
+            doubts.append(f"the crop has {side} pixels and is enlarged to {self.pixels}")
+        if sharp < limit.sharpness:
+            doubts.append("it is blurred or empty")
+        if error > limit.error:
+            doubts.append("the model cannot rebuild it well")
+        doubts = [doubt for doubt in doubts if doubt]
+        self.verdict = "unfamiliar" if doubts else "familiar"
+        seen = "" if self._faces is not None else "nobody looked for a face; "
+        measured = (
+            f"{seen}error of rebuilding it {error:.3f}, and 95 % of {limit.count} held-out "
+            f"pictures stay below {limit.error:.3f}"
+        )
+        if doubts:
+            return f"Unfamiliar to the model, expect a poor clip: {', '.join(doubts)} ({measured})."
+        return f"The model knows pictures of this kind ({measured})."
+
+    def _about_the_face(self) -> str:
+        """What is wrong with the face, or nothing."""
+        if self._face is None:
+            return "no face was found"
+        height, width = self.photo.shape[1:]
+        pixels = (self._face + 1) / 2 * (torch.tensor([width, height]) - 1) + 0.5
+        x, y, side = self.square
+        inside = ((pixels - torch.tensor([x, y])).abs() <= side / 2).all(-1).float().mean()
+        return "the face lies partly outside the crop" if inside < 0.95 else ""
+
+    # --- animation ------------------------------------------------------------------------------
+
+    def animate(self, clip: str | None = None) -> Float[Tensor, "T 3 S S"]:
+        """The photo as the clip moves (relative motion); also shown in the player."""
+        if self.photo is None:
+            raise OwnPhotoError("There is no picture yet; choose one first.")
+        if not self.consent:
+            raise OwnPhotoError(f'First tick "{AGREEMENT}".')
+        self.clip = clip or self.clip
+        driving = self.clips[self.clip]
+        self.made = animation.animate(self.model, self.cropped, driving).float().cpu()
+        large = torch.nn.functional.interpolate(
+            self.made, size=max(self.pixels, 256), mode="bilinear"
+        ).clamp(0, 1)
+        alt = f"Generated clip: your picture moves as in the clip {self.clip!r}"
+        self.player.value = (
+            f"{video.html(large, fps=self.fps, alt=alt, width=256)}"
+            f'<p style="margin:2px 0">{escape(video.provenance(self.name, "relative"))}. '
+            f"{LARGER}</p>"
+        )
+        self._say(f"Animated: {len(self.made)} frames, moving as in {self.clip!r}. {self._judged}")
+        return self.made
+
+    def save(self, path: str | Path) -> None:
+        """Write the last clip as mp4, with the mark and the note of generated clips."""
+        if self.made is None:
+            raise OwnPhotoError("Nothing was animated yet; call animate() first.")
+        video.write(path, self.made, self.fps, note=video.provenance(self.name, "relative"))
+
+    def figure(self, size: int = 160) -> Image.Image:
+        """The photo as the model gets it, and frames of the last clip."""
+        if self.made is None:
+            raise OwnPhotoError("Nothing was animated yet; call animate() first.")
+        some = [round(t) for t in torch.linspace(0, len(self.made) - 1, 4).tolist()]
+        words = ["Photo", *(f"frame {t + 1}" for t in some)]
+        return overlays.sheet(
+            [self.cropped, *self.made[some]], 5, words, size=size, generated=range(1, 5)
+        )
+
+    # --- controls -------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        self.upload = widgets.FileUpload(
+            accept="image/*", description="Choose a picture", layout={"width": "180px"}
+        )
+        hint = widgets.HTML("JPEG or PNG, up to 9 MB here; it is not stored.")
+        self.sliders = {
+            "centre_x": controls.Range("Centre, across", 0, 1, 0.01, 0.5),
+            "centre_y": controls.Range("Centre, down", 0, 1, 0.01, 0.5),
+            "extent": controls.Range("Size of the part", 0.05, 1, 0.01, 1),
+        }
+        self.preview, self.player = widgets.HTML(), widgets.HTML()
+        self.agree = widgets.Checkbox(description=AGREEMENT, indent=False, layout={"width": "auto"})
+        self.clip_choice = controls.choice("Clip", list(self.clips), 220)
+        self.button = widgets.Button(description="Animate", disabled=True)
+        self.spoken = controls.Spoken()
+        for trait, slider in self.sliders.items():
+            traitlets.link((self, trait), (slider, "value"))
+        traitlets.link((self, "consent"), (self.agree, "value"))
+        traitlets.link((self, "clip"), (self.clip_choice, "value"))
+        self.upload.observe(self._uploaded, "value")
+        self.observe(self._redraw, list(self.sliders))
+        self.observe(self._enable, "consent")
+        self.button.on_click(lambda _: self._try(self.animate))
+        self.children = (
+            controls.row(self.upload, hint), controls.row(*self.sliders.values()), self.preview,
+            self.spoken, self.agree, controls.row(self.clip_choice, self.button), self.player,
+        )  # fmt: skip
+
+    def _uploaded(self, change: dict) -> None:
+        for file in change["new"][:1]:
+            self._try(lambda file=file: self.load(photos.read(file["content"], file["name"])))
+
+    def _try(self, action: Any) -> None:
+        """Do it, or say in a sentence why not."""
+        try:
+            action()
+        except AidagenError as error:
+            self._say(str(error))
+
+    def _enable(self, change: dict | None = None) -> None:
+        self.button.disabled = self.photo is None or not self.consent
+
+    def _redraw(self, change: dict | None = None) -> None:
+        if self.photo is None or self._still:
+            return
+        image, (x, y, side) = Image.fromarray(as_pixels(self.photo)), self.square
+        scale = self.size / max(image.size)
+        image = image.resize([max(1, round(n * scale)) for n in image.size])
+        box = [scale * v for v in (x - side / 2, y - side / 2, x + side / 2, y + side / 2)]
+        draw = ImageDraw.Draw(image)
+        for colour, width in (("black", 4), ("white", 2)):
+            draw.rectangle(box, outline=colour, width=width)
+        part = overlays.enlarge(self.cropped, self.size)
+        self.preview.value = controls.pictures([
+            controls.picture(np.array(image), "Your photo with a square around the part", "Photo"),
+            controls.picture(part, f"The part, at {self.pixels} pixels", "As the model gets it"),
+        ])  # fmt: skip
+        self._judged = self.judge()
+        self._say(self._judged)
+        self._enable()
+
+    def _say(self, sentence: str) -> None:
+        self.sentence = self.spoken.value = sentence

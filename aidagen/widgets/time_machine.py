@@ -1,0 +1,197 @@
+"""The time machine: a slider over the checkpoints of a finished run.
+
+    machine = TimeMachine(zoo.snapshots("fomm-heads-64"), clip)
+    machine                         # in a notebook: slide from the first step to the last
+    machine.step = 400              # or by hand
+    machine.figure()                # a still picture, for readers without a kernel
+
+Every checkpoint rebuilds the same clip from its first frame, so that the true answer is known.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import ipywidgets as widgets
+import numpy as np
+import torch
+import traitlets
+from PIL import Image
+from torch import Tensor
+
+from aidagen import video
+from aidagen.errors import AidagenError
+from aidagen.widgets import controls, overlays
+from aidagen.widgets.curves import curve
+from aidagen.widgets.recordings import rebuilt
+
+
+class TimeMachineError(AidagenError):
+    """Too few checkpoints, or a step at which none was kept."""
+
+
+class TimeMachine(widgets.VBox):
+    """What a model could do at each of its checkpoints: keypoints, rebuilt frame, error, loss.
+
+    Args:
+        snapshots: training step -> model, two or more (`aidagen.zoo.snapshots`).
+        frames: a clip ``(T, 3, H, W)``, floats in [0, 1], two frames or more: the first is the
+            source, the others are rebuilt from it.
+        history: rows of the run with "step" and loss terms (`aidagen.training.history`); without
+            them the curve is that of the error on this clip.
+        size: side of each picture on the screen, in pixels.
+        name: what to call the run in `repr`.
+
+    ``step`` and ``frame`` (from 1, among the rebuilt ones) are traits.
+
+    Raises:
+        TimeMachineError: as it says; RecordingError and AnimationError where models and clip do
+            not fit.
+    """
+
+    step = traitlets.Int()
+    frame = traitlets.Int(1)
+    sentence = traitlets.Unicode("")
+
+    def __init__(
+        self,
+        snapshots: Mapping[int, Any],
+        frames: Tensor,
+        history: Sequence[Mapping[str, float]] | None = None,
+        *,
+        size: int = 200,
+        name: str = "run",
+    ) -> None:
+        self.steps = sorted(snapshots)
+        if len(self.steps) < 2 or self.steps[0] < 1:
+            raise TimeMachineError(
+                f"A time machine needs checkpoints of two steps or more, counted from 1; got "
+                f"{self.steps or 'none'}."
+            )
+        self.name, self.size = name, size
+        self.made = {step: rebuilt(snapshots[step], frames) for step in self.steps}
+        self.errors = {step: float(made.errors.mean()) for step, made in self.made.items()}
+        self.count = len(self.made[self.steps[0]].image)
+        self._curve, self._what = self._course(history)
+        super().__init__()
+        self.step, self.frame = self.steps[-1], 1 + self._hardest()
+        self._build()
+        self.observe(self._redraw, ["step", "frame"])
+        self._redraw()
+
+    def __repr__(self) -> str:
+        return (
+            f"TimeMachine({self.name!r}, step {self.step} of {len(self.steps)} checkpoints, "
+            f"frame {self.frame} of {self.count})"
+        )
+
+    def _hardest(self) -> int:
+        """The frame that is least like the source: where there is most to learn."""
+        made = self.made[self.steps[-1]]
+        return int((made.truth - made.source).abs().mean((1, 2, 3)).argmax())
+
+    def _course(self, history: Sequence[Mapping[str, float]] | None) -> tuple[tuple, str]:
+        """The curve's xs and ys, and what it shows."""
+        if history is None:
+            return (self.steps, [max(e, 1e-6) for e in self.errors.values()]), "error of this clip"
+        rows = list(history)
+        aside = ("step", "seconds")
+        sums = [sum(v for k, v in row.items() if k not in aside) for row in rows]
+        if len(rows) < 2 or not all("step" in row for row in rows) or min(sums) <= 0:
+            raise TimeMachineError(
+                'A history is two rows or more with "step" and loss terms, as '
+                f"training.history gives them; got {len(rows)} rows."
+            )
+        return ([row["step"] for row in rows], sums), "loss, all terms"
+
+    def pictures(
+        self, step: int | None = None, size: int | None = None
+    ) -> list[tuple[str, str, np.ndarray]]:
+        """(caption, words, pixels) of source, true frame, rebuilt frame and their difference."""
+        step, size = step or self.step, size or self.size
+        made, t = self.made[self._known(step)], self.frame - 1
+        truth, image = (overlays.enlarge(x[t], size) for x in (made.truth, made.image))
+        apart = overlays.difference_picture(image, truth)
+        source, seen, dots = overlays.enlarge(made.source, size), truth, ""
+        if made.points is not None:
+            pixels, dots = made.source.shape[-1], " with the keypoints of this step"
+            source = overlays.draw_points(source, made.source_points, pixels)
+            seen = overlays.draw_points(truth, made.points[t], pixels)
+        return [
+            ("Source", f"Source picture{dots}", source),
+            ("True frame", f"True frame{dots}", seen),
+            ("Rebuilt", f"The frame as rebuilt at step {step}", overlays.marked(image)),
+            ("Difference", f"Difference of both, mean {made.errors[t]:.3f}", apart),
+        ]
+
+    def plot(self, step: int | None = None, size: int | None = None) -> np.ndarray:
+        """The curve of the run, with a marker at ``step``."""
+        step, size = self._known(step or self.step), size or self.size
+        return curve(
+            *self._curve, step, dots=self.steps, size=(round(1.3 * size), size),
+            y_label=self._what,
+        )  # fmt: skip
+
+    def describe(self) -> str:
+        """What the model could do at this step, in one sentence."""
+        error, first = self.errors[self.step], self.errors[self.steps[0]]
+        said = f"Step {self.step} of {self.steps[-1]}: rebuilt with a mean error of {error:.3f}"
+        if self.step != self.steps[0]:
+            said += f" (at step {self.steps[0]} it was {first:.3f})"
+        now, end = self.made[self.step].points, self.made[self.steps[-1]].points
+        if now is not None and self.step != self.steps[-1]:
+            away = float(np.linalg.norm(now - end, axis=-1).mean())
+            said += f"; the keypoints lie {away:.2f} from where they end up"
+        return f"{said}."
+
+    def figure(self, steps: Sequence[int] | None = None, size: int = 128) -> Image.Image:
+        """One row of pictures for each of some steps: four spread over the run by default."""
+        if steps is None:
+            spread = np.linspace(0, len(self.steps) - 1, min(4, len(self.steps)))
+            steps = [self.steps[round(i)] for i in spread.tolist()]
+        cells, labels = [], []
+        for step in steps:
+            for caption, _, pixels in self.pictures(step, size):
+                cells.append(torch.from_numpy(pixels).permute(2, 0, 1))
+                labels.append(f"{caption}, step {step}" if caption == "Rebuilt" else caption)
+        return video.contact_sheet(cells, 4, labels)
+
+    # --- controls -------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        self.slider = controls.Steps(
+            "Training step", 0, len(self.steps) - 1, value=len(self.steps) - 1,
+            texts=[f"step {step}" for step in self.steps],
+        )  # fmt: skip
+        self.frame_slider = controls.Steps("Frame", 1, max(2, self.count), value=self.frame)
+        self.screen, self.spoken = widgets.HTML(), controls.Spoken()
+        self.slider.observe(lambda c: setattr(self, "step", self.steps[c["new"]]), "value")
+        self.observe(lambda c: setattr(self.slider, "value", self.steps.index(c["new"])), "step")
+        traitlets.link((self, "frame"), (self.frame_slider, "value"))
+        inputs = [self.slider] + ([self.frame_slider] if self.count > 1 else [])
+        self.children = (controls.row(*inputs), self.screen, self.spoken)
+
+    def _redraw(self, change: dict | None = None) -> None:
+        self.sentence = self.describe()
+        shown = [controls.picture(pixels, alt, cap) for cap, alt, pixels in self.pictures()]
+        alt = f"Curve of the {self._what} over the steps, falling or not; marked: step {self.step}"
+        shown.append(controls.picture(self.plot(), alt, f"The run: {self._what}"))
+        self.screen.value = controls.pictures(shown)
+        self.spoken.value = self.sentence
+
+    def _known(self, step: int) -> int:
+        if step not in self.made:
+            raise TimeMachineError(
+                f"No checkpoint was kept at step {step}; there are "
+                f"{', '.join(map(str, self.steps))}."
+            )
+        return step
+
+    @traitlets.validate("step", "frame")
+    def _refuse(self, proposal: Any) -> int:
+        if proposal["trait"].name == "step":
+            return self._known(proposal["value"])
+        if not 1 <= proposal["value"] <= self.count:
+            raise TimeMachineError(
+                f"There is no frame {proposal['value']}: 1 to {self.count} were rebuilt."
+            )
+        return proposal["value"]
