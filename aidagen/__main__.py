@@ -2,7 +2,10 @@
 
 import sys
 
-from aidagen.cli import main
-
 if __name__ == "__main__":
+    try:
+        from aidagen.cli import main
+    except KeyboardInterrupt:  # while the command itself is being read; from then on, main sees it
+        print("aidagen: Stopped by Ctrl-C.", file=sys.stderr)
+        sys.exit(130)
     sys.exit(main())

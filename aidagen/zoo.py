@@ -69,7 +69,16 @@ def path(name: str) -> Path:
 
 def card(name: str) -> dict:
     """What is known of checkpoint ``name``: data, seed, steps, minutes, machine, licence."""
-    return json.loads(path(name).with_suffix(".json").read_text(encoding="utf-8"))
+    file = path(name).with_suffix(".json")
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ZooError(
+            f"The card {file} cannot be read ({error}); fetch the project again."
+        ) from error
+    if not isinstance(found, dict):
+        raise ZooError(f"The card {file} is no table of settings; fetch the project again.")
+    return found
 
 
 def device(name: str = "auto") -> torch.device:
@@ -88,7 +97,7 @@ def load(name: str, device: str = "auto") -> nn.Module:
     state = _read(file)
     if found.get("system") != "fomm":
         raise ZooError(f"The card of {name} names a system unknown here: {found.get('system')!r}.")
-    model = fomm.FOMM(_config(found["config"]))
+    model = fomm.FOMM(_config(found.get("config")))
     _load(model, state, file.name)
     return model.to(globals()["device"](device)).eval()
 
@@ -105,7 +114,7 @@ def snapshots(name: str, device: str = "auto") -> dict[int, nn.Module]:
 
     Raises ``ZooError`` where none were kept (a preset's ``snapshots`` says which steps are).
     """
-    file, config = path(name).with_suffix(".snapshots"), _config(card(name)["config"])
+    file, config = path(name).with_suffix(".snapshots"), _config(card(name).get("config"))
     if not file.exists():
         raise ZooError(f"The run of {name} kept no snapshots.")
     runs: dict[int, dict] = {}
@@ -259,7 +268,9 @@ def _load(model: nn.Module, state: dict, what: str) -> None:
     model.load_state_dict({**wanted, **state})
 
 
-def _config(values: dict) -> fomm.FOMMConfig:
+def _config(values: dict | None) -> fomm.FOMMConfig:
+    if not isinstance(values, dict):
+        raise ZooError('The card holds no settings ("config"); fetch the project again.')
     known = {f.name for f in fields(fomm.FOMMConfig)}
     if unknown := set(values) - known:
         raise ZooError(f"The card has settings this version does not know: {sorted(unknown)}.")

@@ -19,7 +19,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
 import torch
 
-from aidagen import grids
+from aidagen import grids, kernels
 
 
 def side_by_side(
@@ -49,13 +49,37 @@ def rows(seconds: float):
             compiled(image, grid)
         except Exception as problem:  # no C++ compiler, or a platform that inductor leaves out
             name = type(problem).__name__
-            print(f"torch.compile does not work here ({name}); its row is left out.")
+            print(f"torch.compile does not work here ({name}); its rows are left out.")
         else:
             eager = side_by_side(
                 lambda: grids.warp(image, grid), lambda: compiled(image, grid), seconds
             )
             yield "warp, 16 maps of 64x64x64", "eager", "torch.compile", *eager
+            yield from local_affine_rows(seconds, "compiled")
+        if torch.cuda.is_available() and kernels.has_triton():
+            yield from local_affine_rows(seconds, "compiled", "cuda")
+            yield from local_affine_rows(seconds, "triton", "cuda")
+        else:
+            print("No NVIDIA GPU with Triton here: the row of the fused warp is left out.")
         yield from animation_rows(seconds)
+
+
+def local_affine_rows(seconds: float, way: str, device: str = "cpu"):
+    """The K + 1 warps of the dense-motion network, eagerly and in another way."""
+    generator = torch.Generator().manual_seed(0)
+    size = 64 if device == "cpu" else 256
+    image = torch.rand(16, 3, size, size, generator=generator).to(device)
+    to, origin = (2 * torch.rand(2, 16, 10, 2, generator=generator) - 1).to(device)
+    matrices = torch.randn(16, 10, 2, 2, generator=generator).to(device)
+
+    def run(way: str) -> None:
+        kernels.local_affine_warp(image, to, origin, matrices, way=way, identity=True)
+        if device != "cpu":
+            torch.cuda.synchronize()
+
+    timed = side_by_side(lambda: run("eager"), lambda: run(way), seconds)
+    name = {"compiled": "torch.compile", "triton": "fused (Triton)"}[way]
+    yield f"local-affine warp, {device}, 16 x 11 maps of {size}x{size}", "eager", name, *timed
 
 
 def animation_rows(seconds: float):
@@ -85,10 +109,10 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     print(f"torch {torch.__version__}, {options.threads} of {os.cpu_count()} CPU threads")
-    print(f"{'what':28} {'first':>14} {'second':>22} {'ratio':>7} {'turns':>6}")
+    print(f"{'what':48} {'first':>16} {'second':>24} {'ratio':>7} {'turns':>6}")
     for what, first, second, one, two, turns in rows(options.seconds):
         left, right = f"{first} {1000 * one:.1f} ms", f"{second} {1000 * two:.1f} ms"
-        print(f"{what:28} {left:>14} {right:>22} {one / two:7.2f} {turns:6}", flush=True)
+        print(f"{what:48} {left:>16} {right:>24} {one / two:7.2f} {turns:6}", flush=True)
 
 
 if __name__ == "__main__":

@@ -282,6 +282,21 @@ def test_python_dash_m_aidagen(files):
         assert name in done.stdout
 
 
+def test_ctrl_c_while_the_command_is_being_read():
+    script = (
+        "import runpy, sys\n"
+        "class Stop:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'aidagen.cli':\n"
+        "            raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Stop())\n"
+        "runpy.run_module('aidagen', run_name='__main__')\n"
+    )
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "aidagen: Stopped by Ctrl-C.\n")
+
+
 def seconds(code: str) -> float:
     """Seconds of computing that `code` takes in a fresh interpreter, beside its own start.
 

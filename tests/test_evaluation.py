@@ -11,7 +11,7 @@ from torch import nn
 
 from aidagen import datasets, evaluation
 from aidagen.datasets import layout
-from aidagen.evaluation import cartoons, clips, faces, sheets, store
+from aidagen.evaluation import cartoons, clips, faces, reconstruction, sheets, store
 
 KEYS = ["data", "split", "method", "metric", "unit", "value", "low", "high", "n", "seed"]
 ABOUT = {"name": "made-up", "version": "1", "size": 32, "source": "a test", "licence": "CC0"}
@@ -146,7 +146,7 @@ def test_a_perfect_model_wins_every_split_and_a_copy_does_not(people, no_network
 
 def test_the_source_frame_is_not_scored_where_it_is_the_clips_own(people):
     (clip, *_) = people.clips("test")
-    task = faces._own(clip)
+    task = reconstruction.own(clip)
     assert len(task.truth) == len(clip) - 1
     assert torch.equal(task.source, clip.frames()[0]) and torch.equal(task.truth, clip.frames()[1:])
 

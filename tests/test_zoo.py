@@ -65,6 +65,23 @@ def test_a_damaged_file_and_a_foreign_card(home, tmp_path):
         zoo.load("mine")
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"system": ', "cannot be read"),
+        ("[1]", "no table of settings"),
+        ('{"system": "fomm"}', "holds no settings"),
+        ('{"system": "fomm", "config": 3}', "holds no settings"),
+        ('{"config": {}}', "system unknown here: None"),
+    ],
+)
+def test_a_damaged_card_is_a_sentence(home, text, words):
+    zoo.path("mine").with_suffix(".json").write_text(text)
+    with pytest.raises(zoo.ZooError, match=words) as caught:
+        zoo.load("mine")
+    assert "\n" not in str(caught.value)
+
+
 def test_an_unknown_device_is_a_sentence(home):
     with pytest.raises(zoo.ZooError, match="no device called"):
         zoo.load("mine", device="abacus")

@@ -11,14 +11,15 @@ to the function that computes it.
 
 from collections.abc import Callable
 
-from aidagen.evaluation import cartoons, faces
+from aidagen.evaluation import ablations, cartoons, faces
 from aidagen.evaluation.sheets import EvaluationError, Rows, Sheet
-from aidagen.evaluation.store import computed, fresh, stored_path
+from aidagen.evaluation.store import MODELS, computed, fresh, stored_path
 from aidagen.evaluation.text import format_table
 
 TABLES: dict[str, Callable[..., Sheet]] = {
     "fomm-faces-64": faces.compute,
     "fomm-cartoons-64": cartoons.compute,
+    "fomm-heads-64": ablations.compute,
 }
 
 __all__ = ["TABLES", "EvaluationError", "Rows", "Sheet", "format_table", "stored_path", "table"]
@@ -39,7 +40,10 @@ def table(
     `progress` is told in words what is being computed.
     """
     if name not in TABLES:
-        raise EvaluationError(f"There is no table {name!r}; there are {', '.join(sorted(TABLES))}.")
+        home = next((f"; {name} is a row of {t}" for t in MODELS if name in MODELS[t]), "")
+        raise EvaluationError(
+            f"There is no table {name!r}; there are {', '.join(sorted(TABLES))}{home}."
+        )
     if limit is not None and limit < 1:
         raise EvaluationError(f"The limit is a number of clips, at least 1, not {limit}.")
     if limit is None and not recompute:

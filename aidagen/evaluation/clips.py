@@ -43,7 +43,6 @@ def some(items: Sequence, limit: int | None) -> list:
     return [items[i * len(items) // limit] for i in range(limit)]
 
 
-@torch.no_grad()
 def animate(
     model: nn.Module, source: UInt8[Tensor, "3 H W"], driving: UInt8[Tensor, "T 3 H W"],
     relative: bool = False,
@@ -52,12 +51,21 @@ def animate(
 
     `relative`: what moved is the difference to the first driving frame.
     """
+    return eight_bit(rendering(model, source, driving, relative).image.cpu())
+
+
+@torch.no_grad()
+def rendering(
+    model: nn.Module, source: UInt8[Tensor, "3 H W"], driving: UInt8[Tensor, "T 3 H W"],
+    relative: bool = False,
+):  # fmt: skip
+    """The same with every intermediate that the model's rendering has, on the model's device."""
     device = next(model.parameters()).device
     encoded = model.encode(unit(source[None]).to(device))
     motion = model.motion(unit(driving).to(device))
     if relative:
         motion = model.relative(motion, model.motion(unit(driving[:1]).to(device)), encoded)
-    return eight_bit(model.render(encoded, motion).image.cpu())
+    return model.render(encoded, motion)
 
 
 def unit(frames: UInt8[Tensor, "T 3 H W"]) -> Float[Tensor, "T 3 H W"]:

@@ -10,8 +10,7 @@ Methods beside the model:
 * `copy-source`: the source frame, 32 times;
 * `nearest-train`: the training frame nearest to the true one; it *peeks at the answer*, so that
   it shows what a perfect memory could do, not what a method could;
-* `judge-floor`: what the judges make of a picture that is as good as true: each true frame moved
-  by one pixel, with noise of 2/255; its landmarks are moved back before they are compared;
+* `judge-floor`: what the judges make of a picture that is as good as true (`reconstruction`);
 * `same-person`: frames of another clip of the same person, for `aed` alone (what identity
   distance is between honest pictures of one person); where a person has only one clip, frames
   half the clip away;
@@ -21,15 +20,14 @@ Methods beside the model:
 from __future__ import annotations
 
 import torch
-from torch import Tensor
 
 from aidagen import datasets, zoo
 from aidagen.datasets.layout import Clip, ClipSet
 from aidagen.errors import AidagenError
 from aidagen.evaluation import clips as parts
+from aidagen.evaluation import reconstruction
+from aidagen.evaluation.reconstruction import own, person
 from aidagen.evaluation.sheets import SEED, EvaluationError, Sheet
-
-NOISE = 2 / 255
 
 
 def compute(
@@ -57,31 +55,18 @@ def compute(
 def _splits(name: str, found: ClipSet, limit: int | None) -> dict[str, list[parts.Task]]:
     test = found.clips("test")
     if name != "faces":
-        return {name: [_own(clip) for clip in parts.some(test, limit)]}
+        return {name: [own(clip) for clip in parts.some(test, limit)]}
     groups = {g: [c for c in test if c.entry.get("group") == g] for g in ("segments", "persons")}
     pool = found.clips("train") + groups["segments"]
     return {
-        "segments": [_own(clip) for clip in parts.some(groups["segments"], limit)],
+        "segments": [own(clip) for clip in parts.some(groups["segments"], limit)],
         "random-pairs": [
             task
             for i, clip in enumerate(parts.some(groups["segments"], limit))
             if (task := _from_elsewhere(clip, pool, i)) is not None
         ],
-        "persons": [_own(clip) for clip in parts.some(groups["persons"], limit)],
+        "persons": [own(clip) for clip in parts.some(groups["persons"], limit)],
     }
-
-
-def person(clip: Clip) -> str:
-    """Who is in the clip."""
-    if "person" in clip.entry:
-        return str(clip.entry["person"])
-    return str(clip.labels().get("person", clip.name))
-
-
-def _own(clip: Clip) -> parts.Task:
-    frames = parts.spread(clip)
-    # the first frame is the source: scoring it would be scoring a copy
-    return parts.Task(clip.name, frames[0], frames[1:], frames[1:], person(clip))
 
 
 def _from_elsewhere(clip: Clip, pool: list[Clip], seed: int) -> parts.Task | None:
@@ -96,43 +81,16 @@ def _from_elsewhere(clip: Clip, pool: list[Clip], seed: int) -> parts.Task | Non
 
 def _score(sheet, data, split, tasks, model, gallery, judges, progress) -> None:
     units = parts.units(tasks[0].truth.shape[-1])
-    size = tuple(tasks[0].truth.shape[-2:])
     progress(f"{data} / {split}: animating {len(tasks)} clips")
-    predictions = {
-        sheet.model: [parts.animate(model, task.source, task.driving) for task in tasks],
-        "copy-source": [task.source.expand_as(task.truth) for task in tasks],
-        "nearest-train": gallery.nearest_each([task.truth for task in tasks]),
-        "judge-floor": [_as_good_as_true(task.truth, i) for i, task in enumerate(tasks)],
-    }
-    truths = [task.truth for task in tasks]
-    readings = [judges.read(truth) for truth in truths]
-    distance = parts.SetDistance(truths)
-    for method, made in predictions.items():
-        progress(f"{data} / {split}: judging {method}")
-        scores = []
-        for task, prediction, true in zip(tasks, made, readings, strict=True):
-            seen = judges.read(prediction)
-            if method == "judge-floor":
-                step = torch.tensor([2 / (size[1] - 1), 0.0])  # one pixel to the right
-                score = parts.face_scores(seen._replace(points=seen.points - step), true, size)
-            else:
-                score = parts.pixel_scores(prediction, task.truth, task.source)
-                score |= parts.face_scores(seen, true, size)
-            scores.append(score)
-        for metric in scores[0]:
-            values = [score[metric] for score in scores]
-            sheet.add(data, split, method, metric, units[metric], values)
+    made = [parts.animate(model, task.source, task.driving) for task in tasks]
+    methods = {sheet.model: made, **reconstruction.baselines(tasks, gallery)}
+    readings = reconstruction.score(sheet, data, split, tasks, methods, judges, progress)
+    distance = parts.SetDistance([task.truth for task in tasks])
+    for method, made in methods.items():
         sheet.add_interval(data, split, method, "fd", units["fd"], distance(made, SEED))
     for method, pairs in (("same-person", _same(tasks)), ("other-person", _other(tasks))):
         values = [_identity_distance(readings, i, j, method) for i, j in pairs]
         sheet.add(data, split, method, "aed", units["aed"], values)
-
-
-def _as_good_as_true(truth: Tensor, seed: int) -> Tensor:
-    """Each frame moved one pixel to the right (the left column repeated), with a little noise."""
-    generator = torch.Generator().manual_seed(SEED + seed)
-    moved = parts.unit(torch.cat([truth[..., :1], truth[..., :-1]], -1))
-    return parts.eight_bit(moved + NOISE * torch.randn(moved.shape, generator=generator))
 
 
 def _same(tasks: list[parts.Task]) -> list[tuple[int, int]]:

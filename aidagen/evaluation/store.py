@@ -1,7 +1,8 @@
 """Stored rows: written beside the weights, keyed by what they were made with.
 
-A key holds three SHA-256: of the weights' file, of the data, and of the evaluation code (this
-package, metrics, judges). If one of them is another today, the stored rows are not shown.
+A key holds SHA-256: of the weights' files of all the table's models, of the data, and of the
+evaluation code (this package, metrics, judges). If one of them is another today, or a model has
+come or gone, the stored rows are not shown.
 """
 
 from __future__ import annotations
@@ -20,7 +21,19 @@ from aidagen.evaluation.sheets import EvaluationError, Rows, Sheet
 
 PACKAGE = Path(__file__).resolve().parents[1]
 CODE = ("evaluation", "judges", "metrics.py")
-DATA = {"fomm-faces-64": ("faces", "heads"), "fomm-cartoons-64": ("cartoons",)}
+DATA = {
+    "fomm-faces-64": ("faces", "heads"),
+    "fomm-cartoons-64": ("cartoons",),
+    "fomm-heads-64": ("heads",),
+}
+MODELS = {  # tables of more than one model; the first has the table's name
+    "fomm-heads-64": (
+        "fomm-heads-64",
+        "fomm-heads-64-no-jacobian",
+        "fomm-heads-64-no-occlusion",
+        "fomm-heads-64-no-equivariance",
+    ),
+}
 WHAT = {"weights": "the weights", "data": "the data", "code": "the evaluation code"}
 
 
@@ -32,10 +45,22 @@ def stored_path(table: str) -> Path:
 def key(table: str) -> dict:
     """The hashes that rows made now would carry."""
     return {
-        "weights": hashlib.sha256(zoo.path(table).read_bytes()).hexdigest(),
+        "weights": {name: weights_hash(name) for name in models(table)},
         "data": {name: data_hash(name) for name in DATA[table]},
         "code": code_hash(),
     }
+
+
+def models(table: str) -> tuple[str, ...]:
+    """The checkpoints whose scores `table` holds."""
+    return MODELS.get(table, (table,))
+
+
+def weights_hash(name: str) -> str | None:
+    """SHA-256 of a checkpoint's file, or None where there is no such checkpoint."""
+    if name not in zoo.names():
+        return None
+    return hashlib.sha256(zoo.path(name).read_bytes()).hexdigest()
 
 
 def code_hash(package: Path = PACKAGE) -> str:
@@ -93,9 +118,13 @@ def fresh(table: str) -> Rows:
         raise EvaluationError(f"{path} is damaged; {remedy}.") from error
     now = key(table)
     changed = [WHAT[part] for part in ("weights", "code") if stored.get(part) != now[part]]
+    if WHAT["weights"] in changed and len(now["weights"]) > 1:
+        known = stored.get("weights") or {}
+        names = [name for name, digest in now["weights"].items() if digest != known.get(name)]
+        changed[0] += f" of {', '.join(names)}"
     before = stored.get("data") or {}
     if any(now["data"][name] not in (None, before.get(name)) for name in now["data"]):
-        changed.insert(1 if WHAT["weights"] in changed else 0, WHAT["data"])
+        changed.insert(1 if stored.get("weights") != now["weights"] else 0, WHAT["data"])
     if changed:
         raise EvaluationError(
             f"The stored rows of {table} are stale, because {' and '.join(changed)} changed since "
