@@ -189,6 +189,8 @@ print("same picture, up to interpolation:", np.abs(package - toy[1]).mean() < 0.
 #    + J_k\,\bigl(z - T_{D\leftarrow R}(p_k)\bigr) \tag{4} $$
 # $$ J_k = T'_{S\leftarrow R}(p_k)\; T'_{D\leftarrow R}(p_k)^{-1} \tag{5} $$
 #
+# (Numbers (4) and (6) stand in the authors' code; the others follow the paper from memory.)
+#
 # Why through $R$? Because then each picture is looked at **alone**: at test time source and
 # driving frame may show different people, a pair the model never saw.
 #
@@ -390,7 +392,8 @@ Markdown(papermap.table("fomm"))
 # has a longer face, so will the source. **Relative:** move the source's own keypoints by what
 # changed since the driving clip's *first* frame,
 #
-# $$ p_t = p_S + (p^D_t - p^D_1), \qquad J_t = J^D_t\,(J^D_1)^{-1} J_S, \tag{14} $$
+# $$ p_t = p_S + (p^D_t - p^D_1) \tag{14} $$
+# $$ J_t = J^D_t\,(J^D_1)^{-1} J_S, \tag{15} $$
 #
 # so that the source keeps its shape. The price: the first driving frame should show about the pose
 # of the source, or everything is offset from then on. (That is why `facing` picked the source
@@ -399,8 +402,8 @@ Markdown(papermap.table("fomm"))
 # %% [markdown] tags=["exercise"] slideshow={"slide_type": "subslide"}
 # ### Exercise 05.4 · Relative motion (difficulty 2 of 3, 6 minutes)
 #
-# Write `relative(p_source, p_t, p_1, j_source, j_t, j_1)` → `(points, jacobians)`: equation (14).
-# Points are `(K, 2)`, Jacobians `(K, 2, 2)`. Test it in your head: if the driving clip has not
+# Write `relative(p_source, p_t, p_1, j_source, j_t, j_1)` → `(points, jacobians)`: equations (14)
+# and (15). Points are `(K, 2)`, Jacobians `(K, 2, 2)`. Test it in your head: if the driving clip has not
 # moved yet, what has to come out?
 
 # %% tags=["exercise"]
