@@ -35,7 +35,7 @@
 # | 15 | is this machine ready? how to study |
 # | 10 | how to behave, how to cite |
 
-# %% tags=["parameters"] slideshow={"slide_type": "skip"}
+# %% slideshow={"slide_type": "skip"} tags=["parameters"]
 PROFILE = None  # "smoke", "lecture" or "full"; None asks the variable AIDAGEN_PROFILE
 SEED = 0
 
@@ -64,7 +64,7 @@ lesson = lesson.start("00", PROFILE, seed=SEED)
 # **Drag one of them** (or press Tab until it has the focus, then use the arrow keys). The picture
 # on the right is made afresh by a network of less than a million weights, on your own CPU.
 
-# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "fragment"} tour=true
+# %% slideshow={"slide_type": "fragment"} tags=["nbval-ignore-output"] tour=true
 clip = datasets.load("heads").clips("test")[5]
 face = clip.frames()[0].float() / 255  # (3, 64, 64) in [0, 1]
 model = zoo.load("fomm-faces-64", device=str(lesson.device))
@@ -163,7 +163,7 @@ ax.set_xticklabels(["−1", "−⅓", "⅓", "1"])
 ax.set_yticklabels(["−1", "−⅓", "⅓", "1"])
 plt.show()
 
-# %% [markdown] tags=["exercise"] slideshow={"slide_type": "subslide"}
+# %% [markdown] slideshow={"slide_type": "subslide"} tags=["exercise"]
 # ### Exercise 00.1 · From points to pixels (difficulty 1 of 3, 4 minutes)
 #
 # Write `pixel_of(points, width, height)`: points `(N, 2)`, (x, y) in [−1, 1] → pixel coordinates
@@ -182,7 +182,7 @@ def pixel_of(points, width, height):
 # %% tags=["check", "nbval-check-output"]
 pixel_of = check.choose("00.1", pixel_of)
 
-# %% [markdown] tags=["hint"] slideshow={"slide_type": "skip"}
+# %% [markdown] slideshow={"slide_type": "skip"} tags=["hint"]
 # <details><summary>Hint</summary>
 #
 # Solve $x = 2j/(W-1) - 1$ for $j$. How many steps lie between the first and the last of $W$ pixels?
@@ -199,7 +199,7 @@ pixel_of = check.choose("00.1", pixel_of)
 # **Think:** the grid reads at $z + (0.5, 0)$, half a picture further to the right. Does the face
 # move to the left, or to the right?
 
-# %% [markdown] tags=["exercise"] slideshow={"slide_type": "subslide"}
+# %% [markdown] slideshow={"slide_type": "subslide"} tags=["exercise"]
 # ### Exercise 00.2 · Move the face to the right (difficulty 1 of 3, 5 minutes)
 #
 # Write `shift_right(picture, pixels)` that returns the warp grid `(H, W, 2)` which moves the
@@ -219,7 +219,7 @@ def shift_right(picture, pixels):
 # %% tags=["check", "nbval-check-output"]
 shift_right = check.choose("00.2", shift_right)
 
-# %% [markdown] tags=["hint"] slideshow={"slide_type": "skip"}
+# %% [markdown] slideshow={"slide_type": "skip"} tags=["hint"]
 # <details><summary>Hint</summary>
 #
 # If the content goes to the right, the new picture has to read further to the left. And one pixel
@@ -242,7 +242,7 @@ still(overlays.sheet(cells, 3, ["as it is", "by 16 pixels", "by 32 pixels"], siz
 bet = predict.guess("00.p1")
 bet
 
-# %% [markdown] tags=["exercise"] slideshow={"slide_type": "subslide"}
+# %% [markdown] slideshow={"slide_type": "subslide"} tags=["exercise"]
 # ### Exercise 00.3 · The honest ratio (difficulty 1 of 3, 5 minutes)
 #
 # Write `l1_against_copy(made, source, truth)` → `(l1, ratio)`: the mean absolute error of the
@@ -261,7 +261,7 @@ def l1_against_copy(made, source, truth):
 # %% tags=["check", "nbval-check-output"]
 l1_against_copy = check.choose("00.3", l1_against_copy)
 
-# %% [markdown] tags=["hint"] slideshow={"slide_type": "skip"}
+# %% [markdown] slideshow={"slide_type": "skip"} tags=["hint"]
 # <details><summary>Hint</summary>
 #
 # `source - truth` broadcasts over the frames. Which one belongs into the denominator: the model's
@@ -282,7 +282,7 @@ print("the model beats copying the source:", ratio < 1)
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **20 min** for notation with its three exercises; 5 are enough if the class knows `grid_sample`.
 
-# %% [markdown] tags=["instructor"] slideshow={"slide_type": "skip"}
+# %% [markdown] slideshow={"slide_type": "skip"} tags=["instructor"]
 # **If late, skip to** "Is this machine ready?"; exercises 00.1 and 00.3 can be done at home. What
 # goes wrong most often: `W` instead of `W - 1`, and the sign of the shift. Both come back in
 # lecture 05, so name them here.
@@ -314,7 +314,7 @@ print("ready:", failed == 0)
 # * **Three profiles** run through the same cells: `smoke` (seconds), `lecture` (live cells of at
 #   most a minute) and `full` (a GPU, or a night). Set `PROFILE` in the second cell.
 
-# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "subslide"}
+# %% slideshow={"slide_type": "subslide"} tags=["nbval-ignore-output"]
 quiz.ask("00.q1")
 
 # %% tags=["nbval-ignore-output"]

@@ -38,7 +38,7 @@
 # | 20 | training, looking back on a run, what each part buys, the sampler's trap |
 # | 10 | your own photo, failures, misuse, what to read next |
 
-# %% tags=["parameters"] slideshow={"slide_type": "skip"}
+# %% slideshow={"slide_type": "skip"} tags=["parameters"]
 PROFILE = None  # "smoke", "lecture" or "full"; None asks the variable AIDAGEN_PROFILE
 SEED = 5
 
@@ -80,7 +80,7 @@ lesson = lesson.start("05", PROFILE, seed=SEED)
 # Below, a model of less than a million weights, trained on an ordinary CPU, does it with two
 # people who do not exist: both were rendered, and neither was in its training set.
 
-# %% slideshow={"slide_type": "fragment"} tour=true alt="Two heads side by side: on the left the driving clip, on the right another person who was one still picture and now moves the same way."
+# %% alt="Two heads side by side: on the left the driving clip, on the right another person who was one still picture and now moves the same way." slideshow={"slide_type": "fragment"} tour=true
 heads = datasets.load("heads").clips("test")[:6]
 people = [clip.frames().float() / 255 for clip in heads]  # six clips (32, 3, 64, 64)
 poses = [clip.labels()["pose"].astype(float) for clip in heads]  # yaw, pitch, roll in degrees
@@ -202,7 +202,7 @@ print("same picture, up to interpolation:", np.abs(package - toy[1]).mean() < 0.
 # | $J_k$ | 2 × 2: rotation, stretch and shear around keypoint $k$ |
 # | $M_k$, $O$ | masks that mix the $K + 1$ motions; occlusion map |
 
-# %% [markdown] tags=["exercise"] slideshow={"slide_type": "subslide"}
+# %% [markdown] slideshow={"slide_type": "subslide"} tags=["exercise"]
 # ### Exercise 05.1 · One keypoint, first order (difficulty 2 of 3, 8 minutes)
 #
 # Write `local_affine(grid, p_source, p_driving, j_source, j_driving)`: equations (4) and (5) for
@@ -223,7 +223,7 @@ def local_affine(grid, p_source, p_driving, j_source, j_driving):
 # %% tags=["check", "nbval-check-output"]
 local_affine = check.choose("05.1", local_affine)
 
-# %% [markdown] tags=["hint"] slideshow={"slide_type": "skip"}
+# %% [markdown] slideshow={"slide_type": "skip"} tags=["hint"]
 # <details><summary>Hint 1</summary>
 #
 # Which point do you subtract from z: the one in the frame you are drawing, or the one you read from?
@@ -248,7 +248,7 @@ local_affine = check.choose("05.1", local_affine)
 # deform a frame by a random map $T$ that **we** drew, and demand that the points follow it (eq. 11
 # of the paper). The cell below the picture tests it on people the detector never saw.
 
-# %% [markdown] tags=["exercise"] slideshow={"slide_type": "subslide"}
+# %% [markdown] slideshow={"slide_type": "subslide"} tags=["exercise"]
 # ### Exercise 05.2 · From a map to a point (difficulty 2 of 3, 8 minutes)
 #
 # Write `soft_argmax(logits, temperature)`: maps `(K, H, W)` → points `(K, 2)`, (x, y) in [−1, 1]
@@ -269,7 +269,7 @@ def soft_argmax(logits, temperature):
 # %% tags=["check", "nbval-check-output"]
 soft_argmax = check.choose("05.2", soft_argmax)
 
-# %% [markdown] tags=["hint"] slideshow={"slide_type": "skip"}
+# %% [markdown] slideshow={"slide_type": "skip"} tags=["hint"]
 # <details><summary>Hint</summary>
 #
 # The softmax runs over H times W values at once; flatten first. `grids.identity_grid(H, W)` holds
@@ -277,7 +277,7 @@ soft_argmax = check.choose("05.2", soft_argmax)
 #
 # </details>
 
-# %% slideshow={"slide_type": "subslide"} alt="Six different heads, each with ten numbered dots in the same order at corresponding places of head and shoulders."
+# %% alt="Six different heads, each with ten numbered dots in the same order at corresponding places of head and shoulders." slideshow={"slide_type": "subslide"}
 first_frames = torch.stack([clip[0] for clip in people])
 found = model.motion(first_frames.to(lesson.device))  # points (6, 10, 2), jacobians (6, 10, 2, 2)
 shown = [
@@ -343,7 +343,7 @@ still(idea.figure([1, (1 + T) // 2, T], "jacobians", size=160))
 # invent. The model at hand has the paper's classes at small sizes, and one option of its own (see
 # `blend` in `models/fomm.py`): where $O$ says "visible", the warped source is kept as it is.
 
-# %% [markdown] tags=["exercise"] slideshow={"slide_type": "subslide"}
+# %% [markdown] slideshow={"slide_type": "subslide"} tags=["exercise"]
 # ### Exercise 05.3 · Mix the motions (difficulty 2 of 3, 6 minutes)
 #
 # Write `mix(mask_logits, motions)`: the network's raw scores `(J, H, W)`, one map for the
@@ -399,7 +399,7 @@ Markdown(papermap.table("fomm"))
 # of the source, or everything is offset from then on. (That is why `facing` picked the source
 # frame. With footage of your own you would pick it by eye, or by a landmark detector.)
 
-# %% [markdown] tags=["exercise"] slideshow={"slide_type": "subslide"}
+# %% [markdown] slideshow={"slide_type": "subslide"} tags=["exercise"]
 # ### Exercise 05.4 · Relative motion (difficulty 2 of 3, 6 minutes)
 #
 # Write `relative(p_source, p_t, p_1, j_source, j_t, j_1)` → `(points, jacobians)`: equations (14)
@@ -417,7 +417,7 @@ def relative(p_source, p_t, p_1, j_source, j_t, j_1):
 # %% tags=["check", "nbval-check-output"]
 relative = check.choose("05.4", relative)
 
-# %% [markdown] tags=["hint"] slideshow={"slide_type": "skip"}
+# %% [markdown] slideshow={"slide_type": "skip"} tags=["hint"]
 # <details><summary>Hint</summary>
 #
 # Read the product from the right: start from the source's neighbourhood, undo the first driving
@@ -425,7 +425,7 @@ relative = check.choose("05.4", relative)
 #
 # </details>
 
-# %% slideshow={"slide_type": "subslide"} alt="Four columns over three times: the source person, the driving person, and the generated person in absolute and in relative mode; in absolute mode the head takes over the driver's shape."
+# %% alt="Four columns over three times: the source person, the driving person, and the generated person in absolute and in relative mode; in absolute mode the head takes over the driver's shape." slideshow={"slide_type": "subslide"}
 times = [0, T // 2, T - 1]
 both = {mode: animate(model, source, driving, mode).cpu() for mode in ("absolute", "relative")}
 cells, words = [], []
@@ -531,7 +531,7 @@ still(overlays.sheet(cells, 5, words, generated=made_here))
 # was never trained on. (The pictures are fetched once, 16 MB; their licence is undecided, so they
 # are not part of the course. Without a network you read a sentence instead.)
 
-# %% tags=["nbval-ignore-output"] alt="Rows of cartoon characters: one that drives, another generated to do the same move, and the true frames of that character doing it; the generated limbs are in about the right places, blurred where they move fast."
+# %% alt="Rows of cartoon characters: one that drives, another generated to do the same move, and the true frames of that character doing it; the generated limbs are in about the right places, blurred where they move fast." tags=["nbval-ignore-output"]
 def dance(pick):
     """Rows drives, generated, truth for one pair of character and move never trained together."""
     made = datasets.load("cartoons")
@@ -879,7 +879,7 @@ print(note)
 # %%
 Markdown(ledger.table("05"))
 
-# %% tags=["nbval-ignore-output"] slideshow={"slide_type": "subslide"}
+# %% slideshow={"slide_type": "subslide"} tags=["nbval-ignore-output"]
 quiz.ask("05.q1")
 
 # %% tags=["nbval-ignore-output"]
@@ -891,7 +891,7 @@ quiz.ask("05.q3")
 # %% tags=["nbval-ignore-output"]
 quiz.ask("05.q4")
 
-# %% [markdown] tags=["instructor"] slideshow={"slide_type": "skip"}
+# %% [markdown] slideshow={"slide_type": "skip"} tags=["instructor"]
 # **If late, skip to** "What does each part buy?"; then the trap, misuse, and the end. Exercises 05.3
 # and 05.4 can be done at home, and "Warp, three ways" is for classes that will see lecture 07's
 # speed part. Do not skip misuse.
