@@ -268,7 +268,7 @@ def _load(model: nn.Module, state: dict, what: str) -> None:
     model.load_state_dict({**wanted, **state})
 
 
-def _config(values: dict | None) -> fomm.FOMMConfig:
+def _config(values: object) -> fomm.FOMMConfig:
     if not isinstance(values, dict):
         raise ZooError('The card holds no settings ("config"); fetch the project again.')
     known = {f.name for f in fields(fomm.FOMMConfig)}

@@ -105,7 +105,7 @@ def test_a_doctored_text(course, old, new, words):
     ("shown", "words"),
     [
         ("loss 0.1234", "three or more decimals ('0.1234')"),
-        ("took 3.1 s", "a time ('3.1 s')"),
+        ("done in 3.1 s", "a time ('3.1 s')"),
         ("it took about 12 seconds", "a time ('took about 12 seconds')"),
         ("at 12:45", "a time ('12:45')"),
         ("<object at 0x7f12ab34>", "an address ('0x7f12ab34')"),

@@ -513,7 +513,8 @@ def test_odd_sizes_are_made_even(tmp_path, size):
 def test_bytes_and_floats_are_written_alike(tmp_path):
     video.write(tmp_path / "a.mp4", CLIP)
     video.write(tmp_path / "b.mp4", [frame.double() / 255 for frame in CLIP])
-    assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
+    a, b = (torch.stack(list(video.read(tmp_path / f"{name}.mp4"))).float() for name in "ab")
+    assert (a - b).abs().mean() < 0.5  # of 255; an encoder need not repeat itself to the bit
 
 
 class Stop(BaseException):

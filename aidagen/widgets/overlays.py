@@ -23,6 +23,7 @@ from aidagen.errors import AidagenError
 from aidagen.mark import stamp
 from aidagen.teaching import check
 
+LARGE = 60_000  # bytes from which a notebook keeps a picture as JPEG
 Picture = UInt8[np.ndarray, "S S 3"]
 
 # Okabe and Ito's colours without black, then tints of them for more than seven keypoints
@@ -250,7 +251,7 @@ def sheet(
 
 
 def still(image: Image.Image, alt: str | None = None) -> Any:
-    """A picture as a notebook shows it: a PNG that looks the same in every run.
+    """A picture as a notebook shows it: a PNG, or a JPEG where a PNG would be large.
 
     While an exercise's reference stands in for the learner's answer, a line below says so.
     """
@@ -260,6 +261,9 @@ def still(image: Image.Image, alt: str | None = None) -> Any:
         image, alt = badged(image, words), f"{alt} ({words}.)" if alt else alt
     buffer = io.BytesIO()
     image.save(buffer, "PNG", optimize=True)
+    if buffer.tell() > LARGE:
+        buffer = io.BytesIO()
+        image.convert("RGB").save(buffer, "JPEG", quality=88, subsampling=0, optimize=True)
     return Display(buffer.getvalue(), alt=alt)
 
 
