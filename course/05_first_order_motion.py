@@ -482,7 +482,7 @@ print("painting improves on warping:", mean["finished"] < mean["only warped"])
 # * **warped grid:** find a place where the grid folds over itself. What is behind it?
 
 # %% tags=["nbval-ignore-output"]
-microscope = MotionMicroscope(model, source, driving, name="fomm-faces-64")
+microscope = MotionMicroscope(model, source, driving, size=200, name="fomm-faces-64")
 microscope
 
 # %% alt="Contact sheet of the microscope: one row for each overlay with source, driving, generated frame and keypoint paths, ellipses, grid, flow, occlusion, mask, warped source and difference."
@@ -732,7 +732,7 @@ still(panel.figure())
 
 # %% tags=["nbval-ignore-output"]
 two = MotionMicroscope(models["all parts"], people[3][0], people[3], mode="absolute",
-                       overlay="warped grid", name="all parts", other=models["no jacobian"])
+                       overlay="warped grid", size=200, name="all parts", other=models["no jacobian"])
 two
 
 # %% alt="Contact sheet of two models on the same clip: with all parts, and without Jacobians, each with the grid of pixels carried along by its flow."

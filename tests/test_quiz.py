@@ -6,6 +6,7 @@ import re
 
 import pytest
 from browser import LabPage, chromium, page, server, write_notebook
+from playwright.sync_api import expect
 
 from aidagen.teaching import asking, material, predict, quiz
 
@@ -243,7 +244,7 @@ def test_a_question_in_jupyterlab_keeps_its_keys_and_tells_python(tmp_path):
         radios.first.focus()
         tab.keyboard.press("Space")
         tab.keyboard.press("ArrowDown")  # JupyterLab would go to the next cell
-        assert radios.nth(1).is_checked()
+        expect(radios.nth(1)).to_be_checked()
         tab.get_by_text("Right. Backward warping").wait_for()
         tab.get_by_text("No guess was made. It is 0.42.").wait_for()
         assert tab.get_by_role("slider", name="Your guess").is_disabled()

@@ -47,6 +47,9 @@ function render({ model, el }) {
     value = element("output", { "aria-hidden": "true" });
     panel.append(element("label", {}, element("span", {}, "Your guess"), slider, value));
   }
+  panel.addEventListener("keydown", event => {  // arrows choose here, and not the next cell
+    if (/^(Arrow|Home|End|Page| $)/.test(event.key)) event.stopPropagation();
+  });
   panel.append(status);
   el.append(panel);
 

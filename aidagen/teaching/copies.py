@@ -41,12 +41,18 @@ def without_answers(notebook: NotebookNode) -> NotebookNode:
     import copy
 
     student = copy.deepcopy(notebook)
-    student.cells = [cell for cell in student.cells if not tags(cell) & NOT_FOR_STUDENTS]
+    student.cells = [cell for cell in student.cells if not _hidden(cell)]
     for cell in student.cells:
         if cell.cell_type == "code" and "check" in tags(cell):
             cell.outputs, cell.execution_count = [], None
     student.metadata.pop("jupytext", None)
     return student
+
+
+def _hidden(cell: NotebookNode) -> bool:
+    """Solutions, what instructors are told, and speaker notes."""
+    kind = cell.metadata.get("slideshow", {}).get("slide_type")
+    return bool(tags(cell) & NOT_FOR_STUDENTS) or kind == "notes"
 
 
 def tags(cell: NotebookNode) -> set[str]:
