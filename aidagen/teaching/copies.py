@@ -32,7 +32,7 @@ class CopyError(AidagenError):
     """The students' copies cannot be made."""
 
 
-def without_answers(notebook: NotebookNode) -> NotebookNode:
+def without_answers(notebook: NotebookNode, speaker_notes: bool = False) -> NotebookNode:
     """A copy of a notebook as a student gets it: no solutions, no notes for the instructor.
 
     Outputs stay, but for the verdicts of checks, which belong to answers that are gone. What
@@ -41,7 +41,7 @@ def without_answers(notebook: NotebookNode) -> NotebookNode:
     import copy
 
     student = copy.deepcopy(notebook)
-    student.cells = [cell for cell in student.cells if not _hidden(cell)]
+    student.cells = [cell for cell in student.cells if not _hidden(cell, speaker_notes)]
     for cell in student.cells:
         if cell.cell_type == "code" and "check" in tags(cell):
             cell.outputs, cell.execution_count = [], None
@@ -49,10 +49,10 @@ def without_answers(notebook: NotebookNode) -> NotebookNode:
     return student
 
 
-def _hidden(cell: NotebookNode) -> bool:
-    """Solutions, what instructors are told, and speaker notes."""
+def _hidden(cell: NotebookNode, speaker_notes: bool) -> bool:
+    """Solutions, what instructors are told, and, unless wanted, speaker notes."""
     kind = cell.metadata.get("slideshow", {}).get("slide_type")
-    return bool(tags(cell) & NOT_FOR_STUDENTS) or kind == "notes"
+    return bool(tags(cell) & NOT_FOR_STUDENTS) or (kind == "notes" and not speaker_notes)
 
 
 def tags(cell: NotebookNode) -> set[str]:

@@ -161,7 +161,7 @@ def handout(notebook: NotebookNode) -> str:
 
     Raises DeckError where there is no slide, PageError where a cell cannot be shown.
     """
-    shown = without_answers(notebook)
+    shown = without_answers(notebook, speaker_notes=True)
     made = slides(shown)
     if not made:
         raise DeckError(f"{title(notebook)!r} has no slides: give its cells slide types.")
