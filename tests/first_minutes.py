@@ -12,6 +12,7 @@ Needs this checkout's own environment with the extra `test`, and Chromium.
 import argparse
 import io
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -83,30 +84,26 @@ def walk(clone: Path, clock: Clock) -> None:
 
 
 def first_win(lab: LabPage) -> None:
-    """Run all of 00, move the first keypoint by the keyboard, see the sentence change."""
+    """Run all of 00, drag its first keypoint with the mouse, wait for the sentence."""
     lab.run_all(300)
-    handle = lab.page.locator(
-        ".aidagen-puppet [role=slider], .aidagen-canvas input, "
-        ".aidagen-canvas [role=slider], .aidagen-canvas button"
-    ).first
-    before, after = lab.move(handle, "ArrowRight", 5)
-    assert before != after, "the keypoint moved, and nothing readable changed"
+    canvas = lab.page.locator(".aidagen-canvas").first
+    output = lab.page.locator(".jp-OutputArea-output", has=canvas).first
+    lab.drag(canvas.get_by_role("button", name=re.compile("^Keypoint 1")).first, 25, -10)
+    lab.wait_text(output, r"Keypoint 1 moved by 0\.\d+ right")
 
 
 def own_photo(lab: LabPage) -> None:
-    """Run all of 05, upload, consent, animate, wait for the clip."""
+    """Run all of 05, upload a photo, agree, animate it, wait for the clip."""
     lab.run_all(900)
-    upload_and_animate(lab)
-
-
-def upload_and_animate(lab: LabPage) -> None:
-    """Give the widget a photo, agree, and wait for a video in its output."""
-    field = lab.page.locator(".aidagen-own-photo input[type=file]").first
-    field.set_input_files({"name": "me.png", "mimeType": "image/png", "buffer": photo()})
-    area = lab.page.locator(".aidagen-own-photo").first
-    area.get_by_label("This is a picture of me", exact=False).check()
+    choose = lab.page.get_by_role("button", name=re.compile("Choose a picture"))
+    choose.scroll_into_view_if_needed()
+    area = lab.page.locator(".jp-OutputArea-output", has=choose).last
+    lab.upload(choose, "me.png", photo())
+    lab.wait_text(area, "held-out pictures", 60)
+    area.get_by_role("checkbox").check()
     area.get_by_role("button", name="Animate").click()
-    area.locator("video").wait_for(timeout=120_000)
+    lab.wait_text(area, "Animated: ", 120)
+    area.locator("video").wait_for(timeout=20_000)
 
 
 def main() -> int:
