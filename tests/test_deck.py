@@ -39,7 +39,7 @@ SHOWN = """() => [...document.querySelectorAll('.jp-Notebook .jp-Cell')]
 
 @pytest.fixture
 def lab(tmp_path):
-    """A lecture of two slides and an end, opened as a student's copy."""
+    """A lecture of two slides and an end, opened as an instructor would."""
     notebook = nbformat.v4.new_notebook()
     for ordinal, (kind, slide, source) in enumerate(CELLS, start=1):
         cell = getattr(nbformat.v4, f"new_{kind}_cell")(source, id=f"98-{ordinal:03d}")
@@ -50,7 +50,7 @@ def lab(tmp_path):
     nbformat.write(notebook, tmp_path / "notebooks" / "98_deck.ipynb")
     with server(tmp_path) as address, page() as chromium_page:
         made = LabPage(chromium_page, address)
-        made.open("work/98_deck.ipynb")
+        made.open("notebooks/98_deck.ipynb")  # a copy in work/ has no speaker notes
         yield made
 
 
