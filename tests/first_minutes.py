@@ -88,7 +88,10 @@ def first_win(lab: LabPage) -> None:
     lab.run_all(300)
     canvas = lab.page.locator(".aidagen-canvas").first
     output = lab.page.locator(".jp-OutputArea-output", has=canvas).first
-    lab.drag(canvas.get_by_role("button", name=re.compile("^Keypoint 1")).first, 25, -10)
+    handle = canvas.get_by_role("button", name=re.compile("^Keypoint 1")).first
+    handle.scroll_into_view_if_needed()
+    lab.page.wait_for_timeout(1500)  # cells above may still change their height
+    lab.drag(handle, 25, -10)
     lab.wait_text(output, r"Keypoint 1 moved by 0\.\d+ right")
 
 
