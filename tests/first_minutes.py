@@ -50,7 +50,7 @@ class Clock:
         print(f"{time.monotonic() - self.begin:8.1f} s  {step}", flush=True)
 
 
-def walk(clone: Path, clock: Clock) -> None:
+def walk(clone: Path, clock: Clock, again: bool = False) -> None:
     """`make lab` to the animated photo."""
     log = clone / "lab.log"
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("JUPYTER", "PYTHON"))}
@@ -69,7 +69,10 @@ def walk(clone: Path, clock: Clock) -> None:
         clock("make lab: the server answers")
         with page(1400, 1000) as chromium_page:
             lab = LabPage(chromium_page, f"http://127.0.0.1:{PORT}")
-            lab.open_start()
+            if again:  # not the tabs of the last time, which JupyterLab would bring back
+                lab.open("work/00_start_here.ipynb")
+            else:
+                lab.open_start()
             clock("00_start_here is open, its kernel idle")
             first_win(lab)
             clock("first win: a keypoint of the face was moved, the picture followed")
@@ -115,7 +118,7 @@ def main() -> int:
     parser.add_argument("--again", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.again:
-        walk(options.again, Clock("again, with the network off"))
+        walk(options.again, Clock("again, with the network off"), again=True)
         return 0
     folder = options.keep or Path(tempfile.mkdtemp(prefix="first minutes "))
     clone = folder / "aidagen course"
