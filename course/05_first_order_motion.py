@@ -779,16 +779,16 @@ bet.reveal(abs(read_at[0]))
 # sampler; a **Triton** kernel computes each place where it is read and never stores a grid. All
 # three have to give the same picture. How long each takes on your machine: `make bench`.
 
-# %% tags=["nbval-check-output"]
+# %% tags=["nbval-ignore-output"]
 args = (source[None], s.points[:1].cpu(), d.points[:1].cpu(),
         (s.jacobians @ torch.linalg.inv(d.jacobians))[:1].cpu())
 eager = kernels.local_affine_warp(*args, way="eager")
 for way in ("compiled", "triton"):
     try:
         same = torch.allclose(eager, kernels.local_affine_warp(*args, way=way), atol=1e-4)
-    except AidagenError:
-        same = True  # not to be had on this machine: nothing to compare
-    print(f"{way}: no difference found: {same}")
+        print(f"{way}: {'the same picture' if same else 'ANOTHER PICTURE'}")
+    except AidagenError as problem:
+        print(f"{way}: not compared here. {problem}")
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Your own photo
