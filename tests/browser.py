@@ -164,7 +164,8 @@ class LabPage:
     def move(self, slider, key="ArrowRight", times=3, seconds=20):
         """Move a slider by the keyboard; returns what its output says before and after.
 
-        Waits until something readable changes; after ``seconds`` both texts are the same.
+        Waits until something readable changes, and then until it stays: each key press is
+        answered on its own. After ``seconds`` without a change both texts are the same.
         """
         slider.scroll_into_view_if_needed()
         before = slider.evaluate(READABLE)
@@ -172,8 +173,11 @@ class LabPage:
         for _ in range(times):
             self.page.keyboard.press(key)
         end = time.monotonic() + seconds
-        while (after := slider.evaluate(READABLE)) == before and time.monotonic() < end:
+        after, still = before, 0
+        while (after == before or still < 5) and time.monotonic() < end:
             self.page.wait_for_timeout(100)
+            now = slider.evaluate(READABLE)
+            after, still = now, still + 1 if now == after else 0
         return before, after
 
     def output(self, number):
