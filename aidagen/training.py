@@ -39,12 +39,12 @@ class TrainingError(AidagenError):
 class Preset:
     """Everything a run is made of; the card of the shipped weights repeats it."""
 
-    config: fomm.FOMMConfig
+    config: object  # of one of the systems that `zoo.SYSTEMS` names
     data: dict[str, float]  # data set -> share of the pairs
     steps: int
     batch: int = 8
     rate: float = 8e-4
-    weights: fomm.LossWeights = field(default_factory=fomm.LossWeights)
+    weights: tuple = field(default_factory=fomm.LossWeights)  # the system's own LossWeights
     scales: tuple[float, ...] = (1.0,)  # of the perceptual pyramid
     across: float = 0.2  # share of pairs from two clips of the same person or character
     jitter: float = 0.1  # of colours, the same for both frames
@@ -56,7 +56,7 @@ class Preset:
     snapshots: tuple[int, ...] = ()  # steps whose averaged weights are kept, to look back
 
 
-RENDERED = {"heads"}  # data sets of our own making
+RENDERED = {"heads", "bodies", "robot"}  # data sets of our own making
 SMALL = fomm.LossWeights(
     perceptual=1.0, pixels=20.0, warp=10.0, equivariance_points=10.0, equivariance_jacobians=2.0
 )
@@ -199,11 +199,13 @@ def run(
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise TrainingError(f"Cannot make the run's folder {out}: {error.strerror}.") from error
-    model = fomm.FOMM(preset.config, adversarial=preset.weights.adversarial > 0)
+    system = zoo.SYSTEMS[zoo.system_of(preset.config)]
+    model = system.model(preset.config, adversarial=preset.weights.adversarial > 0)
     features = PerceptualPyramid(mobilenet_features(), preset.scales)
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(preset.ema), use_buffers=True)
-    objective = fomm.Objective(model, features, preset.weights)
-    trained = [*model.kp_detector.parameters(), *model.generator.parameters()]
+    objective = system.objective(model, features, preset.weights)
+    trained = [p for part, module in model.named_children() if part != "discriminator"
+               for p in module.parameters()]  # fmt: skip
     optimizers = [torch.optim.Adam(trained, preset.rate, betas=(0.5, 0.999))]
     if model.discriminator is not None:
         optimizers.append(
@@ -352,7 +354,7 @@ def _card(name: str, preset: Preset, state: dict) -> dict:
         sets[data] = {"version": info.info["version"], "hash": info.hash}
     return {
         "name": name,
-        "system": "fomm",
+        "system": zoo.system_of(preset.config),
         "data": sets,
         "preset": _plain(preset),
         "steps": state["step"],

@@ -9,8 +9,10 @@ import difflib
 import json
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import asdict, fields
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from safetensors import SafetensorError
@@ -22,6 +24,52 @@ from aidagen.errors import AidagenError
 from aidagen.models import fomm
 
 SHIPPED = Path(__file__).parent / "weights"
+
+
+class System(NamedTuple):
+    """What it takes to build one of the course's systems and to read its authors' files."""
+
+    config: type  # the dataclass of its settings
+    model: type[nn.Module]
+    objective: type[nn.Module]
+    published: Callable  # (name of a config, align_corners) -> settings
+    parts: tuple[str, ...]  # of the original container, those a model cannot do without
+    state: Callable  # (parts, model) -> state dict in our keys
+
+
+def _fomm_state(parts: dict, model: nn.Module) -> dict:
+    state = {}
+    for part in ("generator", "kp_detector", "discriminator"):
+        for key, value in parts.get(part, {}).items():
+            state[f"{part}.{_new_key(key)}"] = value
+    # constants that the authors saved and we compute: dropped once they are what they should be
+    for key, size in {
+        "generator.dense_motion_network.down.weight": model.config.motion_scale,
+        "kp_detector.down.weight": model.config.kp_scale,
+    }.items():
+        if key in state:
+            wanted = model.get_submodule(key.removesuffix(".weight")).weight
+            if state[key].shape != wanted.shape:
+                raise CheckpointMismatch(f"A checkpoint not of scale {size}", misshaped=[key])
+            del state[key]
+    return state
+
+
+SYSTEMS: dict[str, System] = {
+    "fomm": System(
+        fomm.FOMMConfig,
+        fomm.FOMM,
+        fomm.Objective,
+        fomm.fomm_published,
+        ("generator", "kp_detector"),
+        _fomm_state,
+    ),
+}
+
+
+def system_of(config: object) -> str:
+    """The name of the system that ``config`` holds the settings of."""
+    return next(name for name, system in SYSTEMS.items() if isinstance(config, system.config))
 
 
 class ZooError(AidagenError):
@@ -95,9 +143,7 @@ def load(name: str, device: str = "auto") -> nn.Module:
     """Checkpoint ``name`` as a model in eval mode, in float32."""
     file, found = path(name), card(name)
     state = _read(file)
-    if found.get("system") != "fomm":
-        raise ZooError(f"The card of {name} names a system unknown here: {found.get('system')!r}.")
-    model = fomm.FOMM(_config(found.get("config")))
+    model = _untrained(name, found)
     _load(model, state, file.name)
     return model.to(globals()["device"](device)).eval()
 
@@ -114,7 +160,7 @@ def snapshots(name: str, device: str = "auto") -> dict[int, nn.Module]:
 
     Raises ``ZooError`` where none were kept (a preset's ``snapshots`` says which steps are).
     """
-    file, config = path(name).with_suffix(".snapshots"), _config(card(name).get("config"))
+    file, found = path(name).with_suffix(".snapshots"), card(name)
     if not file.exists():
         raise ZooError(f"The run of {name} kept no snapshots.")
     runs: dict[int, dict] = {}
@@ -123,7 +169,7 @@ def snapshots(name: str, device: str = "auto") -> dict[int, nn.Module]:
         runs.setdefault(int(step), {})[parameter] = value
     models = {}
     for step, state in sorted(runs.items()):
-        models[step] = fomm.FOMM(config)
+        models[step] = _untrained(name, found)
         _load(models[step], state, f"{file.name}, step {step}")
         models[step].to(globals()["device"](device)).eval()
     return models
@@ -157,7 +203,7 @@ def _write(file: Path, state: dict) -> None:
         raise ZooError(f"Could not write {file}: {error.strerror or error}.") from error
 
 
-def save(model: nn.Module, config: fomm.FOMMConfig, card: dict, file: Path) -> None:
+def save(model: nn.Module, config: object, card: dict, file: Path) -> None:
     """Write weights (fp16, without the discriminator) and card, each atomically."""
     text = json.dumps({**card, "config": asdict(config)}, indent=1, ensure_ascii=False) + "\n"
     save_weights(model, file)
@@ -201,29 +247,19 @@ def load_published(
 
     Raises ``CheckpointMismatch`` listing missing, extra and mis-shaped keys.
     """
-    if system != "fomm":
-        raise ZooError(f"Published weights of {system!r} are not supported yet; fomm is.")
-    settings = fomm.fomm_published(config, align_corners)
+    if system not in SYSTEMS:
+        raise ZooError(
+            f"Published weights of {system!r} are not supported yet; {', '.join(SYSTEMS)} are."
+        )
+    known = SYSTEMS[system]
+    settings = known.published(config, align_corners)
     if isinstance(parts, (str, Path)):
         parts = _original_file(Path(parts))
-    absent = [name for name in ("generator", "kp_detector") if name not in parts]
+    absent = [name for name in known.parts if name not in parts]
     if absent:
         raise CheckpointMismatch("This checkpoint", missing=absent)
-    model = fomm.FOMM(settings, adversarial="discriminator" in parts)
-    state = {}
-    for part in ("generator", "kp_detector", "discriminator"):
-        for key, value in parts.get(part, {}).items():
-            state[f"{part}.{_new_key(key)}"] = value
-    # constants that the authors saved and we compute: dropped once they are what they should be
-    for key, size in {
-        "generator.dense_motion_network.down.weight": settings.motion_scale,
-        "kp_detector.down.weight": settings.kp_scale,
-    }.items():
-        if key in state:
-            wanted = model.get_submodule(key.removesuffix(".weight")).weight
-            if state[key].shape != wanted.shape:
-                raise CheckpointMismatch(f"A checkpoint not of scale {size}", misshaped=[key])
-            del state[key]
+    model = known.model(settings, adversarial="discriminator" in parts)
+    state = known.state(parts, model)
     _load(model, state, f"This checkpoint for {system} {config}")
     return model.eval()
 
@@ -268,13 +304,17 @@ def _load(model: nn.Module, state: dict, what: str) -> None:
     model.load_state_dict({**wanted, **state})
 
 
-def _config(values: object) -> fomm.FOMMConfig:
+def _untrained(name: str, card: dict) -> nn.Module:
+    """The model that the card describes, with random weights."""
+    system, values = card.get("system"), card.get("config")
+    if system not in SYSTEMS:
+        raise ZooError(f"The card of {name} names a system unknown here: {system!r}.")
     if not isinstance(values, dict):
         raise ZooError('The card holds no settings ("config"); fetch the project again.')
-    known = {f.name for f in fields(fomm.FOMMConfig)}
-    if unknown := set(values) - known:
+    config = SYSTEMS[system].config
+    if unknown := set(values) - {f.name for f in fields(config)}:
         raise ZooError(f"The card has settings this version does not know: {sorted(unknown)}.")
-    return fomm.FOMMConfig(**values)
+    return SYSTEMS[system].model(config(**values))
 
 
 def _folders() -> list[Path]:
