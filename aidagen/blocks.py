@@ -13,9 +13,9 @@ from torch import Tensor, nn
 class SameBlock(nn.Sequential):
     """conv k -> batch norm -> ReLU; keeps height and width."""
 
-    def __init__(self, c_in: int, c_out: int, kernel: int = 3):
+    def __init__(self, c_in: int, c_out: int, kernel: int = 3, groups: int = 1):
         super().__init__()
-        self.conv = nn.Conv2d(c_in, c_out, kernel, padding=kernel // 2)
+        self.conv = nn.Conv2d(c_in, c_out, kernel, padding=kernel // 2, groups=groups)
         self.norm = nn.BatchNorm2d(c_out)
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B D H W"]:
@@ -67,31 +67,49 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Walks the encoder's levels back up; after every step it appends that level's skip."""
+    """Walks the encoder's levels back up; after every step it appends that level's skip.
 
-    def __init__(self, c_in: int, width: int, blocks: int, max_width: int):
+    ``extra``: channels that every level carries besides the encoder's own. ``c_out``: channels of
+    a last convolution, if there is one.
+    """
+
+    def __init__(
+        self,
+        c_in: int,
+        width: int,
+        blocks: int,
+        max_width: int,
+        extra: int = 0,
+        c_out: int | None = None,
+    ):
         super().__init__()
         level = [min(max_width, width * 2**i) for i in range(blocks + 1)]
         self.up_blocks = nn.ModuleList(
-            UpBlock(level[i + 1] * (1 if i == blocks - 1 else 2), level[i])
+            UpBlock(level[i + 1] * (1 if i == blocks - 1 else 2) + extra, level[i])
             for i in reversed(range(blocks))
         )
-        self.channels = width + c_in
+        self.channels = width + c_in + extra
+        self.conv = None
+        if c_out is not None:
+            self.conv = nn.Conv2d(self.channels, c_out, 3, padding=1)
+            self.channels = c_out
 
     def forward(self, levels: list[Tensor]) -> Tensor:
         x = levels[-1]
         for block, skip in zip(self.up_blocks, reversed(levels[:-1])):
             x = torch.cat([block(x), skip], dim=1)
-        return x
+        return x if self.conv is None else self.conv(x)
 
 
 class Hourglass(nn.Module):
     """Encoder and decoder with skips (a U-Net); ``channels`` of output at the input's size."""
 
-    def __init__(self, c_in: int, width: int, blocks: int, max_width: int):
+    def __init__(
+        self, c_in: int, width: int, blocks: int, max_width: int, c_out: int | None = None
+    ):
         super().__init__()
         self.encoder = Encoder(c_in, width, blocks, max_width)
-        self.decoder = Decoder(c_in, width, blocks, max_width)
+        self.decoder = Decoder(c_in, width, blocks, max_width, c_out=c_out)
         self.channels = self.decoder.channels
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B D H W"]:
@@ -134,13 +152,21 @@ class PatchDiscriminator(nn.Module):
     """Scores overlapping patches; returns every block's features and the map of scores.
 
     conv 4 without padding -> instance norm (not in the first block) -> leaky ReLU .2 -> 2 x 2
-    average (not in the last); optional spectral norm; optional keypoint bumps as extra channels.
+    average (not in the last, unless ``pool_last``); optional spectral norm; optional keypoint
+    bumps as extra channels.
     """
 
     def __init__(
-        self, c_in: int, width: int, blocks: int, max_width: int, spectral_norm: bool = False
+        self,
+        c_in: int,
+        width: int,
+        blocks: int,
+        max_width: int,
+        spectral_norm: bool = False,
+        pool_last: bool = False,
     ):
         super().__init__()
+        self.pool_last = pool_last
         sizes = [c_in] + [min(max_width, width * 2 ** (i + 1)) for i in range(blocks)]
         wrap = nn.utils.parametrizations.spectral_norm if spectral_norm else lambda conv: conv
         self.down_blocks = nn.ModuleList()
@@ -156,7 +182,7 @@ class PatchDiscriminator(nn.Module):
         for i, block in enumerate(self.down_blocks):
             x = block.conv(x)
             x = F.leaky_relu(block.norm(x) if block.norm is not None else x, 0.2)
-            if i < len(self.down_blocks) - 1:
+            if i < len(self.down_blocks) - 1 or self.pool_last:
                 x = F.avg_pool2d(x, 2)
             features.append(x)
         return features, self.conv(x)

@@ -37,12 +37,55 @@ def soft_argmax(
 
 
 def gaussian_maps(
-    points: Float[Tensor, "B K 2"], height: int, width: int, variance: float = 0.01
+    points: Float[Tensor, "B K 2"],
+    height: int,
+    width: int,
+    variance: float | Float[Tensor, "B K 2 2"] = 0.01,
 ) -> Float[Tensor, "B K H W"]:
-    """``exp(-|z - p|^2 / (2 variance))``: one bump of height 1 a point."""
+    """``exp(-|z - p|^2 / (2 variance))``: one bump of height 1 a point.
+
+    ``variance`` may be a covariance matrix a point: ``exp(-(z - p)^T variance^-1 (z - p) / 2)``.
+    """
     grid = grids.identity_grid(height, width, device=points.device, dtype=points.dtype)
-    distance = (grid - points[:, :, None, None]).square().sum(-1)
-    return torch.exp(-0.5 * distance / variance)
+    offset = grid - points[:, :, None, None]  # (B, K, H, W, 2)
+    if isinstance(variance, Tensor):
+        scaled = (torch.linalg.inv(variance)[:, :, None, None] @ offset[..., None]).squeeze(-1)
+        return torch.exp(-0.5 * (scaled * offset).sum(-1))
+    return torch.exp(-0.5 * offset.square().sum(-1) / variance)
+
+
+def moments(
+    heatmap: Float[Tensor, "B K H W"],
+) -> tuple[Float[Tensor, "B K 2"], Float[Tensor, "B K 2 2"]]:
+    """Mean ``sum_z H(z) z`` and covariance ``sum_z H(z) (z - p)(z - p)^T`` of every map."""
+    grid = grids.identity_grid(*heatmap.shape[2:], device=heatmap.device, dtype=heatmap.dtype)
+    points = torch.einsum("bkhw,hwc->bkc", heatmap, grid)
+    offset = grid - points[:, :, None, None]  # (B, K, H, W, 2)
+    return points, torch.einsum("bkhwc,bkhwd->bkcd", heatmap[..., None] * offset, offset)
+
+
+def smallest_variance(covariances: Float[Tensor, "B K 2 2"]) -> Float[Tensor, "B K"]:
+    """How much a symmetric positive matrix varies where it does least: its smallest eigenvalue."""
+    a, b, d = covariances[..., 0, 0], covariances[..., 0, 1], covariances[..., 1, 1]
+    # the clamps keep value and gradient finite for round (a = d, b = 0) and flat matrices
+    spread = (((a - d) / 2).square() + b.square()).clamp(min=1e-20).sqrt()
+    return ((a + d) / 2 - spread).clamp(min=1e-8)
+
+
+def clip_variance(
+    covariances: Float[Tensor, "B K 2 2"], smallest: float
+) -> Float[Tensor, "B K 2 2"]:
+    """Matrices scaled as a whole until no direction varies by less than ``smallest``."""
+    found = smallest_variance(covariances)
+    return covariances * (found.clamp(min=smallest) / found)[..., None, None]
+
+
+def symmetric_positive(
+    matrices: Float[Tensor, "B K 2 2"], smallest: float = 1e-4
+) -> Float[Tensor, "B K 2 2"]:
+    """The symmetric part with eigenvalues of at least ``smallest``: a covariance again."""
+    values, vectors = torch.linalg.eigh((matrices + matrices.mT) / 2)
+    return (vectors * values.clamp(min=smallest)[..., None, :]) @ vectors.mT
 
 
 def hull_scale(source: Float[Tensor, "K 2"], driving: Float[Tensor, "K 2"]) -> float:
