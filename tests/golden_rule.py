@@ -28,6 +28,8 @@ def gain(key: str) -> float:
     if key.startswith("features."):
         return math.sqrt(2)
     parts = key.replace("weight_orig", "weight").split(".")
+    if parts[-5:] == ["netG", "model", "up", "2", "weight"]:  # X2Face's outermost heads
+        return 0.45
     return GAINS.get(".".join(parts[-2:]), 2.0)
 
 
@@ -95,7 +97,11 @@ def images(*numbers: int, size: int = 256) -> torch.Tensor:
 
 
 def fill_keys(name: str) -> dict[str, list]:
-    return json.loads((GOLDEN / "fomm_fill.json").read_text())[name]
+    system = name.split("/")[0] if "/" in name else "fomm"
+    known = json.loads((GOLDEN / f"{system}_fill.json").read_text())
+    while isinstance(name, str):  # a name may stand for another, of the same keys
+        name = known[name]
+    return name
 
 
 class Golden:
