@@ -203,3 +203,21 @@ def test_a_pose_in_place_of_its_own():
     same = model.with_pose(motion, model.pose(motion))
     torch.testing.assert_close(same.latent, motion.latent, atol=1e-5, rtol=0)
     assert (model.with_pose(motion, torch.zeros(1, 3)).latent - motion.latent).abs().max() > 1e-3
+    # speech: the code of the implied pose is taken out again, so only that of its rest is left
+    encoded = model.encode(frames(1, seed=1))
+    sound = x2face.Motion(torch.randn(2, model.config.latent))
+    moved = model.relative(sound, x2face.Motion(sound.latent[:1]), encoded)
+    spoken = model.with_pose(moved, model.pose(encoded.motion))
+    torch.testing.assert_close(spoken.latent[:1], encoded.motion.latent, atol=1e-5, rtol=0)
+    assert not torch.equal(spoken.latent[1:], moved.latent[1:])
+
+
+@pytest.mark.parametrize("corners", [True, False])
+@torch.no_grad()
+def test_border_padding_is_the_samplers_and_passes_on_what_is_no_number(corners):
+    model = x2face.X2Face(replace(x2face.x2face_small(), size=16, align_corners=corners))
+    picture = frames(2, 16)
+    grid = 1.5 * (2 * torch.rand(2, 16, 16, 2) - 1)
+    wanted = grids.warp(picture, grid, padding="border", align_corners=corners)
+    torch.testing.assert_close(model._warp(picture, grid), wanted, atol=1e-5, rtol=0)
+    assert model._warp(picture, grid * float("nan")).isnan().all()

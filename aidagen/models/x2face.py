@@ -274,7 +274,12 @@ class X2Face(nn.Module):
         return self.driving.pose_from_latent(motion.latent)
 
     def with_pose(self, motion: Motion, pose: Float[Tensor, "#B 3"]) -> Motion:
-        """The same expression under another head pose: its own pose's code out, the new one in."""
+        """The same expression under another head pose: its own pose's code out, the new one in.
+
+        Speech drives likewise. With codes of sound in the bottleneck's space (the authors regress
+        them linearly), the paper's rule is ``relative(sound_t, sound_first, encoded)`` followed by
+        ``with_pose(..., pose(encoded.motion))``, which keeps the source's head where it was.
+        """
         code = self.driving.latent_from_pose
         return Motion(motion.latent - code(self.pose(motion)) + code(pose))
 
@@ -312,8 +317,13 @@ class X2Face(nn.Module):
         return self.render(self.embed(source[:, None]), self.motion(driving))
 
     def _warp(self, image: Tensor, grid: Tensor) -> Tensor:
-        config = self.config
-        return grids.warp(image, grid, padding=config.padding, align_corners=config.align_corners)
+        corners = self.config.align_corners
+        if self.config.padding == "border":
+            # the same as the sampler's own border, but a NaN stays one: there torch 2.13 reads
+            # beyond its memory on the way back
+            edge = 1.0 if corners else 1 - 1 / self.config.size
+            grid = grid.clamp(-edge, edge)
+        return grids.warp(image, grid, align_corners=corners)
 
     def _check(self, frames: Tensor) -> None:
         if frames.ndim != 4 or frames.shape[1] != 3 or set(frames.shape[2:]) != {self.config.size}:
