@@ -21,7 +21,7 @@ from torch import nn
 
 from aidagen import sources
 from aidagen.errors import AidagenError
-from aidagen.models import fomm
+from aidagen.models import fomm, monkeynet, x2face
 
 SHIPPED = Path(__file__).parent / "weights"
 
@@ -63,6 +63,22 @@ SYSTEMS: dict[str, System] = {
         fomm.fomm_published,
         ("generator", "kp_detector"),
         _fomm_state,
+    ),
+    "monkeynet": System(
+        monkeynet.MonkeyNetConfig,
+        monkeynet.MonkeyNet,
+        monkeynet.Objective,
+        monkeynet.monkeynet_published,
+        ("generator", "kp_detector"),
+        monkeynet.published_state,
+    ),
+    "x2face": System(
+        x2face.X2FaceConfig,
+        x2face.X2Face,
+        x2face.Objective,
+        x2face.x2face_published,
+        (),
+        x2face.published_state,
     ),
 }
 

@@ -52,7 +52,7 @@ import numpy as np
 import torch
 from IPython.display import HTML, Markdown
 
-from aidagen import datasets, evaluation, grids, kernels, training, video, zoo
+from aidagen import datasets, evaluation, grids, kernels, presets, training, video, zoo
 from aidagen.animation import Animator, animate
 from aidagen.errors import AidagenError
 from aidagen.keypoints import RandomTransform
@@ -621,7 +621,7 @@ print("unseen people are harder:", unseen / copied > own / copy)
 # term falls first, and whether the points come to sit on the person.
 
 # %%
-preset = training.PRESETS["fomm-faces-64"]
+preset = presets.PRESETS["fomm-faces-64"]
 learner = fomm.FOMM(preset.config).to(lesson.device)
 objective = fomm.Objective(learner, None, preset.weights._replace(perceptual=0.0))
 optimizer = torch.optim.Adam(learner.parameters(), lr=1e-3, betas=(0.5, 0.999))

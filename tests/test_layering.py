@@ -19,6 +19,7 @@ FLOORS = {
     "zoo": 3,
     "animation": 3,
     "training": 3,
+    "presets": 3,
     "evaluation": 3,
     "datasets": 2,
     "models": 1.5,

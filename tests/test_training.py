@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from aidagen import datasets, training, zoo
+from aidagen import datasets, presets, training, zoo
 from aidagen.datasets import layout
 from aidagen.models import fomm
 
@@ -36,8 +36,8 @@ def toy(tmp_path, monkeypatch):
     config = replace(
         fomm.fomm_tiny(), size=16, keypoints=2, kp_blocks=1, motion_blocks=1, res_blocks=1
     )
-    preset = training.Preset(config, {"squares": 1.0}, steps=6, batch=2, weights=training.SMALL)
-    monkeypatch.setitem(training.PRESETS, "toy", preset)
+    preset = presets.Preset(config, {"squares": 1.0}, steps=6, batch=2, weights=presets.SMALL)
+    monkeypatch.setitem(presets.PRESETS, "toy", preset)
     return tmp_path
 
 
@@ -90,8 +90,8 @@ def test_a_budget_stops_the_run(toy):
 
 def test_foreign_and_damaged_checkpoints_are_refused(toy, monkeypatch):
     training.run("toy", out=toy / "run", steps=1)
-    other = replace(training.PRESETS["toy"], batch=3)
-    monkeypatch.setitem(training.PRESETS, "toy", other)
+    other = replace(presets.PRESETS["toy"], batch=3)
+    monkeypatch.setitem(presets.PRESETS, "toy", other)
     with pytest.raises(training.TrainingError, match="other settings"):
         training.run("toy", out=toy / "run")
     (toy / "run" / "checkpoint.pt").write_bytes(b"damaged")
@@ -101,11 +101,11 @@ def test_foreign_and_damaged_checkpoints_are_refused(toy, monkeypatch):
 
 
 def test_adversarial_training_moves_both_sides(toy, monkeypatch):
-    preset = training.PRESETS["toy"]
+    preset = presets.PRESETS["toy"]
     # 16 pixels are too few for two unpadded blocks of 4 x 4: one block
     config = replace(preset.config, disc_blocks=1, disc_spectral_norm=False)
-    weights_ = training.SMALL._replace(adversarial=1.0)
-    monkeypatch.setitem(training.PRESETS, "toy", replace(preset, config=config, weights=weights_))
+    weights_ = presets.SMALL._replace(adversarial=1.0)
+    monkeypatch.setitem(presets.PRESETS, "toy", replace(preset, config=config, weights=weights_))
     rows = []
     training.run("toy", out=toy / "run", steps=2, report=rows.append)
     assert rows[-1]["discriminator"] > 0 and rows[-1]["feature_matching"] > 0
