@@ -139,8 +139,9 @@ def episode(scene, rng: np.random.Generator, frames: int = FRAMES) -> tuple[list
 
     Tried again, at most 20 times, until the gripper crosses a good part of the picture, stays in
     it most of the time, and the object does too; the liveliest try is taken where none is enough.
+    The object must not be flung away or pressed into the table.
     """
-    from aidagen.render_robot import HIGH, JOINTS, LOW
+    from aidagen.render_robot import HIGH, JOINTS, LOW, REPEAT, STEP, RobotError
 
     gripper, thing = JOINTS.index("gripper"), JOINTS.index("object")
     best: tuple = (-1.0, None)
@@ -161,10 +162,16 @@ def episode(scene, rng: np.random.Generator, frames: int = FRAMES) -> tuple[list
         inside = (np.abs(seen) <= 1).all(2).mean(0)
         seen_share = min(inside[gripper], 0.8) * min(inside[thing], 0.8)
         liveliness = min(spread.max(), 0.42) * min(spread.min(), 0.15) * seen_share
+        things = np.stack([state.object for state in states])
+        flung = np.abs(np.diff(things, axis=0)).max() > 2 * REPEAT * STEP
+        if flung or things[:, 2].min() < scene.look.size[1] - 0.006:  # or pressed into the table
+            continue
         if liveliness > best[0]:
             best = (liveliness, (states, np.stack(actions), kind))
         if liveliness >= 0.42 * 0.15 * 0.8 * 0.8 - 1e-9:
             break
+    if best[1] is None:
+        raise RobotError(f"No try moved the {scene.look.shape} as it should; take another seed.")
     return best[1]
 
 
