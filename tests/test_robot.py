@@ -24,8 +24,8 @@ def pack():
 
 @pytest.fixture(scope="module")
 def labelled(pack):
-    """(clip, labels) of every test and val clip and of every seventh train clip."""
-    clips = [*pack.clips("test"), *pack.clips("val"), *pack.clips("train")[::7]]
+    """(clip, labels) of every test clip and of every tenth train clip."""
+    clips = [*pack.clips("test"), *pack.clips("train")[::10]]
     return [(clip, clip.labels()) for clip in clips]
 
 
@@ -120,7 +120,7 @@ def test_the_mask_fits_the_pixels(labelled):
     """The object's colour is found inside its mask: its pixels look alike over the clip, and
     unlike the background."""
     apart = []
-    for clip, labels in labelled[:24]:
+    for clip, labels in labelled[::2]:
         frames, mask = clip.frames().numpy().transpose(0, 2, 3, 1) / 255.0, labels["mask"]
         if (mask == 3).sum() < 100:
             continue
@@ -132,7 +132,7 @@ def test_the_mask_fits_the_pixels(labelled):
             return (rgb @ hue / (np.linalg.norm(rgb, axis=1) + 1e-6)).mean()
 
         apart.append(likeness(thing) - likeness(ground))
-    assert len(apart) >= 20
+    assert len(apart) >= 15
     assert np.mean(np.array(apart) > 0) > 0.9 and np.mean(apart) > 0.05, apart
 
 
