@@ -36,16 +36,20 @@ function ballot(root, report) {
 
   // --- clips
   const question = element("p", { class: "question", id: `${name}-question` });
-  const players = {}, figures = element("div", { class: "clips" });
+  const players = {}, boxes = {};
+  const figures = element("div", { class: "clips", role: "group",
+    "aria-labelledby": `${name}-question` });
   for (const [side, title] of Object.entries(SIDES)) {
     const player = element("video", { playsinline: "", preload: "auto", "aria-label": title });
     player.muted = true;
     players[side] = player;
-    figures.append(element("figure", { class: side }, element("figcaption", {}, title), player));
+    boxes[side] = element("figure", { class: side }, element("figcaption", {}, title), player);
+    figures.append(boxes[side]);
   }
   const all = Object.values(players), { reference } = players;
   const play = element("button", { type: "button" }, "Play");
   const again = element("button", { type: "button" }, "From the start");
+  boxes.reference.append(play, again);
 
   function run(from) {
     if (from !== undefined) all.forEach((player) => { player.currentTime = from; });
@@ -62,6 +66,10 @@ function ballot(root, report) {
   play.addEventListener("click", () => (playing ? pause() : run()));
   again.addEventListener("click", () => run(0));
   reference.addEventListener("ended", () => {
+    if (!watched) {
+      const saved = /^Vote /.test(view.sentence) ? `${view.sentence} ` : "";
+      say(`${saved}Now choose A${view.ties ? ", B or no difference" : " or B"}.`);
+    }
     watched = true;
     ready();
     setTimeout(() => { if (playing && reference.ended) run(0); }, 500);
@@ -81,14 +89,12 @@ function ballot(root, report) {
   const BUTTONS = { left: "A is better", right: "B is better", tie: "No difference" };
   const KEYS = { a: "left", b: "right", n: "tie" };
   const buttons = {};
-  const choices = element("div", { class: "choices", role: "group",
-    "aria-labelledby": `${name}-question` });
   for (const [act, title] of Object.entries(BUTTONS)) {
     const key = Object.keys(KEYS).find((one) => KEYS[one] === act);
-    buttons[act] = element("button", { type: "button", "aria-keyshortcuts": key }, title + " ",
-      element("kbd", { "aria-hidden": "true" }, key.toUpperCase()));
+    buttons[act] = element("button", { type: "button", class: "vote", "aria-keyshortcuts": key },
+      title + " ", element("kbd", { "aria-hidden": "true" }, key.toUpperCase()));
     buttons[act].addEventListener("click", () => vote(act));
-    choices.append(buttons[act]);
+    (boxes[act] ?? figures).append(buttons[act]); // each below its clip
   }
   const undo = element("button", { type: "button" }, "Take back the last vote");
   const remove = element("button", { type: "button" }, "Stop and delete my votes");
@@ -96,11 +102,11 @@ function ballot(root, report) {
   const count = element("span", { "aria-hidden": "true" });
   const progress = element("p", { class: "progress" }, bar, " ", count);
   const voting = element("section", { "aria-label": "Clips to judge", tabindex: "-1" },
-    question, figures, element("div", { class: "players" }, play, again), choices);
+    question, figures);
   const thanks = element("section", { "aria-label": "Thank you", tabindex: "-1" },
     element("h2", {}, "Thank you"), element("p", {}, "All pairs are judged. Some pairs were only "
       + "there to check that somebody is looking; their clips were recorded or broken by hand, "
-      + "though they carry the mark as well."));
+      + "though they say AI-generated as well."));
   const after = element("p", { class: "after" }, undo, remove);
   const status = element("p", { role: "status", "aria-live": "polite" });
   root.classList.add("aidagen-ballot");

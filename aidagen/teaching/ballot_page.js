@@ -52,7 +52,8 @@ function recall() {
       && found.consent === true && /^[a-z2-9]{8}$/.test(found.rater);
     if (!whole) return null;
     const shown = schedule(found.rater);
-    const same = (vote, i) => shown[i] && vote.pair === shown[i].pair && vote.left === shown[i].left;
+    const same = (vote, i) => shown[i] && vote.pair === shown[i].pair
+      && vote.left === shown[i].left && ["left", "right", "tie"].includes(vote.chosen);
     return found.votes.every(same) ? found : null;
   } catch {
     return null;
@@ -63,19 +64,22 @@ const root = document.getElementById("ballot"), exporting = document.getElementB
 const show = ballot(root, act);
 
 function act(what, pair) {
+  if (mine && kept) mine = recall() ?? mine; // another tab may have gone on
   if (what === "agree")
     mine = { format: held.format, study: held.study, rater: newCode(), consent: true, votes: [] };
   else if (what === "remove") mine = null;
   else if (what === "undo") mine.votes.pop();
   else {
     const shown = schedule(mine.rater)[mine.votes.length];
-    if (!shown || shown.pair !== pair) return;
+    if (!shown || shown.pair !== pair)
+      return draw("Another tab went on: this is the pair to judge.");
     const { left, right } = shown;
     mine.votes.push({ pair, left, right, chosen: what });
   }
   keep();
+  const saved = `Vote ${mine ? mine.votes.length : 0} is saved in this browser.`;
   draw({ agree: "Press Play and watch the three clips to their end.", undo: "Taken back.",
-    remove: "Your votes are deleted." }[what] ?? `Vote ${mine.votes.length} is saved in this browser.`);
+    remove: "Your votes are deleted." }[what] ?? saved);
 }
 
 function draw(sentence) {
@@ -84,7 +88,10 @@ function draw(sentence) {
   const url = (code) => `data:video/mp4;base64,${held.clips[code]}`;
   const clips = shown && { reference: url(shown.reference), left: url(shown.left),
     right: url(shown.right) };
-  if (!kept) sentence = "This browser keeps no votes: do not close the page before you download them.";
+  if (done === total)
+    sentence = `All ${total} votes are saved in this browser. Download them and hand them in.`;
+  if (!kept)
+    sentence = "This browser keeps no votes: do not close the page before you download them.";
   show({ stage: !mine ? "consent" : shown ? "vote" : "done", ethics: held.ethics,
     consent: held.consent, question: held.question, ties: held.ties, pair: shown && shown.pair,
     done, total, clips, sentence });
@@ -103,4 +110,4 @@ document.getElementById("download").addEventListener("click", () => {
 mine = recall();
 draw(!mine ? "" : mine.votes.length < held.pairs.length
   ? `Welcome back: ${mine.votes.length} votes are kept. Press Play to go on.`
-  : "Welcome back: all your votes are kept. Download them and hand them in.");
+  : "");

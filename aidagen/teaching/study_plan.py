@@ -28,7 +28,7 @@ QUESTION = (
 )
 CONSENT = "I have read this, I take part of my own free will, and my votes may be counted."
 ETHICS = (
-    "Taking part is voluntary, needs your consent below, and changes no mark.",
+    "Taking part is voluntary, needs your consent below, and has no effect on your grade.",
     "You may stop at any time and delete your votes, without giving a reason.",
     "No personal data are kept: a random code stands for you, and neither your name nor the time "
     "nor anything about your browser is stored.",

@@ -148,7 +148,9 @@ class Preference(widgets.VBox):
             raise PreferenceError("There is nothing to vote on: consent first, or all is judged.")
         if side not in (("left", "right", "tie") if self.plan.ties else ("left", "right")):
             raise PreferenceError(f"Vote left or right{' or tie' * self.plan.ties}, not {side!r}.")
-        self._keep(self._votes.with_vote(side), f"Vote {self.done + 1} is saved.")
+        last = self.done + 1 == len(self.plan.pairs)
+        saved = "All your votes are saved." if last else f"Vote {self.done + 1} is saved."
+        self._keep(self._votes.with_vote(side), saved)
 
     def undo(self) -> None:
         """Take the last vote back; its pair is shown again."""
