@@ -100,7 +100,7 @@ function ballot(root, report) {
   const remove = element("button", { type: "button" }, "Stop and delete my votes");
   const bar = element("progress", { "aria-label": "Pairs judged", value: 0, max: 1 });
   const count = element("span", { "aria-hidden": "true" });
-  const progress = element("p", { class: "progress" }, bar, " ", count);
+  const progress = element("p", { class: "judged" }, bar, " ", count);
   const voting = element("section", { "aria-label": "Clips to judge", tabindex: "-1" },
     question, figures);
   const thanks = element("section", { "aria-label": "Thank you", tabindex: "-1" },

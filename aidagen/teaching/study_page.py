@@ -14,7 +14,7 @@ from html import escape
 from pathlib import Path
 
 from aidagen.teaching import pages
-from aidagen.teaching.study_clips import Clips, anonymous
+from aidagen.teaching.study_clips import SIZE, Clips, anonymous
 from aidagen.teaching.study_plan import Plan, StudyError, write_text
 from aidagen.teaching.study_votes import FORMAT
 
@@ -63,9 +63,10 @@ def html(plan: Plan, clips: dict[str, bytes], title: str = "Which clip is better
 
 
 def page(
-    plan: Plan, clips: Clips, path: str | os.PathLike, title: str = "Which clip is better?"
-) -> Path:
-    """Write the study as one HTML file to hand out.
+    plan: Plan, clips: Clips, path: str | os.PathLike, title: str = "Which clip is better?",
+    size: int = SIZE,
+) -> Path:  # fmt: skip
+    """Write the study as one HTML file to hand out; its clips have `size` pixels.
 
     Raises:
         StudyError: where a clip is missing, the title names a method, or the file cannot be
@@ -74,5 +75,5 @@ def page(
     path = Path(path)
     if named := [m for m in plan.methods if m.lower() in title.lower().split()]:
         raise StudyError(f"The title is seen by raters; leave {named[0]!r} out of it.")
-    write_text(path, html(plan, anonymous(plan, clips), title))
+    write_text(path, html(plan, anonymous(plan, clips, size), title))
     return path
