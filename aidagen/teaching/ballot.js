@@ -1,0 +1,181 @@
+// The ballot of a preference study: texts and consent, three clips that play in step, votes.
+// It shows what it is told and reports what is done; who keeps the votes is the caller's business.
+//
+//   const show = ballot(root, (act, pair) => ...);   acts: agree left right tie undo remove
+//   show({ stage: "consent" | "vote" | "done", ethics, consent, question, ties, pair, done, total,
+//          clips: { reference, left, right }, sentence });
+
+let ballots = 0;
+
+function element(kind, attributes, ...children) {
+  const made = document.createElement(kind);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  made.append(...children);
+  return made;
+}
+
+function ballot(root, report) {
+  const name = `aidagen-ballot-${Date.now()}-${ballots++}`;
+  const SIDES = { reference: "Reference", left: "Clip A", right: "Clip B" };
+  const off = (button, is) => button.setAttribute("aria-disabled", String(is));
+  const isOff = (button) => button.getAttribute("aria-disabled") === "true";
+  let view = {}, playing = false, watched = false, waiting = false;
+
+  // --- consent
+  const ethics = element("ul", {});
+  const agree = element("input", { type: "checkbox", id: `${name}-agree` });
+  const words = element("label", { for: `${name}-agree` });
+  const begin = element("button", { type: "button" }, "Begin");
+  const consent = element("section", { "aria-label": "Consent" },
+    element("h2", {}, "Before you begin"), ethics, element("p", {}, agree, " ", words), begin);
+  agree.addEventListener("change", () => off(begin, !agree.checked));
+  begin.addEventListener("click", () => {
+    if (agree.checked) report("agree", null);
+    else say("Tick the sentence above first; without consent there are no votes.");
+  });
+
+  // --- clips
+  const question = element("p", { class: "question", id: `${name}-question` });
+  const players = {}, boxes = {};
+  const figures = element("div", { class: "clips", role: "group",
+    "aria-labelledby": `${name}-question` });
+  for (const [side, title] of Object.entries(SIDES)) {
+    const player = element("video", { playsinline: "", preload: "auto", "aria-label": title });
+    player.muted = true;
+    players[side] = player;
+    boxes[side] = element("figure", { class: side }, element("figcaption", {}, title), player);
+    figures.append(boxes[side]);
+  }
+  const all = Object.values(players), { reference } = players;
+  const play = element("button", { type: "button" }, "Play");
+  const again = element("button", { type: "button" }, "From the start");
+  boxes.reference.append(play, again);
+
+  function run(from) {
+    if (from !== undefined) all.forEach((player) => { player.currentTime = from; });
+    playing = true;
+    play.textContent = "Pause";
+    all.forEach((player) => player.play().catch(() => {}));
+  }
+  function pause() {
+    playing = false;
+    play.textContent = "Play";
+    all.forEach((player) => player.pause());
+    all.forEach((player) => { player.currentTime = reference.currentTime; });
+  }
+  play.addEventListener("click", () => (playing ? pause() : run()));
+  again.addEventListener("click", () => run(0));
+  reference.addEventListener("ended", () => {
+    if (!watched) {
+      const saved = /^Vote /.test(view.sentence) ? `${view.sentence} ` : "";
+      say(`${saved}Now choose A${view.ties ? ", B or no difference" : " or B"}.`);
+    }
+    watched = true;
+    ready();
+    setTimeout(() => { if (playing && reference.ended) run(0); }, 500);
+  });
+  reference.addEventListener("timeupdate", () => {
+    for (const player of all)
+      if (!player.ended && Math.abs(player.currentTime - reference.currentTime) > 0.1)
+        player.currentTime = reference.currentTime;
+  });
+  for (const player of all)
+    player.addEventListener("error", () => {
+      if (!player.getAttribute("src")) return;
+      say("A clip of this pair cannot be shown here; try another browser, and tell your teacher.");
+    });
+
+  // --- votes
+  const BUTTONS = { left: "A is better", right: "B is better", tie: "No difference" };
+  const KEYS = { a: "left", b: "right", n: "tie" };
+  const buttons = {};
+  for (const [act, title] of Object.entries(BUTTONS)) {
+    const key = Object.keys(KEYS).find((one) => KEYS[one] === act);
+    buttons[act] = element("button", { type: "button", class: "vote", "aria-keyshortcuts": key },
+      title + " ", element("kbd", { "aria-hidden": "true" }, key.toUpperCase()));
+    buttons[act].addEventListener("click", () => vote(act));
+    (boxes[act] ?? figures).append(buttons[act]); // each below its clip
+  }
+  const undo = element("button", { type: "button" }, "Take back the last vote");
+  const remove = element("button", { type: "button" }, "Stop and delete my votes");
+  const bar = element("progress", { "aria-label": "Pairs judged", value: 0, max: 1 });
+  const count = element("span", { "aria-hidden": "true" });
+  const progress = element("p", { class: "judged" }, bar, " ", count);
+  const voting = element("section", { "aria-label": "Clips to judge", tabindex: "-1" },
+    question, figures);
+  const thanks = element("section", { "aria-label": "Thank you", tabindex: "-1" },
+    element("h2", {}, "Thank you"), element("p", {}, "All pairs are judged. Some pairs were only "
+      + "there to check that somebody is looking; their clips were recorded or broken by hand, "
+      + "though they say AI-generated as well."));
+  const after = element("p", { class: "after" }, undo, remove);
+  const status = element("p", { role: "status", "aria-live": "polite" });
+  root.classList.add("aidagen-ballot");
+  root.setAttribute("data-lm-suppress-shortcuts", ""); // A and B are JupyterLab's, too
+  root.append(consent, progress, voting, thanks, status, after);
+
+  function say(sentence) {
+    if (status.textContent !== sentence) status.textContent = sentence;
+  }
+  function ready() {
+    for (const button of Object.values(buttons)) off(button, !watched || waiting);
+  }
+  function vote(act) {
+    if (view.stage !== "vote" || waiting || (act === "tie" && !view.ties)) return;
+    if (!watched) return say("Watch the clips to their end once, then choose.");
+    waiting = true;
+    ready();
+    say("Saving ...");
+    setTimeout(() => {
+      if (waiting) say("Nobody answers, so this vote is not saved: is the kernel running?");
+    }, 5000);
+    report(act, view.pair);
+  }
+  undo.addEventListener("click", () => { if (!isOff(undo)) report("undo", view.pair); });
+  remove.addEventListener("click", () => {
+    if (confirm("Stop here, and delete all your votes?")) report("remove", view.pair);
+  });
+  root.addEventListener("keydown", (event) => {
+    event.stopPropagation();
+    const act = KEYS[event.key.toLowerCase()];
+    if (!act || event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.matches("input, select, textarea")) return;
+    event.preventDefault();
+    vote(act);
+  });
+
+  return function show(next) {
+    const before = view;
+    view = next;
+    waiting = false;
+    consent.hidden = view.stage !== "consent";
+    voting.hidden = view.stage !== "vote";
+    thanks.hidden = view.stage !== "done";
+    progress.hidden = after.hidden = view.stage === "consent";
+    ethics.replaceChildren(...view.ethics.map((sentence) => element("li", {}, sentence)));
+    words.textContent = view.consent;
+    question.textContent = view.question;
+    buttons.tie.hidden = !view.ties;
+    bar.max = view.total || 1;
+    bar.value = view.done;
+    count.textContent = view.stage === "done" ? `all ${view.total} pairs judged`
+      : `pair ${view.done + 1} of ${view.total}`;
+    off(undo, !view.done);
+    if (view.stage === "consent") {
+      agree.checked = false;
+      off(begin, true);
+    }
+    if (view.stage !== "vote") {
+      playing = false;
+      play.textContent = "Play";
+      all.forEach((player) => { player.pause(); player.removeAttribute("src"); });
+    } else if (before.stage !== "vote" || before.pair !== view.pair) {
+      watched = false;
+      for (const [side, player] of Object.entries(players)) player.src = view.clips[side];
+      if (playing) run(); // whoever pressed Play once sees the next pair play, and can pause
+    }
+    ready();
+    say(view.sentence);
+    const stage = { vote: voting, done: thanks }[view.stage];
+    if (before.stage && before.stage !== view.stage && stage) stage.focus({ preventScroll: true });
+  };
+}
