@@ -89,7 +89,7 @@ class Camera:
         """The whole figure from the front."""
         low, high = figure.rest[:13380, 2].min(), figure.rest[:13380, 2].max()
         away = (high - low) / fill / (2 * np.tan(np.radians(fov) / 2))
-        level = 0.5 * (low + high)
+        level = float(0.5 * (low + high))
         return Camera((0.0, -away, level), (0.0, 0.0, level), fov)
 
     def moved(self, shift: Float[np.ndarray, "3"]) -> "Camera":

@@ -4,7 +4,7 @@ from importlib import import_module
 
 from aidagen.errors import AidagenError
 
-NAMES = ("cartoons", "faces", "heads")
+NAMES = ("bodies", "cartoons", "faces", "heads")
 
 
 def load(name: str):
