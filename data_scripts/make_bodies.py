@@ -4,7 +4,8 @@
     python data_scripts/make_bodies.py --out data/bodies-128 --size 128 --clips 1000 --seed 1
 
 Needs `pip install aidagen[data]` and EGL, and fetches recorded motion once (holosoma-retargeting
-and pybullet, 100 MB each, see NOTICE). About five minutes. An interrupted run goes on where it stopped.
+and pybullet, 100 MB each, see NOTICE). About five minutes; an interrupted run goes on where it
+stopped.
 """
 
 import argparse
