@@ -300,8 +300,9 @@ def make(
 ) -> ClipSet:
     """Render the set into ``root``; clips already finished there are kept.
 
-    Deterministic for a seed and an OpenGL driver; a person is the same, and in the same split
-    (`split_of`), however many there are, so a set can grow.
+    Rendered frames and labels are the same for a seed and an OpenGL driver (the encoder's last bits
+    are not, so hashes of files differ); a person is the same, and in the same split (`split_of`),
+    however many there are, so a set can grow.
     """
     from tqdm import tqdm
 
