@@ -28,9 +28,10 @@ __all__ = [
 SHADOW = 512
 
 
-def turn(
-    yaw: float | np.ndarray = 0.0, pitch: float | np.ndarray = 0.0, roll: float | np.ndarray = 0.0
-) -> Float[np.ndarray, "*T 3 3"]:
+Angle = float | list[float] | np.ndarray
+
+
+def turn(yaw: Angle = 0.0, pitch: Angle = 0.0, roll: Angle = 0.0) -> Float[np.ndarray, "*T 3 3"]:
     """Rotation from angles in degrees: yaw + towards the figure's left (right in a frontal
     picture), pitch + up, roll + clockwise as seen by a viewer in front."""
     y, p, r = np.broadcast_arrays(*(np.radians(np.asarray(v, np.float64)) for v in
@@ -80,8 +81,8 @@ class Camera:
         head = rest[figure.body.skull_vertices]
         low, high = rest[figure.body.landmarks[8], 2], head[:, 2].max()
         away = (high - low) / fill / (2 * np.tan(np.radians(fov) / 2))
-        centre = head[:, 1].mean()
-        level = low + 0.38 * (high - low)
+        centre = float(head[:, 1].mean())
+        level = float(low + 0.38 * (high - low))
         return Camera((0.0, centre - away, level), (0.0, centre, level), fov)
 
     @staticmethod
@@ -89,7 +90,7 @@ class Camera:
         """The whole figure from the front."""
         low, high = figure.rest[:13380, 2].min(), figure.rest[:13380, 2].max()
         away = (high - low) / fill / (2 * np.tan(np.radians(fov) / 2))
-        level = 0.5 * (low + high)
+        level = float(0.5 * (low + high))
         return Camera((0.0, -away, level), (0.0, 0.0, level), fov)
 
     def moved(self, shift: Float[np.ndarray, "3"]) -> "Camera":

@@ -112,7 +112,7 @@ class Body:
         self,
         phenotype: dict[str, float] | None = None,
         details: dict[str, float] | None = None,
-        actions: dict[str, np.ndarray] | None = None,
+        actions: dict[str, float | list[float] | np.ndarray] | None = None,
         turns: dict[str, np.ndarray] | None = None,
         frames: int = 1,
     ) -> Posed:

@@ -43,6 +43,7 @@ class Clothes:
     bottom: Colour = (0.2, 0.2, 0.28)
     leg: float = 1.0  # 0 shorts, 1 to the ankle
     shoes: Colour = (0.12, 0.1, 0.1)
+    coarse: float = 1.0  # how much larger the pattern is than on a portrait
 
 
 @dataclass(frozen=True)
@@ -222,7 +223,7 @@ def cloth_mask(body: Body, look: Look) -> Float[np.ndarray, "512 512"]:
 
 def _pattern(c: Clothes, p: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     x, _, z = np.moveaxis(p, -1, 0)
-    pitch = rng.uniform(0.035, 0.06)
+    pitch = rng.uniform(0.035, 0.06) * c.coarse
 
     def bar(t, duty):
         return ((t / pitch) % 1 < duty).astype(np.float32)

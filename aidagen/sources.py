@@ -98,6 +98,19 @@ SOURCES: dict[str, Source] = {
         "Apache-2.0",
         "judges: body keypoints, person mask",
     ),
+    "holosoma": Source(
+        "pypi", "holosoma-retargeting", "0.1.0", "holosoma_retargeting-0.1.0-py3-none-any.whl",
+        "3dcdcc06c6705c091478808024298dfcc684d9eb49e890cc6b11fc03fa246cb4", 102_351_546,
+        "Apache-2.0; only its demo_data/climb is read (demo_data/OMOMO_new has another licence)",
+        "motion of people climbing over boxes, 53 joints",
+    ),
+    "pybullet": Source(
+        "pypi", "pybullet", "3.2.7",
+        "pybullet-3.2.7-cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64.whl",
+        "5d858abf7c12a21ef3ed351cf81dac1b5e486ec25c9ab59bfc84beb89034edff", 103_196_742,
+        "zlib",
+        "DeepMimic's motion clips: walk, dance, kick, spin",
+    ),
 }
 
 

@@ -4,7 +4,7 @@ from importlib import import_module
 
 from aidagen.errors import AidagenError
 
-NAMES = ("cartoons", "faces", "heads", "robot")
+NAMES = ("bodies", "cartoons", "faces", "heads", "robot")
 
 
 def load(name: str):
