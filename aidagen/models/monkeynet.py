@@ -460,13 +460,14 @@ def generator_loss(
         ]
         terms["warp"] = weights.warp * sum(scales)
     if weights.adversarial:
-        motion = _detached(rendering.motion)  # keypoints learn from the generator alone
+        # as published: the keypoints learn from what the discriminator says, but not in its step
+        motion = rendering.motion
         fake, score = model.discriminator(rendering.image, motion)
         terms["adversarial"] = weights.adversarial * losses.least_squares_generator(score)
         real, _ = model.discriminator(driving, motion)
         # L_rec = sum_i lambda_i |D_i(x_D, p_D) - D_i(x^, p_D)|
         terms["feature_matching"] = sum(
-            weight * F.l1_loss(a, b.detach())
+            weight * F.l1_loss(a, b)
             for weight, a, b in zip(weights.feature_matching, fake, real, strict=True)
         )
     if weights.separation:
