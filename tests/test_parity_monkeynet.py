@@ -4,6 +4,7 @@ The authors' arrays are (B, C, T, H, W); ours hold the frames as batch.
 """
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,8 +12,9 @@ import torch
 import torch.nn.functional as F
 from golden_rule import Golden, fill_keys, filled, images, normal
 
-from aidagen import grids, keypoints, losses, zoo
+from aidagen import grids, keypoints, zoo
 from aidagen.models import monkeynet
+from aidagen.models import monkeynet_prediction as prediction
 from aidagen.models.monkeynet import Motion
 
 PICTURES = {"bair": (64, 65, 66), "moving-gif": (67, 68, 69), "vox": (71, 72, 73)}
@@ -21,8 +23,12 @@ PARTS = ("kp_detector", "generator", "discriminator")
 
 if "monkeynet" not in zoo.SYSTEMS:
     zoo.SYSTEMS["monkeynet"] = zoo.System(
-        monkeynet.MonkeyNetConfig, monkeynet.MonkeyNet, monkeynet.Objective,
-        monkeynet.monkeynet_published, ("generator", "kp_detector"), monkeynet.published_state,
+        monkeynet.MonkeyNetConfig,
+        monkeynet.MonkeyNet,
+        monkeynet.Objective,
+        monkeynet.monkeynet_published,
+        ("generator", "kp_detector"),
+        monkeynet.published_state,
     )
 
 
@@ -108,9 +114,10 @@ def test_parity_monkeynet_forward(published, config):
             golden.check(raw[None], "kp/driving_var_unclipped")
             golden.check(bumps[None], key_of(golden, "kp/gaussian_driving"))
             size = [round(n * settings.embedding_scale) for n in frames.shape[2:]]
-            source = Motion(*(x.expand(2, *x.shape[1:]) for x in encoded.motion))
-            moved = monkeynet.heatmap_differences(source, motion, *size, settings.heatmap_norm)
-            golden.check(timed(moved), "kp_embedding@s4")
+            bump = [
+                monkeynet.bumps(m, *size, settings.heatmap_norm) for m in (motion, encoded.motion)
+            ]
+            golden.check(timed(bump[0] - bump[1]), "kp_embedding@s4")
             golden.check(joint_score(model, frames[1:], motion), "disc_two_frames_joint/score")
 
         out = model.render(encoded, motion)
@@ -184,13 +191,6 @@ def check_losses(golden, prefix, model, driving, rendering):
         assert found == pytest.approx(wanted("disc_gan"), rel=1e-4)
 
 
-@pytest.fixture
-def gradients():
-    torch.set_grad_enabled(True)
-    yield
-    torch.set_grad_enabled(True)
-
-
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_parity_monkeynet_training(published, sampler):
     """A training step's terms and gradients, of both players."""
@@ -210,7 +210,7 @@ def test_parity_monkeynet_training(published, sampler):
     against = monkeynet.discriminator_loss(model, driving, out)
     wanted = golden[f"{sampler}/discriminator_loss"].mean().item()
     assert against.item() == pytest.approx(wanted, rel=1e-4)
-    generator = {**dict(model.generator.named_parameters())}
+    generator = dict(model.generator.named_parameters())
     generator |= dict(model.kp_detector.named_parameters())
     discriminator = dict(model.discriminator.named_parameters())
     model.zero_grad()
@@ -240,3 +240,149 @@ def compare_gradients(golden, prefix, parameters):
         torch.testing.assert_close(first, wanted[:-2], rtol=0.02, atol=0.01 * norm, msg=name)
         compared += 1
     assert compared >= 3
+
+
+def test_parity_monkeynet_relative_motion():
+    golden = Golden("monkeynet_geometry")
+    source, video = (
+        Motion(golden[f"normalize/input/{who}_mean"][0], golden[f"normalize/input/{who}_var"][0])
+        for who in ("source", "video")
+    )
+    model = monkeynet.MonkeyNet(monkeynet.monkeynet_small())
+    encoded = monkeynet.Encoded(None, source, None, ())
+    first = Motion(video.points[:1], video.covariances[:1])
+    stay, everything = {"move_location": False}, {"adapt_scale": True, "clip_mean": True}
+    for name, switches in {
+        "absolute": stay,
+        "location": {},
+        "location_mult": {"adapt_scale": True},
+        "location_clip": {"clip_mean": True},
+        "variance": stay | {"adapt_variance": True},
+        "everything": everything | {"adapt_variance": True},
+    }.items():
+        found = model.relative(video, first, encoded, **switches)
+        golden.check(found.points[None], f"normalize/{name}/mean")
+        golden.check(found.covariances[None], f"normalize/{name}/var")
+
+
+def test_parity_monkeynet_geometry():
+    """Bumps, moments, embeddings: the functions without parameters."""
+    golden = Golden("monkeynet_geometry")
+    video = Motion(golden["normalize/input/video_mean"][0], golden["normalize/input/video_var"][0])
+    smallest = keypoints.smallest_variance(video.covariances)
+    golden.check(smallest[None, ..., None], "smallest_singular")
+    single = video.covariances[..., :1, :1] * torch.eye(2)
+    for name, variance in (
+        ("matrix", video.covariances),
+        ("single", single),
+        ("constant", 0.01),
+        ("constant", 0.01 * torch.eye(2).expand_as(single)),
+    ):
+        bumps = keypoints.gaussian_maps(video.points, 32, 48, variance)
+        golden.check(bumps[None], f"gaussian/{name}@s2")
+
+    logits = 4 * normal("monkey/heat", (1, 10, 2, 24, 24))[0].transpose(0, 1)  # (T, K, h, w)
+    heat = logits.flatten(2).softmax(-1).view(logits.shape)
+    found = torch.stack([heat.mean(), heat.std(correction=0), heat.max()])
+    golden.check(found, "moments/heatmap_input_stat")
+
+    for name, change in {
+        "matrix": {"clip_variance": None},
+        "clipped": {"clip_variance": 0.3},
+        "single": {"variance": "single"},
+    }.items():
+        config = replace(monkeynet.monkeynet_published("nemo"), temperature=1.0, **change)
+        detector = monkeynet.KeypointDetector(config)
+        detector.predictor = Constant(logits)
+        motion = detector(torch.zeros(2, 3, 64, 64))
+        golden.check(motion.points[None], f"moments/{name}/mean")
+        size = 1 if name == "single" else 2
+        golden.check(motion.covariances[None, ..., :size, :size], f"moments/{name}/var")
+
+
+class Constant(torch.nn.Module):
+    def __init__(self, value):
+        super().__init__()
+        self.value = value
+
+    def forward(self, _):
+        return self.value
+
+
+@torch.no_grad()
+def test_parity_monkeynet_embeddings():
+    golden = Golden("monkeynet_geometry")
+    source, video = (
+        Motion(golden[f"normalize/input/{who}_mean"][0], golden[f"normalize/input/{who}_var"][0])
+        for who in ("source", "video")
+    )
+    source = Motion(*(x.expand(3, *x.shape[1:]) for x in source[:2]))
+    picture = images(74, size=32).expand(3, -1, -1, -1)
+    golden.check(timed(monkeynet.bumps(video, 32, 32, "sum")), "embedding/option0_acT@s4")
+    moved = monkeynet.bumps(video, 32, 32, 100.0) - monkeynet.bumps(source, 32, 32, 100.0)
+    golden.check(timed(moved), "embedding/option1_acT@s4")
+    shifts = monkeynet.differences(source, video)  # (T, J, 2)
+    spread = shifts.flatten(1)[..., None, None].expand(-1, -1, 32, 32)
+    golden.check(timed(spread), "embedding/option3_acT@s4")
+    for sampler, corners in SAMPLERS.items():
+        config = replace(
+            monkeynet.monkeynet_published("nemo", corners),
+            motion_difference=True,
+            group_blocks=0,
+            motion_blocks=2,
+        )
+        network = monkeynet.DenseMotionNetwork(config)
+        seen = []
+        network.hourglass.register_forward_pre_hook(lambda _, args, seen=seen: seen.extend(args))
+        network(picture, source, video)
+        golden.check(timed(seen[0]), f"embedding/option2_{sampler}@s4")
+        small = picture[..., ::2, ::2]
+        seen.clear()
+        network = monkeynet.DenseMotionNetwork(replace(config, motion_difference=False))
+        network.hourglass.register_forward_pre_hook(lambda _, args, seen=seen: seen.extend(args))
+        network(small, source, video)
+        moved = seen[0].unflatten(1, (11, 4))[:, 1:, 1:]  # no background here, colours alone
+        heat = monkeynet.bumps(video, 16, 16, "sum")[:, :, None]
+        found = torch.cat([heat, moved], dim=2).flatten(1, 2)
+        golden.check(timed(found), f"embedding/option4_{sampler}@s4")
+
+
+@torch.no_grad()
+def test_parity_monkeynet_predictor():
+    golden = Golden("monkeynet_predictor")
+    predictor = prediction.KeypointPredictor()
+    predictor.load_state_dict(filled(fill_keys("monkeynet/predictor")))
+    path = prediction.Path(golden["input/mean"], golden["input/var"])
+    for name, given in (("all_frames", None), ("first_frame_only", 1)):
+        found = predictor(path, given)
+        golden.check(found.points, f"{name}/mean")
+        golden.check(found.covariances, f"{name}/var")
+
+
+def test_parity_monkeynet_checkpoint_doctor(tmp_path):
+    """A damaged checkpoint is refused by the names of its faults; a file is read as it is."""
+    parts = {part: filled(fill_keys(f"monkeynet/bair/{part}")) for part in PARTS[:2]}
+    broken = {name: dict(state) for name, state in parts.items()}
+    del broken["generator"]["refinement_module.conv-last.bias"]
+    broken["kp_detector"]["predictor.decoder.conv.weight"] = torch.zeros(15, 35, 1, 3, 3)
+    deep = "video_decoder.up_blocks.4.conv.weight"
+    broken["generator"][deep] = broken["generator"][deep].expand(-1, -1, 3, -1, -1)
+    broken["generator"]["extra.weight"] = torch.zeros(1)
+    with pytest.raises(zoo.CheckpointMismatch) as caught:
+        zoo.load_published("monkeynet", "bair", broken)
+    assert caught.value.missing == ["generator.refinement_module.conv-last.bias"]
+    assert caught.value.extra == ["generator.extra.weight"]
+    wrong = " ".join(caught.value.misshaped)
+    assert "kp_detector.predictor.decoder.conv.weight" in wrong
+    assert f"generator.{deep} (32, 138, 3, 3, 3)" in wrong
+    assert len(caught.value.misshaped) == 2
+    with pytest.raises(zoo.CheckpointMismatch, match="kp_detector"):
+        zoo.load_published("monkeynet", "bair", {"generator": parts["generator"]})
+
+    file = tmp_path / "bair-cpk.pth.tar"
+    torch.save({**parts, "epoch": 9, "it": 3, "optimizer_generator": {"state": {}}}, file)
+    model = zoo.load_published("monkeynet", "bair", file)
+    wanted = parts["generator"]["refinement_module.conv-last.weight"].squeeze(2)
+    assert torch.equal(model.generator.refinement_module[-1].weight, wanted)
+    with pytest.raises(monkeynet.ModelError, match="moving-gif"):
+        zoo.load_published("monkeynet", "vox-256", parts)
