@@ -76,7 +76,7 @@ class KeypointPredictor(nn.Module):
 
 
 def predictor_small() -> PredictorConfig:
-    """For a CPU: 77,340 parameters; ``train`` takes about N s for 300 steps of 32 x 16 frames."""
+    """For a CPU: 80,700 parameters; ``train`` takes 5 s of a core for its 300 steps."""
     return PredictorConfig(hidden=128)
 
 
