@@ -148,6 +148,17 @@ class AntiAlias(nn.Module):
         return F.conv2d(x, self.weight, stride=self.stride, padding=self.pad, groups=self.channels)
 
 
+class Pick(nn.Module):
+    """Every (1/scale)-th pixel from the first, without a blur: Monkey-Net's downsampling."""
+
+    def __init__(self, scale: float):
+        super().__init__()
+        self.stride = round(1 / scale)
+
+    def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C h w"]:
+        return x[..., :: self.stride, :: self.stride]
+
+
 class PatchDiscriminator(nn.Module):
     """Scores overlapping patches; returns every block's features and the map of scores.
 

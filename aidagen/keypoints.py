@@ -81,7 +81,7 @@ def clip_variance(
 
 
 def symmetric_positive(
-    matrices: Float[Tensor, "B K 2 2"], smallest: float = 1e-4
+    matrices: Float[Tensor, "B K 2 2"], smallest: float = 1e-6
 ) -> Float[Tensor, "B K 2 2"]:
     """The symmetric part with eigenvalues of at least ``smallest``: a covariance again."""
     values, vectors = torch.linalg.eigh((matrices + matrices.mT) / 2)
@@ -116,6 +116,16 @@ def relative_jacobians(
 ) -> Float[Tensor, "B K 2 2"]:
     """Turn and stretch the source's neighbourhoods as the driving ones did since ``initial``."""
     return driving @ torch.linalg.inv(initial) @ source
+
+
+def relative_covariances(
+    source: Float[Tensor, "#B K 2 2"],
+    driving: Float[Tensor, "B K 2 2"],
+    initial: Float[Tensor, "#B K 2 2"],
+) -> Float[Tensor, "B K 2 2"]:
+    """Change the source's covariances as the driving ones did since ``initial``."""
+    # the product of covariances need not be one: back to the nearest that is
+    return symmetric_positive(driving @ torch.linalg.solve(initial, source))
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,11 @@ import torch
 GOLDEN = Path(__file__).parent / "golden"
 GAINS = {  # by the last components of the key
     "conv2.weight": 0.7, "jacobian.weight": 0.25, "kp.weight": 0.6, "mask.weight": 0.8,
-    "occlusion.weight": 2.5, "final.weight": 0.8,
+    "occlusion.weight": 2.5, "final.weight": 0.8, "conv-last.weight": 0.8,
 }  # fmt: skip
+# Monkey-Net's heads, by the whole key
+POINTS, FLOW = "predictor.decoder.conv.weight", "dense_motion_module.hourglass.decoder.conv.weight"
+WHOLE = {POINTS: 0.4, FLOW: 1.4}
 
 
 def normal(label: str, shape) -> torch.Tensor:
@@ -27,6 +30,8 @@ def normal(label: str, shape) -> torch.Tensor:
 def gain(key: str) -> float:
     if key.startswith("features."):
         return math.sqrt(2)
+    if key in WHOLE:
+        return WHOLE[key]
     parts = key.replace("weight_orig", "weight").split(".")
     if parts[-5:] == ["netG", "model", "up", "2", "weight"]:  # X2Face's outermost heads
         return 0.45
@@ -47,6 +52,10 @@ def filled(keys: dict[str, list]) -> dict[str, torch.Tensor]:
             state[key] = 0.1 * z
         elif leaf == "running_var":
             state[key] = 1 + 0.5 * z.abs()
+        elif leaf.startswith("bias_"):  # of a GRU, as the two that follow
+            state[key] = 0.1 * z
+        elif leaf.startswith(("weight_ih", "weight_hh")):
+            state[key] = z / math.sqrt(shape[1])
         elif leaf == "bias":
             state[key] = 0.1 * z
             if key.endswith("jacobian.bias"):
@@ -55,6 +64,8 @@ def filled(keys: dict[str, list]) -> dict[str, torch.Tensor]:
             state[key] = 1 + 0.1 * z
         elif leaf in ("weight", "weight_orig"):
             state[key] = z * (gain(key) / math.sqrt(math.prod(shape[1:])))
+        if key in (FLOW, FLOW.replace("weight", "bias")):
+            state[key][11:] *= 0.07  # the residual flow
     for key, weight in list(state.items()):
         if key.endswith(".weight_orig"):  # buffers of spectral norm, after 100 power iterations
             w = weight.double().flatten(1)
