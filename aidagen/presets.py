@@ -99,3 +99,12 @@ PRESETS |= {
     for data, preset in COMPARED.items()
     for system, own in SYSTEMS.items()
 }
+# two rows of Monkey-Net's ablation
+_BODIES = PRESETS["monkeynet-bodies-64"]
+PRESETS |= {
+    f"monkeynet-bodies-64-{row}": replace(_BODIES, config=replace(_BODIES.config, **without))
+    for row, without in {
+        "no-flow": {"motion": False},
+        "no-deformed-skips": {"deformed_skips": False},
+    }.items()
+}
