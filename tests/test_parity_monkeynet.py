@@ -21,17 +21,6 @@ PICTURES = {"bair": (64, 65, 66), "moving-gif": (67, 68, 69), "vox": (71, 72, 73
 SAMPLERS = {"acT": True, "acF": False}
 PARTS = ("kp_detector", "generator", "discriminator")
 
-if "monkeynet" not in zoo.SYSTEMS:
-    zoo.SYSTEMS["monkeynet"] = zoo.System(
-        monkeynet.MonkeyNetConfig,
-        monkeynet.MonkeyNet,
-        monkeynet.Objective,
-        monkeynet.monkeynet_published,
-        ("generator", "kp_detector"),
-        monkeynet.published_state,
-    )
-
-
 @pytest.fixture(scope="module")
 def published():
     """Published models, filled once each; the sampler is set at every call."""
