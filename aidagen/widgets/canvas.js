@@ -63,6 +63,7 @@ function render({ model, el }) {
     model.get("labels").forEach((label, k) => {
       element("option", "", which, label).value = k;
     });
+    which.parentElement.hidden = count === 1; // nothing to choose
     const sliders = ["x", "y"].map((axis) => {
       const input = field(axis, "input", made);
       Object.assign(input, { type: "range", min: -1, max: 1, step: 0.01 });

@@ -155,5 +155,6 @@ def place(values: Float[Tensor, "H W"]) -> str:
     """Where a map is largest, in words: "upper left", "middle", "lower right"."""
     third = torch.nn.functional.adaptive_avg_pool2d(values[None, None], 3)[0, 0]
     row, column = divmod(int(third.argmax()), 3)
-    vertical, level = ("upper", "", "lower")[row], ("left", "", "right")[column]
-    return " ".join(filter(None, (vertical, level))) or "middle"
+    if row == 1:
+        return ("left", "middle", "right")[column]
+    return f"{'lower' if row else 'upper'} {('left', 'middle', 'right')[column]}"

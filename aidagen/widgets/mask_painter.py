@@ -75,7 +75,7 @@ class MaskPainter(widgets.VBox):
         driving: Tensor,
         mode: str = "absolute",
         *,
-        size: int = 288,
+        size: int = 250,
         name: str | None = None,
     ) -> None:
         dense_motion(model)  # refuses what has no masks
@@ -291,7 +291,7 @@ class MaskPainter(widgets.VBox):
         k, size = self.keypoint, self.size
         who = f"keypoint {k}" if k else "the background"
         self.canvas.show(
-            self.mask_pictures([k], size)[0], f"Mask of {who} over the generated frame"
+            self.mask_pictures([k], size)[0], f"Where {who} has its mask, over the generated frame"
         )
         for screen, picture, words in (
             (self.screen, self.image, f"Made from painted masks. {self.sentence}"),

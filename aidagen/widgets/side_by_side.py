@@ -120,7 +120,7 @@ class SideBySide(widgets.VBox):
         driving: Tensor,
         mode: str = "relative",
         *,
-        size: int = 176,
+        size: int = 150,
         fps: float = 6.0,
     ) -> None:
         if not models:
