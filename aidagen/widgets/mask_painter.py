@@ -299,12 +299,12 @@ class MaskPainter(widgets.VBox):
         ):
             screen.show(overlays.marked(overlays.enlarge(picture, size)), words)
         shares = [100 * float(mask.mean()) for mask in self.masks]
-        small = self.mask_pictures(range(len(shares)), 72)
+        small = self.mask_pictures(range(len(shares)), 66)
         self.strip.value = controls.pictures(
             controls.picture(
                 small[j],
                 f"Mask of {f'keypoint {j}' if j else 'the background'}: {shares[j]:.0f} %",
-                f"{j or 'backgr.'}: {shares[j]:.0f} %" + (" ←" if j == k else ""),
+                f"{j or 'bg'}: {shares[j]:.0f} %" + (" ←" if j == k else ""),
             )
             for j in range(len(shares))
         )
