@@ -97,7 +97,7 @@ class Animator:
             source = source[0]
         self.model, self.mode, self.batch, self.size = model, mode, batch, size
         self.device, self.dtype = _home(model)
-        self.source = self._fit(source, "The source")[None]  # (1, 3, S, S)
+        self.source = self.fit(source, "The source")[None]  # (1, 3, S, S)
         with _working(model, self.batch):
             self.encoded = model.encode(self.source)
 
@@ -137,7 +137,7 @@ class Animator:
         count, first = 0, None
         while taken := list(islice(frames, self.batch)):
             names = (f"Driving frame {index}" for index in range(count, count + len(taken)))
-            driving = torch.stack([self._fit(*each) for each in zip(taken, names, strict=True)])
+            driving = torch.stack([self.fit(*each) for each in zip(taken, names, strict=True)])
             with _working(self.model, self.batch):
                 motion = self.model.motion(driving)
                 if self.mode == "relative":
@@ -151,7 +151,7 @@ class Animator:
         if not count:
             raise AnimationError("The driving clip has no frames; at least one is needed.")
 
-    def _fit(self, image: Tensor, what: str) -> Float[Tensor, "3 S S"]:
+    def fit(self, image: Tensor, what: str) -> Float[Tensor, "3 S S"]:
         _check(image, what)
         return prepare(image.to(self.device, self.dtype), self.size)
 

@@ -96,9 +96,11 @@ def lab(tmp_path_factory):
 class Shown:
     """One widget of the notebook: its output on the page, its state in the kernel."""
 
+    names = NAMES
+
     def __init__(self, lab, name):
         self.lab, self.name = lab, name
-        self.cell = 2 + 2 * NAMES.index(name)
+        self.cell = 2 + 2 * self.names.index(name)
         self.area = lab.output(self.cell)
         self.area.scroll_into_view_if_needed()
         self.area.locator(".widget-vbox, .aidagen-canvas").first.wait_for(timeout=30_000)

@@ -1,6 +1,7 @@
 // A picture on a canvas, and over it one real button for every point. Points are dragged with any
 // pointer, or moved with the arrow keys while their button has the focus; the panel below does the
-// same with a list and two sliders. Nothing moves by itself.
+// same with a list and two sliders. Nothing moves by itself. With `brush`, a radius, the one point
+// is a brush: a press anywhere takes it there, and `stroke` counts presses and keys.
 
 const REACH = 24; // CSS pixels from a point that still take hold of it
 const MARGIN = 13; // around the picture, so that points on its border are seen whole
@@ -62,6 +63,7 @@ function render({ model, el }) {
     model.get("labels").forEach((label, k) => {
       element("option", "", which, label).value = k;
     });
+    which.parentElement.hidden = count === 1; // nothing to choose
     const sliders = ["x", "y"].map((axis) => {
       const input = field(axis, "input", made);
       Object.assign(input, { type: "range", min: -1, max: 1, step: 0.01 });
@@ -73,8 +75,9 @@ function render({ model, el }) {
         later(true);
       });
     }
-    const hint = element("p", "hint", root,
-      "Drag a point, or focus it and press the arrow keys; Shift moves it further, Escape puts it back.");
+    const hint = element("p", "hint", root, model.get("brush")
+      ? "Press on the picture and drag, or focus the brush and press the arrow keys; Shift moves it further."
+      : "Drag a point, or focus it and press the arrow keys; Shift moves it further, Escape puts it back.");
     hint.id = `aidagen-${crypto.randomUUID?.() ?? Math.random()}`;
     buttons.forEach((button, k) => {
       button.setAttribute("aria-describedby", hint.id);
@@ -120,16 +123,22 @@ function render({ model, el }) {
     later(true);
   }
 
+  function begin() { // a new stroke of the brush, sent along with where it starts
+    if (model.get("brush")) model.set("stroke", model.get("stroke") + 1);
+  }
+
   function keyed(event, k) {
     const way = ARROWS[event.key];
     if (!way && event.key !== "Escape") return;
     event.preventDefault(); // these keys are the point's own, not the notebook's
     event.stopPropagation();
+    if (!way && model.get("brush")) return;
     if (!way) {
       move(k, held ? held.start : model.get("home")[k]);
       held = null;
       return;
     }
+    begin();
     const step = model.get("steps")[event.shiftKey ? 1 : 0];
     move(k, [points[k][0] + step * way[0], points[k][1] + step * way[1]]);
   }
@@ -151,13 +160,20 @@ function render({ model, el }) {
       if (far < least) [nearest, least] = [k, far];
     });
     event.preventDefault();
+    const brush = model.get("brush");
+    if (brush) nearest = 0;
     if (nearest < 0) return;
-    const from = points[nearest].map((value, axis) => onScreen(value, axis) - at[axis]);
+    const from = points[nearest].map(
+      (value, axis) => brush ? 0 : onScreen(value, axis) - at[axis]);
     held = { k: nearest, from, start: [...points[nearest]], pointer: event.pointerId };
     stage.setPointerCapture(event.pointerId);
     stage.classList.add("held");
     buttons[nearest].focus({ preventScroll: true });
     choose(nearest);
+    if (!brush) return;
+    begin();
+    points[0] = at.map((value, axis) => round(offScreen(value, axis)));
+    later(true); // a dab, also where it already was
   }
 
   function drag(event) {
@@ -226,8 +242,19 @@ function render({ model, el }) {
     model.save_changes();
   }
 
+  function circle(pen, x, y) { // the brush: its edge, and its middle
+    const reach = model.get("brush") / 2 * (side(0) - 1) * length(0) / side(0);
+    for (const [radius, style, width] of [[reach, "#000", 3], [reach, "#fff", 1.5], [2, "#fff", 2]]) {
+      pen.beginPath();
+      pen.arc(x, y, radius, 0, 2 * Math.PI);
+      Object.assign(pen, { strokeStyle: style, lineWidth: width });
+      pen.stroke();
+    }
+  }
+
   function dot(pen, k) {
     const [x, y] = points[k].map(onScreen);
+    if (model.get("brush")) return circle(pen, x, y);
     const [left, top] = model.get("home")[k].map(onScreen);
     const colour = model.get("colours")[k] ?? "#E69F00";
     const ring = (a, b, radius, style, width) => {
@@ -263,7 +290,7 @@ function render({ model, el }) {
   const redraw = () => later(false);
   model.on("change:points", told);
   model.on("change:frame", load);
-  const looks = ["alt", "caption", "chosen", "size", "shape", "home", "says"];
+  const looks = ["alt", "caption", "chosen", "size", "shape", "home", "says", "brush"];
   for (const trait of looks) model.on(`change:${trait}`, redraw);
   window.addEventListener("resize", redraw); // zooming changes the pixel ratio
   root.addEventListener("keydown", (event) => { // sliders keep their keys, too

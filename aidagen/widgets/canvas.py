@@ -68,6 +68,8 @@ class PointCanvas(anywidget.AnyWidget):
         size: width on the screen, in CSS pixels.
         alt: what the picture shows, for who cannot see it.
         caption: shown below it.
+        brush: a radius makes the one point a brush: a press anywhere takes it there, and ``stroke``
+            counts presses and arrow keys, so that who paints knows where a line begins.
         says: whether the canvas itself says where a moved point lies, and has a reset button; a
             widget around it that does both passes False.
 
@@ -94,6 +96,8 @@ class PointCanvas(anywidget.AnyWidget):
     caption = traitlets.Unicode("").tag(sync=True)
     says = traitlets.Bool(True).tag(sync=True)
     smooth = traitlets.Bool(True).tag(sync=True)
+    brush = traitlets.Float(0.0, help="its radius; half the picture is 1").tag(sync=True)
+    stroke = traitlets.Int(0).tag(sync=True)
     steps = traitlets.List(traitlets.Float(), [FINE, COARSE]).tag(sync=True)
 
     @no_type_check
@@ -108,15 +112,19 @@ class PointCanvas(anywidget.AnyWidget):
         caption: str = "",
         says: bool = True,
         smooth: bool = True,
+        brush: float = 0.0,
     ) -> None:
         self._count: int | None = None
         found = listed(points)
         names = [f"Keypoint {k + 1}" for k in range(len(found))] if labels is None else list(labels)
         if len(names) != len(found):
             raise CanvasError(f"{len(names)} labels came with {len(found)} points; give one each.")
+        if brush and len(found) != 1:
+            raise CanvasError(f"A brush is one point; {len(found)} were given.")
         super().__init__(
             points=found, home=found, labels=names, size=size, alt=alt, caption=caption,
-            says=says, smooth=smooth, colours=[overlays.colour_of(k) for k in range(len(found))],
+            says=says, smooth=smooth, brush=brush,
+            colours=[overlays.colour_of(k) for k in range(len(found))],
         )  # fmt: skip
         self._count = len(found)
         self.show(picture)

@@ -28,6 +28,9 @@ _STYLE = """
 .aidagen-range { display: flex; align-items: center; gap: 8px; margin: 2px 16px 2px 2px }
 .aidagen-range label { display: flex; align-items: center; gap: 8px }
 .aidagen-range input { width: 180px; height: 24px; margin: 0 }
+.aidagen-range button { font: inherit; min-height: 26px; min-width: 5em; padding: 2px 8px;
+  color: var(--jp-ui-font-color1, #111); background: var(--jp-layout-color1, #fff);
+  border: 1px solid var(--jp-ui-font-color2, #555); border-radius: 3px }
 .aidagen-range .widget-readout { min-width: 4em; text-align: left }
 .aidagen-spoken { margin: 2px }
 .aidagen-spoken p { margin: 2px 0; line-height: 1.4; max-width: 72ch }
@@ -44,6 +47,38 @@ function render({ model, el }) {
   model.on("change:value", draw);
   draw();
   return () => model.off("change:value", draw);
+}
+export default { render };
+"""
+
+_PLAYER = """
+function render({ model, el }) {
+  el.classList.add("aidagen-range");
+  const button = document.createElement("button");
+  button.type = "button";
+  el.append(button);
+  let timer = 0;
+  const draw = () => {
+    button.textContent = model.get("playing") ? "Pause" : "Play";
+    const running = model.get("playing");
+    if (running && !timer) timer = setInterval(next, 1000 / model.get("fps"));
+    if (!running && timer) timer = clearInterval(timer) ?? 0;
+  };
+  const next = () => {
+    const [low, high] = [model.get("low"), model.get("high")];
+    model.set("value", model.get("value") >= high ? low : model.get("value") + 1);
+    model.save_changes();
+  };
+  button.addEventListener("click", () => {
+    model.set("playing", !model.get("playing"));
+    model.save_changes();
+  });
+  model.on("change:playing", draw);
+  draw();
+  return () => {
+    clearInterval(timer);
+    model.off("change:playing", draw);
+  };
 }
 export default { render };
 """
@@ -109,6 +144,26 @@ class Steps(Range):
         self, label: str, low: int, high: int, step: int = 1, value: int | None = None, **options
     ) -> None:
         super().__init__(label, low, high, step, low if value is None else value, **options)
+
+
+class Player(anywidget.AnyWidget):
+    """A button that counts ``value`` from ``low`` to ``high``, again and again, until it is pressed
+    once more: a clip as `Steps` would show it, ``fps`` steps a second.
+
+    A widget that lists frames in words should be silent while ``playing``.
+    """
+
+    _esm = _PLAYER
+    _css = _STYLE
+
+    low = traitlets.Int(1).tag(sync=True)
+    high = traitlets.Int(1).tag(sync=True)
+    value = traitlets.Int(1).tag(sync=True)
+    fps = traitlets.Float(6.0).tag(sync=True)
+    playing = traitlets.Bool(False).tag(sync=True)
+
+    def __repr__(self) -> str:
+        return f"Player({self.value} of {self.low} to {self.high})"
 
 
 class Spoken(anywidget.AnyWidget):
