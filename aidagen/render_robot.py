@@ -29,15 +29,12 @@ from aidagen.errors import AidagenError
 REPEAT = 4  # control steps of 12.5 ms in which one action is held; one frame is seen after them
 STEP = 0.01  # metres by which an action of 1 moves the target in a control step
 PHYSICS = 5  # MuJoCo steps of 2.5 ms in a control step
-LOW, HIGH = np.array([-0.3, 0.44, 0.06]), np.array([0.3, 0.84, 0.23])  # where the target may be
+LOW, HIGH = np.array([-0.22, 0.48, 0.06]), np.array([0.22, 0.78, 0.2])  # where the target may be
 # Shoulder and elbow lie above the picture; forearm is the end of that link, at the wrist's bend.
 JOINTS = ("forearm", "wrist", "flange", "gripper", "left_finger", "right_finger", "object")
 PARTS = ("background", "arm", "gripper", "object")  # what the numbers in a mask mean
 TEXTURES = {  # metaworld's, for the table, with their mean brightness
-    "wood1.png": 0.49, "wood2.png": 0.36, "wood3.png": 0.16, "wood4.png": 0.25,
-    "wood_light.png": 0.67, "light_wood_v2.png": 0.64, "light_wood.png": 0.65,
-    "real_door.png": 0.48, "granite.png": 0.73, "marble.png": 0.93, "floor2.png": 0.74,
-    "metal1.png": 0.52, "metal2.png": 0.60,
+    "wood2.png": 0.36, "wood_light.png": 0.67, "granite.png": 0.73, "metal1.png": 0.52,
 }  # fmt: skip
 _LINKS = ("right_l0", "right_l1", "right_l2", "right_l3", "right_l4", "right_l5", "right_l6")
 _ARM = ("right_arm_base_link", "head", "screen", "right_l1_2", *_LINKS)
@@ -82,33 +79,27 @@ class Look:
 
 
 def draw_look(rng: np.random.Generator) -> Look:
-    """A scene drawn at random: table, colours, object, camera, light."""
+    """One laboratory, as BAIR's: the arm is always the same, the camera is hardly moved; the table
+    is one of four, under a light that changes a little, and every clip has an object of its own.
+    """
 
-    def tint(low: float, high: float, colourful: float = 0.12) -> tuple[float, ...]:
-        value = rng.uniform(low, high) * (1 + colourful * rng.uniform(-1, 1, 3))
-        return tuple(float(v) for v in np.clip(value, 0, 1))
+    def near(value: float, apart: float) -> float:
+        return float(value + apart * rng.uniform(-1, 1))
 
-    def hsv(hue: float, saturation: float, value: float) -> tuple[float, ...]:
-        return colorsys.hsv_to_rgb(hue % 1, saturation, value)
-
-    red = rng.uniform() < 0.6  # Sawyer is red; some are painted
-    arm = hsv(rng.normal(0, 0.02), rng.uniform(0.7, 0.9), rng.uniform(0.45, 0.75))
-    painted = hsv(rng.uniform(), rng.uniform(0.0, 0.8), rng.uniform(0.25, 0.8))
-    fingers = rng.uniform(0.75, 0.9) if rng.uniform() < 0.7 else rng.uniform(0.05, 0.2)
     table = str(rng.choice(list(TEXTURES)))
-    gain = min(1.0, rng.uniform(0.3, 0.65) / TEXTURES[table])
+    gain = min(1.0, near(0.5, 0.06) / TEXTURES[table])
     return Look(
-        table=table, table_tint=tint(gain, gain, 0.25), floor_tint=tint(0.35, 0.9),
-        wall_tint=tint(0.3, 1.0), arm=arm if red else painted, cuffs=float(rng.uniform(0.35, 0.8)),
-        fingers=tint(fingers, fingers + 0.1, 0.1), shape=str(rng.choice(["puck", "block"])),
-        size=(float(rng.uniform(0.032, 0.046)), float(rng.uniform(0.02, 0.035))),
-        colour=hsv(rng.uniform(), rng.uniform(0.65, 1.0), rng.uniform(0.6, 1.0)),
-        wrist=float(rng.uniform(55, 125)),
-        azimuth=float(rng.uniform(-108, -72)), elevation=float(rng.uniform(-50, -36)),
-        distance=float(rng.uniform(0.82, 0.95)),
-        centre=(float(rng.uniform(-0.03, 0.03)), float(rng.uniform(0.57, 0.63)), 0.1),
-        light=(float(rng.uniform(-1, 1)), float(rng.uniform(-1, 0.4)), -1.0),
-        key=float(rng.uniform(0.25, 0.45)), ambient=float(rng.uniform(0.34, 0.48)),
+        table=table, table_tint=tuple(float(gain * v) for v in 1 + 0.06 * rng.uniform(-1, 1, 3)),
+        floor_tint=(0.6, 0.6, 0.6), wall_tint=(0.7, 0.7, 0.7),
+        arm=colorsys.hsv_to_rgb(0.0, 0.8, 0.62), cuffs=0.45, fingers=(0.85, 0.85, 0.85),
+        shape=str(rng.choice(["puck", "block"])),
+        size=(near(0.039, 0.006), near(0.027, 0.006)),
+        # any colour but the arm's red
+        colour=colorsys.hsv_to_rgb(near(0.5, 0.38), near(0.85, 0.15), near(0.8, 0.2)),
+        wrist=near(90, 8), azimuth=near(-90, 3), elevation=near(-42, 1.5),
+        distance=near(0.98, 0.02), centre=(near(0, 0.01), near(0.6, 0.01), 0.12),
+        light=(near(0.3, 0.15), near(-0.4, 0.15), -1.0), key=near(0.35, 0.04),
+        ambient=near(0.4, 0.03),
     )  # fmt: skip
 
 
