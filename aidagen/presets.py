@@ -76,7 +76,7 @@ FACES = PRESETS["fomm-faces-64"]
 COMPARED = {
     "faces": FACES,
     "bodies": replace(FACES, data={"bodies": 1.0}, steps=3000),
-    "robot": replace(FACES, data={"robot": 1.0}, steps=3000),
+    "robot": replace(FACES, data={"robot": 1.0}, steps=2400),
 }
 SYSTEMS = {
     "fomm": {"config": fomm.fomm_small(), "weights": APART},
