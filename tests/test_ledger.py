@@ -226,7 +226,7 @@ def transferred(own, first, now, way):
 
 
 def test_relative_joints_keep_a_body_s_proportions():
-    """Bones as long as they should be: their own length, times the driving bone's foreshortening."""
+    """A bone's right length: its own, times what became of the driving bone's."""
     found = datasets.load("bodies")
     bones = skeletons.bones(found.info["joints"])
     joints = [c.labels()["joints"].astype(float) for c in found.clips("test")]
