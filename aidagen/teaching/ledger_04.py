@@ -52,7 +52,7 @@ def _paper(method: str, against: str, data: str, metric: str) -> str:
 
 
 def _ordering(method: str, against: str, data: str, metric: str) -> Row:
-    """"Monkey-Net below X2Face" on one set, by one metric."""
+    """Whether ``method`` is below ``against`` on one set, by one metric."""
     split = animation.SPLITS[data][0]
     reason = EXPLAINED.get((method, against, data, metric))
     paper = _paper(method, against, data, metric)
