@@ -27,7 +27,9 @@ JUDGES = {
     "bodies": "rendered bodies, exact joints read by a small regressor instead of OpenPose",
     "robot": "a simulated arm; the paper scores no keypoints on BAIR",
 }
-SHARED = "all systems trained alike, with one objective, at under a million weights"
+SHARED = (
+    "all systems trained alike, with one objective of reconstruction, at under a million weights"
+)
 
 
 class Reason(NamedTuple):
