@@ -15,7 +15,7 @@ from aidagen.teaching import check, material
 from aidagen.widgets import overlays
 
 COURSE = Path(__file__).resolve().parents[1] / "course"
-NUMBERS = ("00", "05")
+NUMBERS = ("00", "04", "05")
 EXERCISES = [exercise for number in NUMBERS for exercise in check.exercises(number)]
 WRONG = [(exercise, wrong) for exercise in EXERCISES for wrong in exercise.wrong]
 
@@ -242,7 +242,7 @@ def test_the_table_for_instructors_has_every_wrong_answer(number):
 
 @pytest.mark.parametrize("exercise", EXERCISES, ids=named)
 def test_exercises_are_well_described(exercise):
-    assert exercise.id.startswith(("00.", "05."))
+    assert exercise.id.startswith(tuple(f"{number}." for number in NUMBERS))
     assert 3 <= exercise.minutes <= 15
     assert inspect.getdoc(exercise.reference)
     for text in (*(w.hint for w in exercise.wrong), exercise.hint):

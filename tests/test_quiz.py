@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from aidagen.teaching import asking, material, predict, quiz
 
-NUMBERS = ("00", "05")
+NUMBERS = ("00", "04", "05")
 QUESTIONS = [question for n in NUMBERS for question in material.of(n).QUESTIONS]
 PREDICTIONS = [prediction for n in NUMBERS for prediction in material.of(n).PREDICTIONS]
 

@@ -15,7 +15,7 @@ can be NaN; ``anti_alias``, ``resize="corners"``, ``blend``, ``deformed_skips=Fa
 that no published config uses, as are the loss terms marked "ours".
 
 Letters: B frames, K keypoints, J = K + 1 maps with the background first, C channels, H W pixels of
-the picture, h w of the motion map; mu a keypoint, Sigma its covariance.
+the picture, h w of the motion map; mu a keypoint, Sigma its covariance. Equations: see lecture 04.
 """
 
 from collections import OrderedDict
@@ -113,8 +113,9 @@ class Rendering(NamedTuple):
 def bumps(
     motion: Motion, height: int, width: int, norm: Literal["sum"] | float
 ) -> Float[Tensor, "B K h w"]:
-    """H_k(z) = exp(-(z - mu)^T Sigma^-1 (z - mu) / 2) over its sum, or over a number."""
+    """The keypoints as smooth bumps, each over its sum or over a number."""
     maps = keypoints.gaussian_maps(motion.points, height, width, motion.covariances)
+    # eq. (4): G(z) = exp(-(z - mu)^T Sigma^-1 (z - mu) / 2), then over its sum or a number
     return maps / (maps.sum((2, 3), keepdim=True) if norm == "sum" else norm)
 
 
@@ -147,7 +148,7 @@ class KeypointDetector(nn.Module):
         variance, logits = self.config.variance, self.predictor(self.down(image))  # (B, K, h, w)
         heat = keypoints.soft_argmax(logits, self.config.temperature)[1]
         heat = heat + 1e-7  # as published, so that a single pixel still has an extent
-        # mu = sum_z H(z) z and Sigma = sum_z H(z) (z - mu)(z - mu)^T
+        # eq. (3): mu = sum_z H(z) z, Sigma = sum_z H(z) (z - mu)(z - mu)^T
         points, covariances = keypoints.moments(heat)
         identity = torch.eye(2, device=image.device, dtype=image.dtype)
         if variance == "single":
@@ -217,7 +218,7 @@ class DenseMotionNetwork(nn.Module):
         flow = grid.expand(b, -1, -1, -1)
         if config.masks:
             masks = x[:, :j].softmax(1)  # (B, J, h, w)
-            flow = flow + mix(masks, shifts)
+            flow = flow + mix(masks, shifts)  # eq. (5): F = sum_k M_k (mu_S - mu_D)_k + R
         if config.residual:
             residual = x[:, -2:].permute(0, 2, 3, 1)  # (B, h, w, 2)
             flow = flow + residual
@@ -257,7 +258,7 @@ class Generator(nn.Module):
         else:
             dense = self.dense_motion_module(encoded.small, encoded.motion, driving)
         deformed = self._warp(image, dense.flow)  # (B, 3, H, W)
-        levels = [deformed]
+        levels = [deformed]  # eq. (6): xi'_i(z) = [xi_i(z + F(z)), G_D - G_S]
         for level in encoded.features:
             levels.append(self._warp(level, dense.flow) if config.deformed_skips else level)
         if config.embedding:
@@ -347,9 +348,9 @@ class MonkeyNet(nn.Module):
         source, (points, covariances, heat), scale = encoded.motion, motion, 1.0
         if adapt_scale:
             scale = keypoints.hull_scale(source.points[0], first.points[0])
-        if move_location:  # mu = mu_S + s (mu_t - mu_1)
+        if move_location:  # eq. (8): mu = mu_S + s (mu_t - mu_1)
             points = keypoints.relative_points(source.points, points, first.points, scale)
-        if adapt_variance:  # Sigma = Sigma_t Sigma_1^-1 Sigma_S, made a covariance again
+        if adapt_variance:  # eq. (9): Sigma = sym(Sigma_t Sigma_1^-1 Sigma_S), kept positive
             known = source.covariances, covariances, first.covariances
             covariances = keypoints.relative_covariances(*known)
         return Motion(points.clamp(-1, 1) if clip_mean else points, covariances, heat)
@@ -414,11 +415,9 @@ def generator_loss(
         fake, score = model.discriminator(rendering.image, rendering.motion)
         terms["adversarial"] = weights.adversarial * losses.least_squares_generator(score)
         real, _ = model.discriminator(driving, rendering.motion)
-        # L_rec = sum_i lambda_i |D_i(x_D, p_D) - D_i(x^, p_D)|
-        terms["feature_matching"] = sum(
-            w * F.l1_loss(a, b)
-            for w, a, b in zip(weights.feature_matching, fake, real, strict=True)
-        )
+        # eq. (7): L_rec = sum_i lambda_i |phi_i(D, G_D) - phi_i(D^, G_D)|
+        levels = zip(weights.feature_matching, fake, real, strict=True)
+        terms["feature_matching"] = sum(w * F.l1_loss(a, b) for w, a, b in levels)
     if weights.separation:
         terms["separation"] = weights.separation * losses.separation(rendering.motion.points)
     return terms

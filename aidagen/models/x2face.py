@@ -16,7 +16,7 @@ is kept before its ReLU, which is where the pose and audio codes are added. ``no
 ``double_tanh`` and a few loss terms are options for small pictures, off in the published configs.
 
 Letters: B frames or people, N source frames of one person, L numbers of the bottleneck, C channels,
-H W pixels.
+H W pixels. Equations carry the numbers of lecture 04.
 """
 
 import math
@@ -98,6 +98,7 @@ def average(
     """One embedded face from N: at every place the frames that are surer of it weigh more."""
     if faces.shape[1] == 1:  # the weight cancels; its gradient would be rounding, which Adam scales
         return faces[:, 0]
+    # eq. (1): E(z) = sum_n c_n(z) S_n(T_n(z)) / sum_n c_n(z)
     return (confidence * faces).sum(1) / confidence.sum(1)
 
 
@@ -291,6 +292,7 @@ class X2Face(nn.Module):
                 *(x.expand(b, *x.shape[1:]) for x in encoded[:-1]), motion=encoded.motion
             )
         grid = self.driving(motion.latent)  # (B, H, W, 2)
+        # eq. (2): D^(z) = E(T_D(z))
         image = self._warp(encoded.embedded, grid)  # (B, 3, H, W)
         # where the embedded face read the source, read by the second warp
         first = encoded.embedding_flow[:, 0].permute(0, 3, 1, 2)  # (B, 2, H, W)
