@@ -235,7 +235,7 @@ def test_a_checkpoint_that_is_missing_is_named_without_the_whole_zoo(sets, judge
 
     monkeypatch.setattr(animation.zoo, "load", load)
     sheet = animation.compute(TABLE, limit=1, progress=lambda text: None, sets=sets)
-    wanted = "x2face on bodies left out: There is no model named 'x2face-bodies-64"
+    wanted = "x2face on bodies left out: There is no model named 'x2face-bodies-64'"
     assert wanted in sheet.notes and {row["n"] for row in sheet.rows()} == {1}
 
 

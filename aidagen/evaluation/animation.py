@@ -122,7 +122,7 @@ def _clips(found: ClipSet, split: str) -> list[Clip]:
 
 
 def _first_sentence(error: Exception) -> str:
-    return str(error).split("; there are")[0].strip("'\". ")
+    return str(error).split("; there are")[0].rstrip(".")  # not the names of all models
 
 
 class JointJudges:

@@ -18,10 +18,10 @@ def format_table(rows: list[dict]) -> str:
             if (c["data"], c["split"]) == (data, split)
         ]
         lines += ["", f"{data} / {split}: mean [95 % bootstrap interval over n clips]"]
-        lines += _table(part) + _verdicts(said)
+        lines += _table(part) + _verdicts(said, name)
         models = dict.fromkeys(c["method"] for c in said if c["against"] == "copy-source")
         for model in models or [name]:
-            lines += _floored(part, model, len(models) > 1)
+            lines += _floored(part, model, name)
     lines += ["", "Units", *dict.fromkeys(f"  {row['metric']}: {row['unit']}" for row in rows)]
     lines += [f"Note: {note}." for note in getattr(rows, "notes", ())]
     return "\n".join(lines)
@@ -47,9 +47,8 @@ def _cell(row: dict) -> str:
     return f"{row['value']:.3g} [{row['low']:.3g}, {row['high']:.3g}]"
 
 
-def _verdicts(comparisons: list[dict]) -> list[str]:
+def _verdicts(comparisons: list[dict], table: str) -> list[str]:
     lines = []
-    several = len({c["method"] for c in comparisons}) > 1
     for method, against in dict.fromkeys((c["method"], c["against"]) for c in comparisons):
         words = {"better": [], "worse": [], "undecided": []}
         for c in comparisons:
@@ -62,7 +61,7 @@ def _verdicts(comparisons: list[dict]) -> list[str]:
             parts.append(f"worse by more than the interval in {', '.join(words['worse'])}")
         if words["undecided"]:
             parts.append(f"undecided in {', '.join(words['undecided'])}")
-        who = f"{method} " if several else ""
+        who = f"{method} " if method != table else ""  # a table of one model has its name
         lines.append(f"  {who}against {against}: {'; '.join(parts)}")
     return lines
 
@@ -80,13 +79,13 @@ def shares(rows: list[dict], model: str) -> dict[str, tuple[float, float]]:
     return found
 
 
-def _floored(rows: list[dict], model: str, several: bool = False) -> list[str]:
+def _floored(rows: list[dict], model: str, table: str) -> list[str]:
     found = shares(rows, model)
     words = [
         f"{metric}: {round(share, 2) + 0.0:.2f} × copy-source"  # no -0.00
         + (f" after the judge's floor of {floor:.3g}" if floor else "")
         for metric, (share, floor) in found.items()
     ]
-    if not several:
+    if model == table:
         return [f"  {line}" for line in words]
     return [f"  {model} {', '.join(words)}"] if words else []
