@@ -10,6 +10,7 @@ is written into the card beside the weights. Nothing is written before a run has
 import argparse
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +25,8 @@ from aidagen.judges import joints as judging
 from aidagen.judges.joints import Joints
 
 DIMENSIONS = {"bodies": 64, "robot": 0}  # of the identity: there is one robot
+WIDTH, STEPS = {"bodies": 24, "robot": 20}, {"bodies": 3600, "robot": 1200}
+MIRRORED = ("bodies",)  # sets that are as likely the other way round
 BATCH, RATE, SHARE, SCALE = 32, 3e-3, 0.3, 16.0
 REACH = 3.0  # pixels: PCK
 
@@ -105,10 +108,21 @@ def blurred(images: Tensor, sigma: Tensor) -> Tensor:
     return x[0].unflatten(0, images.shape[:2])
 
 
+def other_side(joints: Sequence[str]) -> list[int]:
+    """The joint that each joint becomes when the picture is mirrored."""
+    turned = {"left": "right", "right": "left"}
+    names = [" ".join(turned.get(word, word) for word in joint.split()) for joint in joints]
+    return [list(joints).index(name) for name in names]
+
+
 def training_batch(
-    data: Frames, plates: Tensor | None, index: Tensor, g: torch.Generator
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """(images, points, visible, is there anybody) of the frames, made harder at random."""
+    data: Frames, plates: Tensor | None, index: Tensor, g: torch.Generator,
+    mirror: list[int] | None = None,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
+    """(images, points, visible, is there anybody) of the frames, made harder at random.
+
+    With `mirror` (see `other_side`) half of them are mirrored.
+    """
 
     def uniform(*shape, low=0.0, high=1.0):
         return low + (high - low) * torch.rand(*shape, generator=g)
@@ -116,12 +130,17 @@ def training_batch(
     n = len(index)
     images, points = data.images[index].float() / 255, data.points[index]
     visible = data.visible[index].clone()
-    scenes = noise_pictures(n, g)  # other backdrops: half noise, half other clips' own
+    scenes = noise_pictures(n, g)  # other backdrops: three in ten noise, else other clips' own
     if plates is not None:
         other = plates[torch.randint(len(plates), (n,), generator=g)]
-        scenes = torch.where(uniform(n, 1, 1, 1) < 0.5, scenes, other)
+        scenes = torch.where(uniform(n, 1, 1, 1) < 0.3, scenes, other)
         exchange = (uniform(n, 1, 1, 1) < 0.5) & ~data.masks[index][:, None]
         images = torch.where(exchange, scenes, images)
+    if mirror is not None:
+        flip = uniform(n, 1, 1) < 0.5
+        images = torch.where(flip[..., None], images.flip(-1), images)
+        points = torch.where(flip, points[:, mirror] * torch.tensor([-1.0, 1.0]), points)
+        visible = torch.where(flip[..., 0], visible[:, mirror], visible)
     # turned, scaled, shifted; three in ten stay as they are
     angle, scale = uniform(n, low=-0.2, high=0.2), uniform(n, low=0.88, high=1.14)
     shift, still = uniform(n, 2, low=-0.16, high=0.16), uniform(n) < 0.3
@@ -161,7 +180,9 @@ def train(name: str, found: ClipSet, steps: int, seed: int) -> Joints:
     plates, people = plates_of(data), int(data.person.max()) + 1
     torch.manual_seed(seed)
     g = torch.Generator().manual_seed(seed)
-    judge = Joints(name, tuple(found.info["joints"]), DIMENSIONS[name])
+    names = tuple(found.info["joints"])
+    mirror = other_side(names) if name in MIRRORED else None
+    judge = Joints(name, names, DIMENSIONS[name], width=WIDTH[name])
     net = judge.network.to(memory_format=torch.channels_last).train()
     faces = nn.Parameter(torch.randn(people, DIMENSIONS[name])) if DIMENSIONS[name] else None
     parameters = [*net.parameters(), *([faces] if faces is not None else [])]
@@ -170,7 +191,7 @@ def train(name: str, found: ClipSet, steps: int, seed: int) -> Joints:
     began = time.process_time()
     for step in range(steps):
         index = torch.randint(len(data.images), (BATCH,), generator=g)
-        images, points, visible, there = training_batch(data, plates, index, g)
+        images, points, visible, there = training_batch(data, plates, index, g, mirror)
         seen = net(images.contiguous(memory_format=torch.channels_last))
         loss = judging.joint_loss(seen.logits, judging.targets(points, visible))
         who = torch.zeros(())
@@ -268,7 +289,7 @@ def make(name: str, steps: int, seed: int, out: Path) -> Path:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", nargs="*", help=f"of {', '.join(DIMENSIONS)} (default: all)")
-    parser.add_argument("--steps", type=int, default=2400)
+    parser.add_argument("--steps", type=int, help=f"(default: {STEPS})")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=judging.WEIGHTS, help="folder to write")
     given = parser.parse_args()
@@ -278,7 +299,7 @@ def main() -> int:
             if name not in DIMENSIONS:
                 known = ", ".join(DIMENSIONS)
                 raise AidagenError(f"There is no judge for {name!r}; there are {known}.")
-            print(make(name, given.steps, given.seed, given.out))
+            print(make(name, given.steps or STEPS[name], given.seed, given.out))
     except AidagenError as error:
         print(error, file=sys.stderr)
         return 2

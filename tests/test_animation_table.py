@@ -241,7 +241,7 @@ def test_a_checkpoint_that_is_missing_is_named_without_the_whole_zoo(sets, judge
 
 def test_without_a_judge_a_set_is_left_out(sets, monkeypatch, tmp_path):
     monkeypatch.setattr(animation.parts, "FaceJudges", Brightest)
-    monkeypatch.setattr(joints.Joints.pretrained.__func__, "__defaults__", (tmp_path,))
+    monkeypatch.setattr(joints, "WEIGHTS", tmp_path)
     sheet = animation.compute(TABLE, progress=lambda text: None, models=MODELS, sets=sets)
     assert {row["data"] for row in sheet.rows()} == {"faces"}
     assert any("robot left out: There is no judge of joints for 'robot'" in n for n in sheet.notes)

@@ -71,7 +71,7 @@ def test_in_a_training_picture_the_joint_stays_on_its_mark(script):
     everywhere = torch.ones(64, 64, 64, dtype=torch.bool)
     data = script.Frames(images, points, torch.ones(64, 1, dtype=torch.bool), everywhere,
                          torch.arange(64), torch.arange(64))  # fmt: skip
-    made, moved, visible, there = script.training_batch(data, None, torch.arange(64), g)
+    made, moved, visible, there = script.training_batch(data, None, torch.arange(64), g, [0])
     assert (moved - points).abs().max() * 31.5 > 5 and 0.5 < visible.float().mean() < 1
     assert made.min() >= 0 and made.max() <= 1 and not there.all()
     off, hidden = [], 0
@@ -87,6 +87,11 @@ def test_in_a_training_picture_the_joint_stays_on_its_mark(script):
             off.append(abs((patch.sum(1) * line).sum() / total + i - y))
     assert len(off) > 60 and np.median(off) < 0.25, "the mark is where the label says"
     assert hidden >= 3
+
+
+def test_a_mirrored_left_hand_is_a_right_hand(script):
+    names = ("nose", "left wrist", "right wrist", "left eye", "right eye")
+    assert script.other_side(names) == [0, 2, 1, 4, 3]
 
 
 # ------------------------------------------------------------------- what the shipped judges find

@@ -17,7 +17,7 @@ probability in these cells is the confidence. Below the threshold the joint is m
 that a map that is spread out over a smear is as missing as one that says "nowhere".
 
 Who it is (`bodies` alone): features at the found joints, from the stem (colour, pattern) and from
-deeper down (build), then one linear map to 64 numbers of length 1. It was trained to tell the
+deeper down (build), then two layers to 64 numbers of length 1. It was trained to tell the
 training people apart while their backdrops were exchanged. The robot has no such head: there is
 one arm, and nobody to be confused with it (the paper gives no AED for BAIR either).
 """
@@ -82,7 +82,7 @@ class Conv(nn.Sequential):
 
 
 class JointNet(nn.Module):
-    """A small hourglass, 64 pixels down to 8 and up to 32 cells (about 0.25 million parameters)."""
+    """A small hourglass, 64 pixels down to 8 and up to 32 cells (0.2 to 0.4 million parameters)."""
 
     def __init__(self, joints: int, dimensions: int = 0, width: int = 20):
         super().__init__()
@@ -208,11 +208,11 @@ class Joints(nn.Module):
         return f"squared distance of unit embeddings ({self.network.dimensions}-d, {what})"
 
     @classmethod
-    def pretrained(cls, data: str, folder: Path = WEIGHTS) -> Joints:
-        """The judge of data set `data` that ships with the package."""
-        file = Path(folder) / f"joints-{data}.safetensors"
+    def pretrained(cls, data: str, folder: Path | None = None) -> Joints:
+        """The judge of data set `data`: what ships with the package, or lies in `folder`."""
+        file = Path(folder or WEIGHTS) / f"joints-{data}.safetensors"
         if not file.exists():
-            there = Path(folder).glob("joints-*.safetensors")
+            there = file.parent.glob("joints-*.safetensors")
             known = sorted(path.stem.removeprefix("joints-") for path in there)
             raise JudgeError(
                 f"There is no judge of joints for {data!r}, only for {', '.join(known) or 'none'}; "
@@ -231,9 +231,9 @@ class Joints(nn.Module):
         judge.card = card
         return judge
 
-    def save(self, card: dict, folder: Path = WEIGHTS) -> Path:
+    def save(self, card: dict, folder: Path | None = None) -> Path:
         """Write weights (fp16) and card, each atomically; returns the weights' path."""
-        file = Path(folder) / f"joints-{self.data}.safetensors"
+        file = Path(folder or WEIGHTS) / f"joints-{self.data}.safetensors"
         file.parent.mkdir(parents=True, exist_ok=True)
         self.card = {
             "name": self.name, "data": self.data, "joints": list(self.joints),
