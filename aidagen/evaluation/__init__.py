@@ -5,21 +5,22 @@
     print(evaluation.format_table(rows))                  # a table to read, with verdicts
 
 A row is `{data, split, method, metric, unit, value, low, high, n, seed}`: a mean over `n` clips
-with its 95 % bootstrap interval over them. `TABLES` maps the name of a table (a model's name)
-to the function that computes it.
+with its 95 % bootstrap interval over them. `TABLES` maps the name of a table (a model's name, or
+a name of its own where it compares several) to the function that computes it.
 """
 
 from collections.abc import Callable
 
-from aidagen.evaluation import ablations, cartoons, faces
+from aidagen.evaluation import ablations, animation, cartoons, faces, text
 from aidagen.evaluation.sheets import EvaluationError, Rows, Sheet
 from aidagen.evaluation.store import MODELS, computed, fresh, stored_path
-from aidagen.evaluation.text import format_table
 
 TABLES: dict[str, Callable[..., Sheet]] = {
     "fomm-faces-64": faces.compute,
     "fomm-cartoons-64": cartoons.compute,
     "fomm-heads-64": ablations.compute,
+    "animation": animation.compute,
+    "monkeynet-ablations": animation.compute_ablations,
 }
 
 __all__ = ["TABLES", "EvaluationError", "Rows", "Sheet", "format_table", "stored_path", "table"]
@@ -49,3 +50,14 @@ def table(
     if limit is None and not recompute:
         return fresh(name)
     return computed(name, TABLES[name], limit, progress)
+
+
+def format_table(rows: list[dict]) -> str:
+    """Rows as a table to read: methods down, metrics across, verdicts below; plain text.
+
+    Below `animation` stand the lecture's claims, and the paper's numbers in their own columns.
+    """
+    shown = text.format_table(rows)
+    if getattr(rows, "table", "") == "animation":
+        shown = "\n".join([shown, *animation.orderings(rows), animation.beside(rows)])
+    return shown

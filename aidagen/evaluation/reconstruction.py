@@ -1,13 +1,13 @@
 """Self-reconstruction: a clip replayed from one of its pictures, and how that is scored.
 
-Shared by the tables of faces and of ablations. `judge-floor` is what the judges make of a picture
-that is as good as true: each true frame moved by one pixel, with noise of 2/255; its landmarks are
-moved back before they are compared.
+Shared by the tables of faces, of ablations and of animation. `judge-floor` is what the judges
+make of a picture that is as good as true: each true frame moved by one pixel, with noise of
+2/255; its landmarks are moved back before they are compared.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import torch
 from jaxtyping import UInt8
@@ -54,15 +54,19 @@ def score(
     judges,
     progress: parts.Progress,
     only: Collection[str] | None = None,
-) -> list[parts.Readings]:
+    readings: Sequence[parts.Readings] | None = None,
+    units: Mapping[str, str] | None = None,
+) -> Sequence[parts.Readings]:
     """Pixel and face scores of every method's frames, as rows (those named in `only`).
 
     `judges` are `clips.FaceJudges`, or read frames as these do. Returns what they read in the
-    true frames.
+    true frames; `readings` are given where more is known of these (exact labels). `units` are
+    those of other judges than the face judges.
     """
     size = tuple(tasks[0].truth.shape[-2:])
-    units = parts.units(size[1])
-    readings = [judges.read(task.truth) for task in tasks]
+    units = parts.units(size[1]) if units is None else units
+    if readings is None:
+        readings = [judges.read(task.truth) for task in tasks]
     for method, made in methods.items():
         progress(f"{data} / {split}: judging {method}")
         scores = []

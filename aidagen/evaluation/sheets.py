@@ -41,10 +41,13 @@ class Column(NamedTuple):
 
 
 class Sheet:
-    """Collects columns; `model` is the method that the others are baselines of."""
+    """Collects columns; `model` is the method that the others are baselines of.
 
-    def __init__(self, model: str):
-        self.model = model
+    A sheet of several models names the `pairs` (method, against) that are compared instead.
+    """
+
+    def __init__(self, model: str, pairs: Sequence[tuple[str, str]] | None = None):
+        self.model, self.pairs = model, pairs
         self.columns: list[Column] = []
         self.notes: list[str] = []
 
@@ -82,13 +85,15 @@ class Sheet:
         `difference` is model - method with its 95 % interval; `verdict` is "better" or "worse"
         where that interval excludes 0, else "undecided".
         """
-        own = {
-            (c.data, c.split, c.metric): c for c in self.columns if c.method == self.model
-        }
+        known = {(c.data, c.split, c.metric, c.method): c for c in self.columns}
+        pairs = self.pairs
+        if pairs is None:
+            others = dict.fromkeys(c.method for c in self.columns if c.method != self.model)
+            pairs = [(self.model, other) for other in others]
         result = []
-        for c in self.columns:
-            model = own.get((c.data, c.split, c.metric))
-            if model is None or c.method == self.model or c.values is None:
+        for c, method in ((c, m) for c in self.columns for m, other in pairs if other == c.method):
+            model = known.get((c.data, c.split, c.metric, method))
+            if model is None or model.values is None or c.values is None:
                 continue
             difference = paired_bootstrap(model.values, c.values, SEED)
             if not difference.n:
@@ -98,7 +103,7 @@ class Sheet:
             verdict = "better" if high < 0 else "worse" if low > 0 else "undecided"
             result.append(
                 {
-                    "data": c.data, "split": c.split, "metric": c.metric, "method": self.model,
+                    "data": c.data, "split": c.split, "metric": c.metric, "method": method,
                     "against": c.method, "difference": _short(difference.value),
                     "low": _short(difference.low), "high": _short(difference.high),
                     "n": difference.n, "verdict": verdict,

@@ -1,8 +1,8 @@
 """Stored rows: written beside the weights, keyed by what they were made with.
 
 A key holds SHA-256: of the weights' files of all the table's models, of the data, and of the
-evaluation code (this package, metrics, judges). If one of them is another today, or a model has
-come or gone, the stored rows are not shown.
+evaluation code (this package, metrics, judges and the weights that ship with the judges). If one
+of them is another today, or a model has come or gone, the stored rows are not shown.
 """
 
 from __future__ import annotations
@@ -21,25 +21,45 @@ from aidagen.evaluation.sheets import EvaluationError, Rows, Sheet
 
 PACKAGE = Path(__file__).resolve().parents[1]
 CODE = ("evaluation", "judges", "metrics.py")
+TRAINED = "judges/weights"  # of judges that were trained here
 DATA = {
     "fomm-faces-64": ("faces", "heads"),
     "fomm-cartoons-64": ("cartoons",),
     "fomm-heads-64": ("heads",),
+    "animation": ("faces", "bodies", "robot"),
+    "monkeynet-ablations": ("bodies",),
 }
-MODELS = {  # tables of more than one model; the first has the table's name
+MODELS = {  # tables of more than one model
     "fomm-heads-64": (
         "fomm-heads-64",
         "fomm-heads-64-no-jacobian",
         "fomm-heads-64-no-occlusion",
         "fomm-heads-64-no-equivariance",
     ),
+    "animation": tuple(
+        f"{system}-{data}-64"
+        for data in DATA["animation"]
+        for system in ("x2face", "monkeynet", "fomm")
+    ),
+    "monkeynet-ablations": (
+        "monkeynet-bodies-64",
+        "monkeynet-bodies-64-no-flow",
+        "monkeynet-bodies-64-no-deformed-skips",
+    ),
 }
 WHAT = {"weights": "the weights", "data": "the data", "code": "the evaluation code"}
 
 
 def stored_path(table: str) -> Path:
-    """Where the rows of `table` are kept: beside the weights they are about."""
-    return zoo.path(table).with_name(f"{table}.rows.json")
+    """Where the rows of `table` are kept: beside the weights they are about.
+
+    Beside those of the first of its models that is at hand, where no model has the table's name.
+    """
+    known = zoo.names()
+    first = next((name for name in (table, *models(table)) if name in known), None)
+    if first is None and table not in models(table):
+        return zoo.SHIPPED / f"{table}.rows.json"
+    return zoo.path(first or table).with_name(f"{table}.rows.json")
 
 
 def key(table: str) -> dict:
@@ -64,7 +84,7 @@ def weights_hash(name: str) -> str | None:
 
 
 def code_hash(package: Path = PACKAGE) -> str:
-    """SHA-256 over the sources that turn a model's pictures into rows."""
+    """SHA-256 over the sources, and the judges trained here, that turn pictures into rows."""
     digest = hashlib.sha256()
     for entry in CODE:
         path = package / entry
@@ -72,6 +92,8 @@ def code_hash(package: Path = PACKAGE) -> str:
         for file in files:
             digest.update(file.name.encode())
             digest.update(file.read_text(encoding="utf-8").encode())  # any line ending → \n
+    for file in sorted((package / TRAINED).glob("*.safetensors")):
+        digest.update(file.name.encode() + file.read_bytes())
     return digest.hexdigest()
 
 

@@ -18,7 +18,10 @@ def format_table(rows: list[dict]) -> str:
             if (c["data"], c["split"]) == (data, split)
         ]
         lines += ["", f"{data} / {split}: mean [95 % bootstrap interval over n clips]"]
-        lines += _table(part) + _verdicts(said) + _floored(part, name)
+        lines += _table(part) + _verdicts(said, name)
+        models = dict.fromkeys(c["method"] for c in said if c["against"] == "copy-source")
+        for model in models or [name]:
+            lines += _floored(part, model, name)
     lines += ["", "Units", *dict.fromkeys(f"  {row['metric']}: {row['unit']}" for row in rows)]
     lines += [f"Note: {note}." for note in getattr(rows, "notes", ())]
     return "\n".join(lines)
@@ -44,12 +47,12 @@ def _cell(row: dict) -> str:
     return f"{row['value']:.3g} [{row['low']:.3g}, {row['high']:.3g}]"
 
 
-def _verdicts(comparisons: list[dict]) -> list[str]:
+def _verdicts(comparisons: list[dict], table: str) -> list[str]:
     lines = []
-    for against in dict.fromkeys(c["against"] for c in comparisons):
+    for method, against in dict.fromkeys((c["method"], c["against"]) for c in comparisons):
         words = {"better": [], "worse": [], "undecided": []}
         for c in comparisons:
-            if c["against"] == against:
+            if (c["method"], c["against"]) == (method, against):
                 words[c["verdict"]].append(c["metric"])
         parts = []
         if words["better"]:
@@ -58,19 +61,31 @@ def _verdicts(comparisons: list[dict]) -> list[str]:
             parts.append(f"worse by more than the interval in {', '.join(words['worse'])}")
         if words["undecided"]:
             parts.append(f"undecided in {', '.join(words['undecided'])}")
-        lines.append(f"  against {against}: {'; '.join(parts)}")
+        who = f"{method} " if method != table else ""  # a table of one model has its name
+        lines.append(f"  {who}against {against}: {'; '.join(parts)}")
     return lines
 
 
-def _floored(rows: list[dict], model: str) -> list[str]:
-    """Share of the copy's error that is left, the judge's own floor taken off both."""
+def shares(rows: list[dict], model: str) -> dict[str, tuple[float, float]]:
+    """By metric: (share of the copy's error that is left, the judge's floor taken off both; that
+    floor). For the rows of one data set and split."""
     value = {(row["method"], row["metric"]): row["value"] for row in rows}
-    lines = []
+    found = {}
     for metric in ("l1", "l1_moving", "akd", "akd_l2"):
         own, copy = value.get((model, metric)), value.get(("copy-source", metric))
         floor = value.get(("judge-floor", metric), 0.0)
-        if own is None or copy is None or copy <= floor:
-            continue
-        after = f" after the judge's floor of {floor:.3g}" if floor else ""
-        lines.append(f"  {metric}: {(own - floor) / (copy - floor):.2f} × copy-source{after}")
-    return lines
+        if own is not None and copy is not None and copy > floor:
+            found[metric] = ((own - floor) / (copy - floor), floor)
+    return found
+
+
+def _floored(rows: list[dict], model: str, table: str) -> list[str]:
+    found = shares(rows, model)
+    words = [
+        f"{metric}: {round(share, 2) + 0.0:.2f} × copy-source"  # no -0.00
+        + (f" after the judge's floor of {floor:.3g}" if floor else "")
+        for metric, (share, floor) in found.items()
+    ]
+    if model == table:
+        return [f"  {line}" for line in words]
+    return [f"  {model} {', '.join(words)}"] if words else []
