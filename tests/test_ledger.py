@@ -10,16 +10,12 @@ import torch
 from aidagen import datasets, zoo
 from aidagen.animation import Animator
 from aidagen.errors import AidagenError
-from aidagen.evaluation import Sheet, animation
+from aidagen.evaluation import Sheet
 from aidagen.evaluation.sheets import Rows
-from aidagen.models import monkeynet, x2face
-from aidagen.teaching import ledger, ledger_04
-from aidagen.widgets import skeletons
+from aidagen.teaching import ledger
 
 ROOT = Path(__file__).resolve().parents[1]
 LEDGER = ledger.rows("05")
-NUMBERS = ("04", "05")
-ALL = [row for number in NUMBERS for row in ledger.rows(number)]
 MODEL = "fomm-faces-64"
 
 
@@ -101,40 +97,26 @@ def missing_tests(rows):
 
 
 def test_every_named_test_exists():
-    assert missing_tests(ALL) == []
+    assert missing_tests(LEDGER) == []
     doctored = ledger.Row("a", "b", "tests/test_ledger.py::test_of_nothing")
     elsewhere = ledger.Row("a", "b", "tests/test_nowhere.py::test_every_named_test_exists")
     assert len(missing_tests((doctored, elsewhere))) == 2
 
 
-@pytest.mark.parametrize("row", ALL, ids=lambda row: row.claim)
+@pytest.mark.parametrize("row", LEDGER, ids=lambda row: row.claim)
 def test_rows_are_complete(row):
     assert row.differs and (row.ours is None) == (not row.against)
     assert (row.source == "–") or re.search(r"\d", row.paper)
-    if row in LEDGER:
-        assert not row.checked, "nobody has compared a number with this paper itself yet"
+    assert not row.checked, "nobody has compared a number with the paper itself yet"
     for other in row.against:
         same = ("table", "data", "split", "metric")
         assert [getattr(other, k) for k in same] == [getattr(row.ours, k) for k in same]
 
 
-@pytest.mark.parametrize("number", NUMBERS)
-def test_numbers_of_ours_are_never_typed_in(number):
-    source = (ROOT / "aidagen" / "teaching" / f"ledger_{number}.py").read_text()
+def test_numbers_of_ours_are_never_typed_in():
+    source = (ROOT / "aidagen" / "teaching" / "ledger_05.py").read_text()
     typed = re.findall(r"\d+\.\d+", re.sub(r'(paper)="[^"]*"', "", source))
-    bound = {"0.069", str(animation.ENOUGH)}
-    assert set(typed) <= bound, "only the paper's numbers and a bound are written down"
-
-
-def test_lecture_04_sets_every_number_of_the_paper_beside_ours():
-    """Of the methods that run here: the table's numbers stand in the ledger, once each."""
-    text = ledger.table("04", absent)
-    for entry in animation.published():
-        name = ledger_04.NAMES.get(entry["method"])
-        if name:
-            assert f"{name} {entry['value']:.3g}" in text, entry
-    for key, reason in ledger_04.EXPLAINED.items():
-        assert reason.why and missing_tests([ledger.Row("", "", reason.test)]) == [], key
+    assert set(typed) <= {"0.069"}, "only the paper's numbers are written down"
 
 
 def test_a_lecture_without_a_ledger_is_one_sentence():
@@ -145,7 +127,7 @@ def test_a_lecture_without_a_ledger_is_one_sentence():
 # --- the claims themselves ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("row", [r for r in ALL if r.against], ids=lambda row: row.claim)
+@pytest.mark.parametrize("row", [r for r in LEDGER if r.against], ids=lambda row: row.claim)
 def test_claims_that_rest_on_stored_rows(row):
     said = ledger.said(row)
     if said in (ledger.ABSENT, ledger.STALE):
@@ -196,73 +178,3 @@ def test_relative_motion_keeps_the_shape_of_the_source(heads):
     relative, absolute = (np.array(found) for found in changed.values())
     assert relative[:, 0].max() < 0.1 * absolute[:, 0].min(), "at the first frame it is exact"
     assert relative.mean() < absolute.mean()
-
-
-# --- lecture 04 ----------------------------------------------------------------------------------
-
-
-def stored_or_skip(table):
-    try:
-        return ledger.stored(table)
-    except AidagenError as problem:
-        pytest.skip(f"{table}: {problem}")
-
-
-def test_every_system_is_far_better_than_a_copy():
-    rows = stored_or_skip(ledger_04.TABLE)
-    found = {
-        (r["data"], r["split"], r["method"]): r["value"] for r in rows if r["metric"] == "l1_moving"
-    }
-    for data, splits in animation.SPLITS.items():
-        for system in animation.SYSTEMS:
-            copied = found[data, splits[0], "copy-source"]
-            assert found[data, splits[0], system] <= animation.ENOUGH * copied, (data, system)
-
-
-def transferred(own, first, now, way):
-    """Joints of one body, moved by another's: as they are, relative, relative to scale."""
-    size = np.linalg.norm(own - own.mean(0)) / np.linalg.norm(first - first.mean(0))
-    return {0: now, 1: own + (now - first), 2: own + size * (now - first)}[way]
-
-
-def test_relative_joints_keep_a_body_s_proportions():
-    """A bone's right length: its own, times what became of the driving bone's."""
-    found = datasets.load("bodies")
-    bones = skeletons.bones(found.info["joints"])
-    joints = [c.labels()["joints"].astype(float) for c in found.clips("test")]
-
-    def plain(points):
-        points = points - points.mean(-2, keepdims=True)
-        return points / np.sqrt((points**2).sum(-1, keepdims=True).mean(-2, keepdims=True))
-
-    pairs = []
-    for a, own in enumerate(joints):
-        for b, by in enumerate(joints):
-            apart = np.linalg.norm(plain(own) - plain(by[0]), axis=-1).mean(-1)
-            pairs += [(apart.min(), own[apart.argmin()], by)] if a != b else []
-    pairs = sorted(pairs, key=lambda pair: pair[0])[:20]
-    errors = np.zeros((3, len(pairs)))
-    for n, (_, own, by) in enumerate(pairs):
-        length = [skeletons.bone_lengths(p, bones) for p in (own, by[0], by)]
-        right = length[0] * length[2] / length[1].clip(1e-3)
-        clear = (length[0] > 0.12) & (length[1] > 0.12) & (length[2] > 0.06)
-        for way in range(3):
-            moved = np.stack([transferred(own, by[0], p, way) for p in by])
-            wrong = np.abs(skeletons.bone_lengths(moved, bones) / right.clip(1e-3) - 1)
-            errors[way, n] = np.median(wrong[clear])
-            still = skeletons.bone_lengths(transferred(own, by[0], by[0], way), bones)
-            assert np.allclose(still, length[0]) == (way > 0), "at the first frame"
-    absolute, relative, scaled = errors.mean(1)
-    assert relative < absolute and scaled < absolute
-
-
-def test_x2face_invents_no_colour_and_monkey_net_does():
-    torch.manual_seed(0)
-    source = torch.rand(1, 3, 64, 64) * torch.tensor([1.0, 1.0, 0.0]).view(1, 3, 1, 1)
-    driving = torch.rand(1, 3, 64, 64)
-    looks = x2face.X2Face(x2face.x2face_small()).eval()
-    paints = monkeynet.MonkeyNet(monkeynet.monkeynet_small()).eval()
-    with torch.no_grad():
-        assert looks(source, driving).image[:, 2].abs().max() < 1e-6
-        assert looks(source, driving).image[:, :2].max() > 0.1
-        assert paints(source, driving).image[:, 2].max() > 0.01

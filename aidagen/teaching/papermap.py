@@ -22,10 +22,7 @@ from typing import NamedTuple
 
 from aidagen.errors import AidagenError
 
-MODELS = {  # lecture -> the models whose papers' equations it cites
-    "04": ("x2face", "monkeynet"),
-    "05": ("fomm",),
-}
+MODELS = {"05": ("fomm",)}  # lecture -> the models whose papers' equations it cites
 COMMENT = re.compile(r"#\s*eqs?\. (\(\d+[a-z]?\)(?:(?:, | and )\(\d+[a-z]?\))*):\s*(\S.*)")
 TAG = re.compile(r"\\tag\{(\d+[a-z]?)\}")
 NUMBER = r"\(?\d+[a-z]?\)?"
