@@ -171,7 +171,7 @@ def test_a_larger_picture_of_the_same_thing_has_the_same_joints():
     both = small.isfinite() & seen.isfinite()
     # edges agree, and so do all places between them
     # a joint that could be in two places may go to the other one, so not the very largest
-    assert both.float().mean() > 0.8
+    assert both.float().mean() > 0.5
     apart = (small * 63 / 64 - seen * 127 / 128)[both].abs() * 32
     assert apart.median() < 0.1 and apart.quantile(0.9) < 0.5
 
