@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 from jaxtyping import Float
 from lightning_fabric import Fabric
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from aidagen import datasets, grids, zoo
@@ -198,6 +198,7 @@ def run(
         _save(fabric, checkpoint, state, optimizers)
     path = out / f"{name}.safetensors"
     if fabric.is_global_zero:
+        _measure_norms(average.module, pairs, preset, min(50, state["step"]), fabric.device)
         _write_text(out / "history.json", json.dumps(state["history"]))
         card = _card(name, preset, state)
         zoo.save(average.module, preset.config, card, path)
@@ -244,6 +245,30 @@ def _step(fabric, preset, pairs, objective, optimizers, step) -> dict[str, Tenso
         optimizers[1].step()
         terms = {**terms, "discriminator": against}
     return {key: value.detach() for key, value in terms.items()}
+
+
+@torch.no_grad()
+def _measure_norms(
+    model: nn.Module, pairs: Pairs, preset: Preset, batches: int, device: torch.device
+) -> None:
+    """Batch-norm statistics of averaged weights, measured afresh on training pairs.
+
+    The average of the statistics met on the way fits neither the averaged weights nor the last.
+    """
+    norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
+    if not norms or not batches:
+        return
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a plain mean over all batches
+    model.train()
+    generator = torch.Generator().manual_seed(preset.seed)
+    for _ in range(batches):
+        model(*(x.to(device) for x in pairs.draw(preset.batch, generator)))
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    model.eval()
 
 
 def _resume(fabric: Fabric, path: Path, state: dict, optimizers) -> None:
