@@ -7,8 +7,6 @@
 fixed camera. As in BAIR robot pushing there is one laboratory with one arm, which wanders at random
 or pushes a puck or a block about, fingers opening and closing. Every clip has an object and a
 motion of its own, in no other clip; the table is one of four; camera and light differ a little.
-(A first version gave every clip its own arm, table and camera. That is another, harder task than
-BAIR's: 140 scenes are too few for a small keypoint detector to find an arm of any colour.)
 
 ``labels()`` of a clip holds, for its T = 32 frames:
 
