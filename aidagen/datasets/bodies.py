@@ -36,8 +36,6 @@ it): finds all of them, tells 98 % of the visible joints, on the average 1.3 px 
 ones (median 1.0), and its mask overlaps the exact one with an IoU of 0.90.
 """
 
-import json
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -46,7 +44,14 @@ from pathlib import Path
 
 import numpy as np
 
-from aidagen.datasets.layout import ClipSet, DatasetError, finish_set, write_clip
+from aidagen.datasets.layout import (
+    ClipSet,
+    DatasetError,
+    finish_set,
+    note_rendered,
+    rendered_clips,
+    write_clip,
+)
 from aidagen.render_truth import JOINTS, PARTS
 
 FPS = Fraction(25, 2)
@@ -276,25 +281,6 @@ def clip(renderer, truth, seed: int, index: int) -> tuple[Iterator[np.ndarray], 
     return frames(), labels, worn
 
 
-def _finished(root: Path, size: int, seed: int) -> dict[str, dict]:
-    """Entries of the clips that are already in ``root``, whether the set was finished or not."""
-    known: dict[str, dict] = {}
-    if (root / "dataset.json").exists():
-        info = ClipSet(root).info
-        if (info.get("size"), info.get("seed")) != (size, seed):
-            raise DatasetError(
-                f"{root} holds bodies of size {info.get('size')} and seed {info.get('seed')}, not "
-                f"{size} and {seed}; choose another folder with --out."
-            )
-        for entries in info["clips"].values():
-            known.update(entries)
-    for note in (root / "unfinished").glob("*.json"):
-        told = json.loads(note.read_text())
-        if (told["size"], told["seed"]) == (size, seed):
-            known[note.stem] = told["entry"]
-    return known
-
-
 def make(
     root: str | Path, clips: int = 152, size: int = 64, seed: int = 0, progress: bool = True
 ) -> ClipSet:
@@ -312,7 +298,7 @@ def make(
     root = Path(root)
     unfinished = root / "unfinished"
     unfinished.mkdir(parents=True, exist_ok=True)
-    known = _finished(root, size, seed)
+    known = rendered_clips(root, "bodies", size, seed)
     renderer = truth = None
     entries: dict[str, dict[str, dict]] = {"train": {}, "val": {}, "test": {}}
     for index in tqdm(range(clips), desc="bodies", unit="clip", disable=not progress):
@@ -325,9 +311,7 @@ def make(
             images = list(frames)
             entry = write_clip(root, split, name, images, labels(), fps=FPS, crf=18)
             known[name] = {**entry, **worn}
-            part = unfinished / f"{name}.part"
-            part.write_text(json.dumps({"size": size, "seed": seed, "entry": known[name]}))
-            os.replace(part, unfinished / f"{name}.json")
+            note_rendered(root, name, known[name], size, seed)
         entries[split][name] = known[name]
     info = {
         "name": "bodies", "version": "1", "seed": seed, "size": size, "fps": float(FPS),

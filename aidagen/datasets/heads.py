@@ -21,8 +21,6 @@ and each entry (``clip.entry``) says in words what the person wears: hair, hat, 
 clothes, backdrop. ``data_scripts/make_heads.py`` makes the set again, or a larger one.
 """
 
-import json
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -30,7 +28,13 @@ from pathlib import Path
 
 import numpy as np
 
-from aidagen.datasets.layout import ClipSet, DatasetError, finish_set, write_clip
+from aidagen.datasets.layout import (
+    ClipSet,
+    finish_set,
+    note_rendered,
+    rendered_clips,
+    write_clip,
+)
 
 FPS = Fraction(25, 2)
 FRAMES = 32
@@ -157,25 +161,6 @@ def clip(renderer, seed: int, index: int) -> tuple[Iterator[np.ndarray], Callabl
     return frames(), labels, worn
 
 
-def _finished(root: Path, size: int, seed: int) -> dict[str, dict]:
-    """Entries of the clips that are already in ``root``, whether the set was finished or not."""
-    known: dict[str, dict] = {}
-    if (root / "dataset.json").exists():
-        info = ClipSet(root).info
-        if (info.get("size"), info.get("seed")) != (size, seed):
-            raise DatasetError(
-                f"{root} holds heads of size {info.get('size')} and seed {info.get('seed')}, not "
-                f"{size} and {seed}; choose another folder with --out."
-            )
-        for entries in info["clips"].values():
-            known.update(entries)
-    for note in (root / "unfinished").glob("*.json"):
-        told = json.loads(note.read_text())
-        if (told["size"], told["seed"]) == (size, seed):
-            known[note.stem] = told["entry"]
-    return known
-
-
 def make(
     root: str | Path, clips: int = 184, size: int = 64, seed: int = 0, progress: bool = True
 ) -> ClipSet:
@@ -191,7 +176,7 @@ def make(
     root = Path(root)
     unfinished = root / "unfinished"
     unfinished.mkdir(parents=True, exist_ok=True)
-    known = _finished(root, size, seed)
+    known = rendered_clips(root, "heads", size, seed)
     renderer = None
     entries: dict[str, dict[str, dict]] = {"train": {}, "val": {}, "test": {}}
     for index in tqdm(range(clips), desc="heads", unit="clip", disable=not progress):
@@ -203,9 +188,7 @@ def make(
             images = list(frames)
             entry = write_clip(root, split, name, images, labels(), fps=FPS, crf=18)
             known[name] = {**entry, **worn}
-            part = unfinished / f"{name}.part"
-            part.write_text(json.dumps({"size": size, "seed": seed, "entry": known[name]}))
-            os.replace(part, unfinished / f"{name}.json")
+            note_rendered(root, name, known[name], size, seed)
         entries[split][name] = known[name]
     info = {
         "name": "heads", "version": "1", "seed": seed, "size": size, "fps": float(FPS),

@@ -191,3 +191,36 @@ def finish_set(root: str | Path, info: dict, clips: dict[str, dict[str, dict]]) 
     temporary.write_text(text + "\n", encoding="utf-8")
     os.replace(temporary, path)
     return ClipSet(root)
+
+
+# --- sets that are rendered clip by clip, and go on where they stopped ---------------------------
+
+
+def rendered_clips(root: Path, name: str, size: int, seed: int) -> dict[str, dict]:
+    """Entries of the clips that are already in ``root``, whether set ``name`` was finished or not.
+
+    Raises ``DatasetError`` if ``root`` holds a finished set of another size or seed.
+    """
+    known: dict[str, dict] = {}
+    if (root / "dataset.json").exists():
+        info = ClipSet(root).info
+        if (info.get("size"), info.get("seed")) != (size, seed):
+            raise DatasetError(
+                f"{root} holds {name} of size {info.get('size')} and seed {info.get('seed')}, not "
+                f"{size} and {seed}; choose another folder with --out."
+            )
+        for entries in info["clips"].values():
+            known.update(entries)
+    for note in (root / "unfinished").glob("*.json"):
+        told = json.loads(note.read_text())
+        if (told["size"], told["seed"]) == (size, seed):
+            known[note.stem] = told["entry"]
+    return known
+
+
+def note_rendered(root: Path, clip: str, entry: dict, size: int, seed: int) -> None:
+    """Remember, atomically, that ``clip`` of the unfinished set in ``root`` is rendered."""
+    unfinished = root / "unfinished"
+    part = unfinished / f"{clip}.part"
+    part.write_text(json.dumps({"size": size, "seed": seed, "entry": entry}))
+    os.replace(part, unfinished / f"{clip}.json")

@@ -27,8 +27,6 @@ Each entry (``clip.entry``) says how the scene looks; ``person`` is its number.
 ``data_scripts/make_robot.py`` makes the set again, or a larger one.
 """
 
-import json
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -36,7 +34,14 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from aidagen.datasets.layout import ClipSet, DatasetError, finish_set, write_clip
+from aidagen.datasets.layout import (
+    ClipSet,
+    DatasetError,
+    finish_set,
+    note_rendered,
+    rendered_clips,
+    write_clip,
+)
 
 FPS = 20
 FRAMES = 32
@@ -213,25 +218,6 @@ def clip(seed: int, index: int, size: int) -> tuple[Iterator[np.ndarray], Callab
     return frames(), labels, seen
 
 
-def _finished(root: Path, size: int, seed: int) -> dict[str, dict]:
-    """Entries of the clips that are already in ``root``, whether the set was finished or not."""
-    known: dict[str, dict] = {}
-    if (root / "dataset.json").exists():
-        info = ClipSet(root).info
-        if (info.get("size"), info.get("seed")) != (size, seed):
-            raise DatasetError(
-                f"{root} holds robot clips of size {info.get('size')} and seed "
-                f"{info.get('seed')}, not {size} and {seed}; choose another folder with --out."
-            )
-        for entries in info["clips"].values():
-            known.update(entries)
-    for note in (root / "unfinished").glob("*.json"):
-        told = json.loads(note.read_text())
-        if (told["size"], told["seed"]) == (size, seed):
-            known[note.stem] = told["entry"]
-    return known
-
-
 def make(
     root: str | Path, clips: int = 176, size: int = 64, seed: int = 0, progress: bool = True
 ) -> ClipSet:
@@ -251,7 +237,7 @@ def make(
             "an even size of 16 pixels or more."
         )
     root = Path(root)
-    known = _finished(root, size, seed)
+    known = rendered_clips(root, "robot clips", size, seed)
     assets()  # missing packages are reported before anything is written
     unfinished = root / "unfinished"
     unfinished.mkdir(parents=True, exist_ok=True)
@@ -264,9 +250,7 @@ def make(
             images = list(frames)
             entry = write_clip(root, split, name, images, labels(), fps=FPS, crf=15)
             known[name] = {**entry, **seen}
-            part = unfinished / f"{name}.part"
-            part.write_text(json.dumps({"size": size, "seed": seed, "entry": known[name]}))
-            os.replace(part, unfinished / f"{name}.json")
+            note_rendered(root, name, known[name], size, seed)
         entries[split][name] = known[name]
     info = {
         "name": "robot", "version": "1", "seed": seed, "size": size, "fps": FPS,
