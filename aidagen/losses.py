@@ -60,6 +60,13 @@ class PerceptualPyramid(nn.Module):
         return total
 
 
+def scaled_l1(
+    image: Float[Tensor, "B C H W"], target: Float[Tensor, "B C H W"]
+) -> Float[Tensor, ""]:
+    """L1 summed over four scales: a limb off by more than its width still feels where to go."""
+    return sum(F.l1_loss(F.avg_pool2d(image, n), F.avg_pool2d(target, n)) for n in (1, 2, 4, 8))
+
+
 def least_squares_generator(fake: Tensor) -> Tensor:
     """LSGAN: the generator wants its scores to be 1 (Mao et al. 2017)."""
     return (1 - fake).square().mean()

@@ -35,6 +35,16 @@ def test_perceptual_pyramid_trains_neither_network_nor_target():
     assert features[0].weight.grad is None and torch.equal(features[1].running_mean, before)
 
 
+def test_scaled_l1_feels_a_dot_that_is_far_off():
+    """At every scale by hand: two dots apart count, less the coarser; in one cell of 8 not at all."""
+    image, near, far = torch.zeros(3, 1, 1, 16, 16)
+    image[..., 0, 0], near[..., 7, 7], far[..., 15, 15] = 64.0, 64.0, 64.0
+    by_hand = sum(2 * 64 / (n * n) / (16 // n) ** 2 for n in (1, 2, 4))
+    assert losses.scaled_l1(image, near).item() == pytest.approx(by_hand)
+    at_eight = 2 * 64 / 64 / 4
+    assert losses.scaled_l1(image, far).item() == pytest.approx(by_hand + at_eight)
+
+
 def test_adversarial_losses_at_their_optimum():
     one, zero = torch.ones(2, 1, 3, 3), torch.zeros(2, 1, 3, 3)
     assert losses.least_squares_generator(one) == 0

@@ -408,12 +408,7 @@ def generator_loss(
     if weights.pixels:
         terms["pixels"] = weights.pixels * F.l1_loss(rendering.image, driving)
     if weights.warp:
-        # four scales: a limb that is off by more than its width still feels where it should be
-        scales = [
-            F.l1_loss(F.avg_pool2d(rendering.deformed, n), F.avg_pool2d(driving, n))
-            for n in (1, 2, 4, 8)
-        ]
-        terms["warp"] = weights.warp * sum(scales)
+        terms["warp"] = weights.warp * losses.scaled_l1(rendering.deformed, driving)
     if weights.adversarial:
         points = rendering.motion.points.detach()
         fake, score = model.discriminator(rendering.image, points)

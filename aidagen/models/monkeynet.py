@@ -407,9 +407,7 @@ def generator_loss(
     if weights.deformed:
         terms["deformed"] = weights.deformed * F.l1_loss(deformed, driving)
     if weights.warp:
-        # four scales: a limb that is off by more than its width still feels where it should be
-        scales = [(F.avg_pool2d(deformed, n), F.avg_pool2d(driving, n)) for n in (1, 2, 4, 8)]
-        terms["warp"] = weights.warp * sum(F.l1_loss(a, b) for a, b in scales)
+        terms["warp"] = weights.warp * losses.scaled_l1(deformed, driving)
     if weights.adversarial:
         # as published, keypoints learn from what the discriminator says, but not in its own step
         fake, score = model.discriminator(rendering.image, rendering.motion)

@@ -363,22 +363,15 @@ def generator_loss(
     if weights.pixels:
         terms["pixels"] = weights.pixels * F.l1_loss(rendering.image, driving)
     if weights.warp:
-        terms["warp"] = weights.warp * scaled_l1(rendering.image, driving)
+        terms["warp"] = weights.warp * losses.scaled_l1(rendering.image, driving)
     if weights.averaging:
         # both frames of the pair are sources: their mean must still be read as each of them
         both = model.embed(torch.stack([source, driving], dim=1))
         again = model.render(both, rendering.motion).image
         back = model.render(both, both.motion).image
-        apart = scaled_l1(again, driving) + scaled_l1(back, source)
+        apart = losses.scaled_l1(again, driving) + losses.scaled_l1(back, source)
         terms["averaging"] = weights.averaging * apart / 2
     return terms
-
-
-def scaled_l1(
-    image: Float[Tensor, "B 3 H W"], target: Float[Tensor, "B 3 H W"]
-) -> Float[Tensor, ""]:
-    """L1 summed over four scales: what is off by more than its width still feels where to go."""
-    return sum(F.l1_loss(F.avg_pool2d(image, n), F.avg_pool2d(target, n)) for n in (1, 2, 4, 8))
 
 
 class Objective(nn.Module):
