@@ -36,7 +36,7 @@ def test_perceptual_pyramid_trains_neither_network_nor_target():
 
 
 def test_scaled_l1_feels_a_dot_that_is_far_off():
-    """At every scale by hand: two dots apart count, less the coarser; in one cell of 8 not at all."""
+    """By hand: two dots count at every scale, the less the coarser; in one cell of 8 not at all."""
     image, near, far = torch.zeros(3, 1, 1, 16, 16)
     image[..., 0, 0], near[..., 7, 7], far[..., 15, 15] = 64.0, 64.0, 64.0
     by_hand = sum(2 * 64 / (n * n) / (16 // n) ** 2 for n in (1, 2, 4))
