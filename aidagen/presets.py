@@ -75,7 +75,7 @@ PRESETS: dict[str, Preset] = {
 FACES = PRESETS["fomm-faces-64"]
 COMPARED = {
     "faces": FACES,
-    "bodies": replace(FACES, data={"bodies": 1.0}, steps=3000),
+    "bodies": replace(FACES, data={"bodies": 1.0}, steps=6000),
     "robot": replace(FACES, data={"robot": 1.0}, steps=2400),
 }
 SYSTEMS = {
