@@ -22,7 +22,10 @@ from typing import NamedTuple
 
 from aidagen.errors import AidagenError
 
-MODELS = {"05": ("fomm",)}  # lecture -> the models whose papers' equations it cites
+MODELS = {  # lecture -> the models whose papers' equations it cites
+    "04": ("x2face", "monkeynet"),
+    "05": ("fomm",),
+}
 COMMENT = re.compile(r"#\s*eqs?\. (\(\d+[a-z]?\)(?:(?:, | and )\(\d+[a-z]?\))*):\s*(\S.*)")
 TAG = re.compile(r"\\tag\{(\d+[a-z]?)\}")
 NUMBER = r"\(?\d+[a-z]?\)?"

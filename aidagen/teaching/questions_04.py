@@ -116,6 +116,27 @@ QUESTIONS = (
         ),
         right=1,
     ),
+    Question(
+        "04.q6",
+        "X2Face is trained by L1 on a robot whose arm is somewhere else in every frame. Why does "
+        "its embedded face show the table without the arm?",
+        (
+            Option(
+                "The arm is too dark for the network to see",
+                "The other systems see it in the same pictures.",
+            ),
+            Option(
+                "The table moves more than the arm does",
+                "The table does not move at all.",
+            ),
+            Option(
+                "A place that is mostly table costs least if it is filled with table",
+                "L1 is least at the median. Once the arm is gone, the second warp has nothing left "
+                "to move.",
+            ),
+        ),
+        right=2,
+    ),
 )
 
 PREDICTIONS = (
@@ -151,6 +172,6 @@ PREDICTIONS = (
         "Monkey-Net is trained again twice, once without any flow, once with a flow but without "
         "warping the skips by it. Which one has the larger error in the pixels that move?",
         options=("no flow", "no deformed skips"),
-        because="Short runs of one seed: where the two are close, neither is proved worse.",
+        because="One seed: where the two are close, neither is proved worse.",
     ),
 )
