@@ -1099,17 +1099,17 @@ print(f"500 votes, {votes.mean():.1%} for one side: as if independent {naive.low
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Where they fail
 #
-# Each system's own worst test frame, on bodies and on the robot, picked by the error in the pixels
-# that move. X2Face moves little, or takes away what moves; Monkey-Net
-# shifts where it should turn, and smears a limb over its way; all three guess what was hidden.
+# Each system's own worst test frame, on bodies and on the robot, picked by L1 over the whole picture.
+# X2Face moves little, or takes away what moves; Monkey-Net shifts where it should turn, and smears a
+# limb over its way; all three guess what was hidden.
 
 # %% alt="Three rows, one a system, with source, truth and generated frame for its worst frame on bodies and its worst on the robot; limbs are doubled, smeared or missing."
 def worst(system, sets):
-    """(source, truth, made) of the frame with the largest error in moving pixels."""
+    """(source, truth, made) of the frame with the largest L1."""
     found = (-1.0,)
     for clip in sets:
         made = animate(system, clip[0], clip, "absolute").cpu()
-        errors = metrics.l1_moving(made, clip, clip[:1].expand_as(clip)).nan_to_num()
+        errors = metrics.l1(made, clip)
         t = int(errors.argmax())
         found = max(found, (float(errors[t]), clip[0], clip[t], made[t]), key=lambda f: f[0])
     return found[1:]
