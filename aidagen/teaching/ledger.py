@@ -165,9 +165,15 @@ def table(number: str, source: Source = stored) -> str:
         ours = "–" if row.ours is None else _named(row.ours, once)
         if row.against:
             ours += ", against " + ", ".join(_named(other, once) for other in row.against)
-        cells = (row.claim, paper, ours, said(row, once), row.differs, f"`{row.test}`")
+        cells = (row.claim, paper, ours, said(row, once), row.differs, _spelt(row.test))
         lines.append("| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |")
     return "\n".join(lines) + "\n"
+
+
+def _spelt(test: str) -> str:
+    """A test's name in words, which a narrow column can break: file, then what it says."""
+    file, _, name = test.partition("::")
+    return f"{file.removeprefix('tests/')}: {name.removeprefix('test_').replace('_', ' ')}"
 
 
 def _named(selector: Selector, source: Source) -> str:

@@ -24,13 +24,11 @@ METRICS = {
     "aed": "distance of identities (AED)",
 }
 JUDGES = {
-    "faces": "rendered and filmed heads for smiles, other judges",
-    "bodies": "rendered bodies, exact joints read by a small regressor instead of OpenPose",
-    "robot": "a simulated arm; the paper scores no keypoints on BAIR",
+    "faces": "talking heads for smiles, other judges",
+    "bodies": "rendered bodies, exact joints and a small regressor for OpenPose",
+    "robot": "a simulated arm; no keypoints on BAIR in the paper",
 }
-SHARED = (
-    "all systems trained alike, with one objective of reconstruction, at under a million weights"
-)
+SHARED = "one objective, under a million weights"
 
 
 class Reason(NamedTuple):
@@ -42,7 +40,7 @@ class Reason(NamedTuple):
 
 _COPY = Reason(
     "X2Face stays near a copy of the source, and a copy, whole and sharp in the wrong place, loses "
-    "no points and keeps its identity; in both, Monkey-Net is no better than a copy either",
+    "few points and keeps its identity; Monkey-Net does not beat the copy there either",
     "tests/test_ledger.py::test_a_copy_keeps_its_points_and_its_identity",
 )
 EXPLAINED: dict[tuple[str, str, str, str], Reason] = {
@@ -59,7 +57,7 @@ EXPLAINED: dict[tuple[str, str, str, str], Reason] = {
 
 _AWAY = Reason(
     "under L1 a place that is mostly background is best filled with background, so the embedding "
-    "network takes away what moves, and the driving network moves nothing",
+    "network takes away what moves, and the driving network moves next to nothing",
     "tests/test_ledger.py::test_x2face_takes_away_what_moves",
 )
 MISSES: dict[tuple[str, str], Reason] = {
