@@ -5,6 +5,7 @@ the whole source by the difference. Run as a script it is the ``aidagen`` comman
 the only one in the zoo, for tests that need a process of their own.
 """
 
+import signal
 import sys
 import time
 import types
@@ -108,4 +109,6 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    # a shell leaves Ctrl-C ignored in what it starts in the background, tests and all
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(main())
