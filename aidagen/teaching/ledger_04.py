@@ -2,7 +2,8 @@
 
 The paper's numbers come from `evaluation.animation.published`, ours from stored rows. Orderings
 are rows of one kind, made by `_ordering`; one that does not hold here stands in `EXPLAINED`, with
-the reason and the test that holds us to the reason.
+the reason and the test that holds us to the reason. `MISSES` does the same for the bound that a
+system should keep to, beside a copy of the source.
 """
 
 from __future__ import annotations
