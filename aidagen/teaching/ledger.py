@@ -126,9 +126,9 @@ def _verdict(ours: Selector | None, other: Selector, source: Source) -> str | No
 
 def said(row: Row, source: Source = stored) -> str:
     """The verdict on a row's claim in words."""
-    if not row.against and not row.reproduced:
-        return "does not hold"
     if not row.against:
+        if not row.reproduced:
+            return "does not hold"
         return "see the test" if row.ours is None else "no claim, numbers side by side"
     values = [value(s, source) for s in (row.ours, *row.against) if s is not None]
     for why in (STALE, ABSENT):

@@ -33,7 +33,7 @@ SHARED = "one objective, under a million weights"
 
 
 class Reason(NamedTuple):
-    """Why an ordering does not hold here, and the test that fails if the reason stops to."""
+    """Why a claim does not hold here, and the test that fails if the reason stops to."""
 
     why: str
     test: str
