@@ -19,7 +19,7 @@ RUN = cd "$(ROOT)" && OMP_NUM_THREADS=1 GOMP_SPINCOUNT=0 .venv/bin/python
 .NOTPARALLEL:
 
 lab: venv
-	@cd "$(ROOT)" && exec .venv/bin/python -m aidagen.teaching.lab $(LAB_OPTIONS)
+	@cd "$(ROOT)" && exec .venv/bin/python -m aidagen.publishing.lab $(LAB_OPTIONS)
 
 venv:
 	@$(SET_UP) lab
@@ -35,11 +35,11 @@ verify:
 
 notebooks:
 	@$(SET_UP) lab,test
-	@$(RUN) -m aidagen.teaching.notebooks build
+	@$(RUN) -m aidagen.publishing.notebooks build
 
 variants:
 	@$(SET_UP) lab,test
-	@$(RUN) -m aidagen.teaching.variants build
+	@$(RUN) -m aidagen.publishing.variants build
 
 bench:
 	@$(SET_UP) lab

@@ -270,6 +270,6 @@ def _play(given: argparse.Namespace) -> NoReturn:
 
 
 def _lab(given: argparse.Namespace) -> int:
-    from aidagen.teaching import lab
+    from aidagen.publishing import lab
 
     return lab.serve(port=given.port, browser=not given.no_browser)

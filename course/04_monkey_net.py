@@ -50,12 +50,12 @@ import numpy as np
 import torch
 from IPython.display import HTML, Markdown
 
-from aidagen import datasets, evaluation, grids, metrics, video, zoo
+from aidagen import datasets, evaluation, grids, metrics, study, video, zoo
 from aidagen.animation import animate
 from aidagen.evaluation import animation
 from aidagen.models import monkeynet, x2face
 from aidagen.models import monkeynet_prediction as going_on
-from aidagen.teaching import check, compute, ledger, lesson, papermap, predict, quiz, study
+from aidagen.teaching import check, compute, ledger, lesson, papermap, predict, quiz
 from aidagen.widgets import overlays, skeletons
 from aidagen.widgets.mask_painter import MaskPainter
 from aidagen.widgets.metric_lab import MetricLab

@@ -59,7 +59,7 @@ def server(root, profile="smoke", seconds=180):
     environment = {**kept, "JUPYTER_TOKEN": TOKEN, "AIDAGEN_PROFILE": profile}
     log_path = Path(root) / "server.log"
     with log_path.open("w") as log:
-        command = [sys.executable, "-m", "aidagen.teaching.lab", "--no-browser"]
+        command = [sys.executable, "-m", "aidagen.publishing.lab", "--no-browser"]
         process = subprocess.Popen(
             [*command, "--root", str(root), "--port", str(port)],
             env={**environment, "JUPYTER_RUNTIME_DIR": str(Path(root) / "runtime")},

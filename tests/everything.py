@@ -91,14 +91,15 @@ def everything(stages):
     units = ["pytest", "-q", "tests", "-m", "not verify and not browser", "-n", "2"]
     stages.run("unit tests", [*units, "--dist", "worksteal", "--durations=8"])
     if sorted((ROOT / "course").glob("[0-9][0-9]_*.py")):
-        stages.run("lectures in profile smoke", ["aidagen.teaching.notebooks", "run"], tests=False)
+        lectures = ["aidagen.publishing.notebooks", "run"]
+        stages.run("lectures in profile smoke", lectures, tests=False)
         timings = ROOT / "build" / "smoke" / "seconds.json"
         if "lectures in profile smoke" not in stages.broken:
             stages.lectures.update(json.loads(timings.read_text()))
-        stages.run("lints of the lectures", ["aidagen.teaching.lints"], tests=False)
+        stages.run("lints of the lectures", ["aidagen.publishing.lints"], tests=False)
     notebooks = sorted((ROOT / "notebooks").glob("*.ipynb"))
     if notebooks:
-        stages.run("variants", ["aidagen.teaching.variants", "build"], tests=False)
+        stages.run("variants", ["aidagen.publishing.variants", "build"], tests=False)
         workers = ["-n", "2", "--dist", "loadscope"] if len(notebooks) > 1 else []
         nbval = ["pytest", "-q", "--nbval-lax", "--nbval-cell-timeout=180", "notebooks"]
         stages.run("committed notebooks", [*nbval, *workers])
@@ -108,8 +109,8 @@ def everything(stages):
 def verify(stages):
     stages.run("long tests", ["pytest", "-q", "tests", "-m", "verify", "--durations=0"])
     if sorted((ROOT / "notebooks").glob("*.ipynb")):
-        stages.run("variants", ["aidagen.teaching.variants", "build"], tests=False)
-        stages.run("learners' copies", ["aidagen.teaching.variants", "prove"], tests=False)
+        stages.run("variants", ["aidagen.publishing.variants", "build"], tests=False)
+        stages.run("learners' copies", ["aidagen.publishing.variants", "prove"], tests=False)
     from aidagen import evaluation
 
     for name in evaluation.TABLES:

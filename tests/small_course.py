@@ -1,13 +1,14 @@
 """A course of one small lecture, 98, with three exercises: what tests doctor and break.
 
-Its table of exercises lies beside it; `aidagen.teaching` finds it there through its path, in this
-process (``table_beside``) and in the lecture's kernel (the first code cell).
+Its topic's folder lies beside it, in ``tables/small``; `aidagen.teaching` finds it there through
+the path of `aidagen.lectures`, in this process (``table_beside``) and in the lecture's kernel (the
+first code cell).
 """
 
 import sys
 from pathlib import Path
 
-import aidagen.teaching
+import aidagen.lectures
 
 HEADER = """# ---
 # jupyter:
@@ -47,10 +48,10 @@ PROFILE = None
 import os
 from pathlib import Path
 
-import aidagen.teaching
+import aidagen.lectures
 from IPython.display import Image
 
-aidagen.teaching.__path__.append(str(Path.cwd().parent / "tables"))
+aidagen.lectures.__path__.append(str(Path.cwd().parent / "tables"))
 from aidagen.teaching import check
 
 profile = PROFILE or os.environ.get("AIDAGEN_PROFILE")
@@ -160,9 +161,10 @@ PREDICTIONS = ()
 
 def write(root: Path, lecture: str = LECTURE, table: str = TABLE) -> Path:
     """The small course in ``root``; returns the lecture's text."""
-    for folder in ("course", "tables", "notebooks"):
-        (root / folder).mkdir(exist_ok=True)
-    (root / "tables" / "exercises_98.py").write_text(table)
+    for folder in ("course", "tables/small", "notebooks"):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+    (root / "tables" / "small" / "__init__.py").write_text('NUMBER = "98"\n')
+    (root / "tables" / "small" / "exercises.py").write_text(table)
     source = root / "course" / "98_small.py"
     source.write_text(lecture)
     return source
@@ -170,9 +172,14 @@ def write(root: Path, lecture: str = LECTURE, table: str = TABLE) -> Path:
 
 def table_beside(monkeypatch, root: Path) -> None:
     """Let this process find the small lecture's exercises."""
-    places = [*aidagen.teaching.__path__, str(root / "tables")]
-    monkeypatch.setattr(aidagen.teaching, "__path__", places)
-    for name in [n for n in sys.modules if n.startswith("aidagen.teaching.exercises_98")]:
-        monkeypatch.delitem(sys.modules, name)
-    if hasattr(aidagen.teaching, "exercises_98"):
-        monkeypatch.delattr(aidagen.teaching, "exercises_98")
+    forget()
+    places = [*aidagen.lectures.__path__, str(root / "tables")]
+    monkeypatch.setattr(aidagen.lectures, "__path__", places)
+
+
+def forget() -> None:
+    """Take the small lecture's modules, which another test may have imported, out of memory."""
+    for name in [n for n in sys.modules if n.startswith("aidagen.lectures.small")]:
+        del sys.modules[name]
+    if hasattr(aidagen.lectures, "small"):
+        del aidagen.lectures.small

@@ -6,7 +6,7 @@ import torch
 from tiny_model import TinyModel, blob
 from torch import Tensor
 
-from aidagen.teaching import study
+from aidagen import study
 
 METHODS = ("alphanet", "betanet", "gammanet")
 STRENGTHS = dict(zip(METHODS, (-0.8, 0.2, 0.6)))

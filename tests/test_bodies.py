@@ -12,7 +12,7 @@ from test_render import needs_egl
 from aidagen.datasets import bodies, layout
 from aidagen.datasets.layout import SPLITS, DatasetError
 from aidagen.grids import identity_grid, warp
-from aidagen.render_truth import JOINTS, PARTS
+from aidagen.rendering.truth import JOINTS, PARTS
 
 T = bodies.FRAMES
 
@@ -234,7 +234,7 @@ def test_another_seed_is_not_mixed_in(tmp_path):
 
 # ---- motion -------------------------------------------------------------------------------------
 def test_swing_is_the_shortest_rotation():
-    from aidagen.render_motion import frame, swing, unit
+    from aidagen.rendering.motion import frame, swing, unit
 
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=(2, 50, 3))
@@ -249,7 +249,7 @@ def test_swing_is_the_shortest_rotation():
 def test_poses_mirror_and_turn():
     from scipy.spatial.transform import Rotation
 
-    from aidagen.render_motion import BONES, Pose
+    from aidagen.rendering.motion import BONES, Pose
 
     rng = np.random.default_rng(1)
     turned = {k: Rotation.random(8, random_state=rng).as_matrix() for k in BONES}
@@ -268,8 +268,8 @@ def test_poses_mirror_and_turn():
 @needs_egl
 def test_a_figure_takes_the_directions_of_the_recorded_limbs():
     """Made-up joint positions: every limb of the posed figure points where the recorded does."""
-    from aidagen.render import Figure
-    from aidagen.render_motion import Positions
+    from aidagen.rendering.motion import Positions
+    from aidagen.rendering.scene import Figure
 
     rng = np.random.default_rng(2)
     half = {"Shoulder": (0.04, 0, 1.40), "Arm": (0.18, 0, 1.42), "ForeArm": (0.24, 0, 1.15),
@@ -302,8 +302,8 @@ def test_a_figure_takes_the_directions_of_the_recorded_limbs():
 
 @needs_egl
 def test_an_unknown_motion_is_refused():
-    from aidagen.render import RenderError
-    from aidagen.render_motion import load
+    from aidagen.rendering.motion import load
+    from aidagen.rendering.scene import RenderError
 
     with pytest.raises(RenderError, match="no motion 'moonwalk'"):
         load("moonwalk")
@@ -313,8 +313,8 @@ def test_an_unknown_motion_is_refused():
 @needs_egl
 def test_flow_of_a_known_shift():
     """A figure carried sideways by 12 cm: the flow is that shift, as the camera sees it."""
-    from aidagen.render import Camera, Figure, Renderer
-    from aidagen.render_truth import Truth
+    from aidagen.rendering.scene import Camera, Figure, Renderer
+    from aidagen.rendering.truth import Truth
 
     figure, renderer = Figure(part="body"), Renderer((64, 64), supersample=3)
     posed, truth = figure.pose(frames=2), Truth(renderer)
@@ -342,8 +342,8 @@ def test_flow_of_a_known_shift():
 
 @needs_egl
 def test_truth_needs_a_sample_on_the_centre():
-    from aidagen.render import Renderer, RenderError
-    from aidagen.render_truth import Truth
+    from aidagen.rendering.scene import Renderer, RenderError
+    from aidagen.rendering.truth import Truth
 
     with pytest.raises(RenderError, match="odd number"):
         Truth(Renderer((8, 8), supersample=4))

@@ -420,7 +420,7 @@ def test_play_says_when_it_comes(capsys):
 
 
 def test_lab_hands_over_to_the_course_server(monkeypatch, capsys):
-    from aidagen.teaching import lab
+    from aidagen.publishing import lab
 
     asked = []
     monkeypatch.setattr(lab, "serve", lambda **given: asked.append(given) or 0)

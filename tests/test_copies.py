@@ -7,7 +7,7 @@ import nbformat
 import pytest
 from nbformat.sign import NotebookNotary
 
-from aidagen.teaching import copies, lab
+from aidagen.publishing import copies, lab
 
 ROOT = Path(__file__).resolve().parents[1]
 NAME = "07_small.ipynb"

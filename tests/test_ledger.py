@@ -12,8 +12,9 @@ from aidagen.animation import Animator
 from aidagen.errors import AidagenError
 from aidagen.evaluation import Sheet, animation
 from aidagen.evaluation.sheets import Rows
+from aidagen.lectures.monkey_net import ledger as ledger_04
 from aidagen.models import monkeynet, x2face
-from aidagen.teaching import ledger, ledger_04
+from aidagen.teaching import ledger
 from aidagen.widgets import skeletons
 
 ROOT = Path(__file__).resolve().parents[1]

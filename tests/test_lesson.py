@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from aidagen.teaching import lab, lesson
+from aidagen.publishing import lab
+from aidagen.teaching import lesson
 
 
 def test_start_says_two_stable_lines(capsys, monkeypatch):

@@ -9,7 +9,7 @@ import pytest
 import small_course
 
 import aidagen.teaching
-from aidagen.teaching import lints, notebooks
+from aidagen.publishing import lints, notebooks
 
 pytest.importorskip("aidagen.teaching.check")
 
@@ -172,7 +172,7 @@ def test_a_stale_notebook(course):
         ("lambda x: x + 2", "lambda x: x * 2", "wrong answer 'first slip' of exercise 98.1 passes"),
         ("lambda x: x + 2", "lambda x: x", "'second slip' of exercise 98.1 is told another hint"),
         ("lambda x: 2 * x, lambda", "lambda x: None, lambda", "reference of exercise 98.1"),
-        ('id=f"98.{k}"', 'id=f"98.{k + 1}"', 'chooses "98.1", which exercises_98 does not have'),
+        ('id=f"98.{k}"', 'id=f"98.{k + 1}"', 'chooses "98.1", which the lecture does not have'),
         (f"QUESTIONS = {'('}", "EXERCISES = EXERCISES[:2]\nQUESTIONS = (", 'chooses "98.3"'),
         (
             "PREDICTIONS",
@@ -182,7 +182,7 @@ def test_a_stale_notebook(course):
     ],
 )
 def test_a_doctored_exercise(course, old, new, words):
-    table = course / "tables" / "exercises_98.py"
+    table = course / "tables" / "small" / "exercises.py"
     text = table.read_text()
     assert old in text, "the fixture changed"
     table.write_text(text.replace(old, new, 1))
@@ -191,7 +191,7 @@ def test_a_doctored_exercise(course, old, new, words):
 
 
 def test_a_lecture_without_a_table(course):
-    (course / "tables" / "exercises_98.py").unlink()
+    (course / "tables" / "small" / "exercises.py").unlink()
     assert "has no table of exercises" in the_fault(course)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from aidagen.teaching import execution, lints, notebooks
+from aidagen.publishing import execution, lints, notebooks
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILT = sorted((ROOT / "notebooks").glob("*.ipynb"))

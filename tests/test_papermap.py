@@ -85,7 +85,7 @@ def test_a_lecture_without_a_model_and_a_sloppy_comment_are_seen(house):
     (house / "course" / "09_other.py").write_text("# eq. (2)\n")
     (house / "course" / "00_start.py").write_text("# no equations here\n")
     (found,) = papermap.problems(house)
-    assert found.startswith("course/09_other.py cites equation (2), but papermap.MODELS")
+    assert found.startswith("course/09_other.py cites equation (2), but no folder of aidagen/")
     (house / "course" / "09_other.py").unlink()
     model = house / "aidagen" / "models" / "fomm.py"
     model.write_text(MODEL.replace("# eq. (7): sum", "# eq 7 sum"))

@@ -14,8 +14,8 @@ import study_material as material
 from browser import LabPage, chromium, page, server, write_notebook
 from study_material import METHODS, keen
 
-from aidagen.teaching import study
-from aidagen.teaching.study import StudyError
+from aidagen import study
+from aidagen.study import StudyError
 from aidagen.widgets.preference import NEW, Preference, PreferenceError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -169,7 +169,7 @@ def test_a_pair_as_a_picture(made, plan):
 SETUP = f"""import json, sys
 sys.path.insert(0, {str(ROOT / "tests")!r})
 import study_material as material
-from aidagen.teaching import study
+from aidagen import study
 from aidagen.widgets.preference import Preference
 clips = material.clips()
 plan = study.plan(clips.items, material.METHODS[1:], name="small", checks=2)"""

@@ -18,7 +18,7 @@ def _reason() -> str | None:
             return f"{package} is not installed (pip install aidagen[data])"
     if not os.environ.get("ANNY_CACHE_DIR") and not (home() / "anny").exists():
         return "anny's cache is not built yet (some minutes); set ANNY_CACHE_DIR or render once"
-    from aidagen.render import Renderer, RenderError
+    from aidagen.rendering.scene import Renderer, RenderError
 
     try:
         Renderer((8, 8))
@@ -33,20 +33,20 @@ needs_egl = pytest.mark.skipif(REASON is not None, reason=str(REASON))
 
 @pytest.fixture(scope="module")
 def figure():
-    from aidagen.render import Figure, Look
+    from aidagen.rendering.scene import Figure, Look
 
     return Figure({"gender": 0.2, "age": 0.7}, {}, Look(hair="bob", seed=3))
 
 
 @pytest.fixture(scope="module")
 def renderer():
-    from aidagen.render import Renderer
+    from aidagen.rendering.scene import Renderer
 
     return Renderer((96, 96), supersample=2)
 
 
 def test_turn_and_head_angles_are_inverse():
-    from aidagen.render import head_angles, turn
+    from aidagen.rendering.scene import head_angles, turn
 
     rng = np.random.default_rng(0)
     for angles in rng.uniform(-40, 40, (20, 3)):
@@ -57,7 +57,7 @@ def test_turn_and_head_angles_are_inverse():
 
 def test_turn_directions():
     """Yaw + to the figure's left (+x), pitch + up, roll + towards the picture's right."""
-    from aidagen.render import turn
+    from aidagen.rendering.scene import turn
 
     nose, crown = np.array([0, -1, 0]), np.array([0, 0, 1])
     assert (turn(yaw=20) @ nose)[0] > 0.3
@@ -66,7 +66,7 @@ def test_turn_directions():
 
 
 def test_hairlines_leave_the_face_free():
-    from aidagen.render_hair import STYLES, hairline
+    from aidagen.rendering.hair import STYLES, hairline
 
     for name, style in STYLES.items():
         if style is not None:
@@ -76,7 +76,7 @@ def test_hairlines_leave_the_face_free():
 
 
 def test_curves_are_band_limited_and_seeded():
-    from aidagen.render_people import curve
+    from aidagen.rendering.people import curve
 
     one, two = (curve(np.random.default_rng(5), 250, 12.5, (0.2, 0.8)) for _ in range(2))
     np.testing.assert_array_equal(one, two)
@@ -88,7 +88,7 @@ def test_curves_are_band_limited_and_seeded():
 
 @needs_egl
 def test_unknown_names_are_refused():
-    from aidagen.render import Figure, Look, RenderError
+    from aidagen.rendering.scene import Figure, Look, RenderError
 
     with pytest.raises(RenderError, match="no hair 'spikes'"):
         Figure(look=Look(hair="spikes"))
@@ -98,7 +98,7 @@ def test_unknown_names_are_refused():
 
 @needs_egl
 def test_same_input_same_picture(figure, renderer):
-    from aidagen.render import Camera, Figure, Renderer
+    from aidagen.rendering.scene import Camera, Figure, Renderer
 
     posed = figure.pose({"jawOpen": 0.4})
     one = renderer.draw(figure, posed, 0, Camera.face(figure))
@@ -112,7 +112,7 @@ def test_same_input_same_picture(figure, renderer):
 @needs_egl
 def test_landmarks_land_on_the_mouth(figure, renderer):
     """Opening the jaw changes the picture around the mouth points and not above the eyes."""
-    from aidagen.render import Camera
+    from aidagen.rendering.scene import Camera
 
     posed = figure.pose({"jawOpen": np.array([0.0, 1.0])})
     shut, wide = (renderer.draw(figure, posed, t, Camera.face(figure)) for t in range(2))
@@ -129,7 +129,7 @@ def test_landmarks_land_on_the_mouth(figure, renderer):
 
 @needs_egl
 def test_landmarks_are_ordered_and_inside_the_mask(figure, renderer):
-    from aidagen.render import Camera
+    from aidagen.rendering.scene import Camera
 
     picture = renderer.draw(figure, figure.pose(), 0, Camera.face(figure))
     p = picture.landmarks
@@ -143,7 +143,7 @@ def test_landmarks_are_ordered_and_inside_the_mask(figure, renderer):
 
 @needs_egl
 def test_pose_and_visibility_follow_the_head(figure, renderer):
-    from aidagen.render import Camera, turn
+    from aidagen.rendering.scene import Camera, turn
 
     posed = figure.pose(turns={"head": turn(yaw=[25.0, 70.0], pitch=[10.0, 0.0])})
     some, side = (renderer.draw(figure, posed, t, Camera.face(figure)) for t in range(2))
@@ -156,7 +156,7 @@ def test_pose_and_visibility_follow_the_head(figure, renderer):
 
 @needs_egl
 def test_backdrop_shows_only_outside_the_figure(figure, renderer):
-    from aidagen.render import Camera
+    from aidagen.rendering.scene import Camera
 
     posed, camera = figure.pose(), Camera.face(figure)
     black, white = (renderer.draw(figure, posed, 0, camera, backdrop=np.full((96, 96, 3), v))

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from aidagen import datasets, render_robot
+from aidagen import datasets
 from aidagen.datasets import robot
 from aidagen.datasets.layout import SPLITS, DatasetError
 from aidagen.errors import AidagenError
+from aidagen.rendering import robot as render_robot
 
 KEYS = {"joints", "inside", "visible", "mask", "actions", "state", "object"}
 T, J = robot.FRAMES, len(render_robot.JOINTS)

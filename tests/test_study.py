@@ -16,9 +16,9 @@ from scipy.stats import binomtest
 from study_material import METHODS, STRENGTHS, keen
 from tiny_model import TinyModel
 
-from aidagen.teaching import study
-from aidagen.teaching.study import StudyError
-from aidagen.teaching.study_plan import mixed
+from aidagen import study
+from aidagen.study import StudyError
+from aidagen.study.plan import mixed
 
 
 @pytest.fixture(scope="module")
@@ -490,7 +490,7 @@ def test_the_page_holds_everything_and_no_name(clips, small, tmp_path):
 
 def test_light_parts_stay_light():
     """An analysis needs no torch and no notebook."""
-    code = "import sys, aidagen.teaching.study_analysis, aidagen.teaching.study_simulation as s;"
+    code = "import sys, aidagen.study.analysis, aidagen.study.simulation as s;"
     code += "print({'torch', 'ipywidgets', 'matplotlib'} & set(sys.modules))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "set()"

@@ -6,9 +6,9 @@
 152 people who do not exist (120 train, 12 val, 20 test), one clip each: 32 frames at 12.5 frames
 per second, 64 x 64, the whole body before a still camera. They are anny figures (code Apache-2.0,
 MakeHuman data CC0) with procedural skin, hair, hats, glasses, clothes, light and backdrop. They
-move as recorded people did (`aidagen.render_motion`): walking, running, dancing, spinning, kicking,
-punching, jumping and stepping up and down, slowed down or sped up, mirrored, from any side but
-mostly the front. Nobody is in two splits, and no stretch of a recording is (`MOTIONS`).
+move as recorded people did (`aidagen.rendering.motion`): walking, running, dancing, spinning,
+kicking, punching, jumping and stepping up and down, slowed down or sped up, mirrored, from any
+side but mostly the front. Nobody is in two splits, and no stretch of a recording is (`MOTIONS`).
 
 What is not as in life: the hips' path is shortened until the clip fits the picture, so feet may
 slide; people who climbed do so on boxes that are not drawn, their feet stay near the floor; there
@@ -52,7 +52,7 @@ from aidagen.datasets.layout import (
     rendered_clips,
     write_clip,
 )
-from aidagen.render_truth import JOINTS, PARTS
+from aidagen.rendering.truth import JOINTS, PARTS
 
 FPS = Fraction(25, 2)
 FRAMES = 32
@@ -86,7 +86,7 @@ def split_of(index: int) -> str:
 def movement(rng: np.random.Generator, split: str):
     """(pose over time, what it is in words): a stretch of real motion, turned towards the camera
     and perhaps mirrored."""
-    from aidagen.render_motion import Positions, load
+    from aidagen.rendering.motion import Positions, load
 
     weights = np.array([m[3] for m in MOTIONS[split]])
     name, low, high, _ = MOTIONS[split][rng.choice(len(weights), p=weights / weights.sum())]
@@ -122,7 +122,7 @@ def movement(rng: np.random.Generator, split: str):
 
 def _standing(pose) -> np.ndarray:
     """How straight down the straighter leg points in each frame, at most 1: not sitting."""
-    from aidagen.render_motion import rest
+    from aidagen.rendering.motion import rest
 
     legs = []
     for side in "LR":
@@ -145,7 +145,7 @@ def _liveliness(pose) -> float:
 
 def dress(rng: np.random.Generator, look, backdrop: np.ndarray):
     """``look`` in clothes that stand out from ``backdrop``, most of the time."""
-    from aidagen.render_people import clothes, colour
+    from aidagen.rendering.people import clothes, colour
 
     height = len(backdrop)
     behind = backdrop[height // 8 :, backdrop.shape[1] // 4 : -backdrop.shape[1] // 4]
@@ -168,8 +168,8 @@ def dress(rng: np.random.Generator, look, backdrop: np.ndarray):
 
 def scene(rng: np.random.Generator, size: tuple[int, int]):
     """(name, picture) of a still backdrop, often with a floor."""
-    from aidagen.render import background
-    from aidagen.render_paint import smooth
+    from aidagen.rendering.paint import smooth
+    from aidagen.rendering.scene import background
 
     kind = str(rng.choice(["flat", "gradient", "blobs", "room"], p=(0.1, 0.25, 0.35, 0.3)))
     wall = background(kind, size, rng)
@@ -192,7 +192,7 @@ def stage(rng: np.random.Generator, figure, pose, grounded: bool, fov: float = 2
     """
     from scipy.ndimage import gaussian_filter1d
 
-    from aidagen.render import Camera
+    from aidagen.rendering.scene import Camera
 
     posed = figure.pose(turns=pose.turns(), frames=FRAMES)
     bones = figure.body.bones
@@ -233,9 +233,9 @@ def stage(rng: np.random.Generator, figure, pose, grounded: bool, fov: float = 2
 
 def clip(renderer, truth, seed: int, index: int) -> tuple[Iterator[np.ndarray], Callable, dict]:
     """(frames one by one, a function giving their labels afterwards, the clip in words)."""
-    from aidagen.render import Figure, Light
-    from aidagen.render_motion import HOLOSOMA
-    from aidagen.render_people import person
+    from aidagen.rendering.motion import HOLOSOMA
+    from aidagen.rendering.people import person
+    from aidagen.rendering.scene import Figure, Light
 
     rng = np.random.default_rng([seed, index])
     split = split_of(index)
@@ -292,8 +292,8 @@ def make(
     """
     from tqdm import tqdm
 
-    from aidagen.render import Renderer
-    from aidagen.render_truth import Truth
+    from aidagen.rendering.scene import Renderer
+    from aidagen.rendering.truth import Truth
 
     root = Path(root)
     unfinished = root / "unfinished"

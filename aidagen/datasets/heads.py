@@ -12,7 +12,7 @@ MakeHuman data CC0) with procedural skin, hair, hats, glasses, beards, clothes, 
 
     landmarks  (T, 68, 2)  iBUG order, (x, y) in [-1, 1], align_corners=True, to 1/8 pixel
     visible    (T, 68)     bool: nothing (head, hair, hat, glasses) lies in front of the point
-    pose       (T, 3)      yaw, pitch, roll of the head in degrees (`aidagen.render.turn`)
+    pose       (T, 3)      yaw, pitch, roll of the head in degrees (`aidagen.rendering.scene.turn`)
     actions    (T, A)      strengths of the ARKit facial actions listed in ``info["actions"]``
     phenotype  (11,)       in the order of ``info["phenotype"]``: gender, age, weight, ...
     details    (46,)       local shape changes, in the order of ``info["details"]``
@@ -55,7 +55,7 @@ def load() -> ClipSet:
 
 def expressions(rng: np.random.Generator, frames: int = FRAMES) -> dict[str, np.ndarray]:
     """Strengths over time of every action in `ACTIONS`, each (frames,) in [0, 1]."""
-    from aidagen.render_people import bumps, curve
+    from aidagen.rendering.people import bumps, curve
 
     fps = float(FPS)
 
@@ -91,8 +91,8 @@ def motion(
     rng: np.random.Generator, frames: int = FRAMES
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """(rotations by bone, (frames, 3) shift of the camera in metres) of one lively clip."""
-    from aidagen.render import turn
-    from aidagen.render_people import curve
+    from aidagen.rendering.people import curve
+    from aidagen.rendering.scene import turn
 
     fps = float(FPS)
     yaw = rng.uniform(16, 30) * curve(rng, frames, fps, (0.2, 0.65))
@@ -114,8 +114,8 @@ def motion(
 
 def clip(renderer, seed: int, index: int) -> tuple[Iterator[np.ndarray], Callable, dict]:
     """(frames one by one, a function giving their labels afterwards, what the person wears)."""
-    from aidagen.render import DETAILS, PHENOTYPES, Camera, Figure, Light, background
-    from aidagen.render_people import person
+    from aidagen.rendering.people import person
+    from aidagen.rendering.scene import DETAILS, PHENOTYPES, Camera, Figure, Light, background
 
     rng = np.random.default_rng([seed, index])
     someone = person(rng)
@@ -171,7 +171,7 @@ def make(
     """
     from tqdm import tqdm
 
-    from aidagen.render import DETAILS, PHENOTYPES, Renderer
+    from aidagen.rendering.scene import DETAILS, PHENOTYPES, Renderer
 
     root = Path(root)
     unfinished = root / "unfinished"

@@ -61,7 +61,7 @@ class Wander:
     """
 
     def __init__(self, rng: np.random.Generator):
-        from aidagen.render_robot import HIGH, LOW, REPEAT, STEP
+        from aidagen.rendering.robot import HIGH, LOW, REPEAT, STEP
 
         self.rng, self.low, self.high, self.reach = rng, LOW, HIGH, REPEAT * STEP
         self.left, self.fingers = 0, float(rng.choice([-1, 1]))
@@ -101,7 +101,7 @@ class Push:
     """Go behind the object, come down, push it towards a random place, rise; again and again."""
 
     def __init__(self, rng: np.random.Generator):
-        from aidagen.render_robot import HIGH, LOW, REPEAT, STEP
+        from aidagen.rendering.robot import HIGH, LOW, REPEAT, STEP
 
         self.rng, self.low, self.high, self.reach = rng, LOW, HIGH, REPEAT * STEP
         self.phase, self.left = "choose", 0
@@ -146,7 +146,7 @@ def episode(scene, rng: np.random.Generator, frames: int = FRAMES) -> tuple[list
     it most of the time, and the object does too; the liveliest try is taken where none is enough.
     The object must not be flung away or pressed into the table.
     """
-    from aidagen.render_robot import HIGH, JOINTS, LOW, REPEAT, STEP, RobotError
+    from aidagen.rendering.robot import HIGH, JOINTS, LOW, REPEAT, STEP, RobotError
 
     gripper, thing = JOINTS.index("gripper"), JOINTS.index("object")
     best: tuple = (-1.0, None)
@@ -182,7 +182,7 @@ def episode(scene, rng: np.random.Generator, frames: int = FRAMES) -> tuple[list
 
 def clip(seed: int, index: int, size: int) -> tuple[Iterator[np.ndarray], Callable, dict]:
     """(frames one by one, a function giving their labels afterwards, how the scene looks)."""
-    from aidagen.render_robot import Scene, draw_look
+    from aidagen.rendering.robot import Scene, draw_look
 
     rng = np.random.default_rng([seed, index])
     look = draw_look(rng)
@@ -225,11 +225,11 @@ def make(
 
     Of every 44 scenes 6 go to test, 3 to val. Deterministic for a seed, MuJoCo's version and an
     OpenGL driver; a scene is the same, and in the same split, however many there are, so a set can
-    grow. Raises ``aidagen.render_robot.RobotError`` where the simulator is missing.
+    grow. Raises ``aidagen.rendering.robot.RobotError`` where the simulator is missing.
     """
     from tqdm import tqdm
 
-    from aidagen.render_robot import JOINTS, PARTS, REPEAT, STEP, assets
+    from aidagen.rendering.robot import JOINTS, PARTS, REPEAT, STEP, assets
 
     if clips < 1 or size < 16 or size % 2:
         raise DatasetError(

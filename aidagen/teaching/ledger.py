@@ -1,9 +1,9 @@
 """The reproduction ledger: a paper's claims beside what was measured here.
 
-Each lecture NN keeps its rows in ``ledger_NN``. The paper's numbers are typed in, with their
-source and whether somebody checked them; ours never are: a row selects stored evaluation rows,
-and says "not computed yet" where there are none. A row also names the test that holds us to the
-claim.
+Each lecture keeps its rows in ``aidagen/lectures/<topic>/ledger.py``. The paper's numbers are typed
+in, with their source and whether somebody checked them; ours never are: a row selects stored
+evaluation rows, and says "not computed yet" where there are none. A row also names the test that
+holds us to the claim.
 
     ledger.table("05")           # markdown
     ledger.holds(row)            # True, False, or None where the rows are absent or undecided
@@ -11,14 +11,13 @@ claim.
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from aidagen import discovery
 from aidagen.errors import AidagenError
+from aidagen.teaching import material
 
 ABSENT = "not computed yet"
 STALE = "stale, to be computed again"
@@ -63,10 +62,14 @@ class Row:
 
 def rows(number: str) -> tuple[Row, ...]:
     """The ledger of a lecture. Raises LedgerError where it keeps none."""
-    name = f"aidagen.teaching.ledger_{number}"
-    if not re.fullmatch(r"\d\d", number) or importlib.util.find_spec(name) is None:
-        raise LedgerError(f"Lecture {number!r} keeps no ledger: there is no module {name}.")
-    return tuple(importlib.import_module(name).ROWS)
+    package = material.topic(number)
+    found = None if package is None else discovery.module(package.__name__, "ledger")
+    if found is None:
+        raise LedgerError(
+            f"Lecture {number!r} keeps no ledger: no folder of aidagen/lectures with "
+            f"NUMBER = {number!r} holds a ledger.py."
+        )
+    return tuple(found.ROWS)
 
 
 def stored(table: str) -> Sequence[dict]:

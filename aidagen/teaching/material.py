@@ -1,19 +1,19 @@
 """What a lecture asks its readers, as data: exercises, questions, predictions.
 
-Each lecture NN keeps its own in ``exercises_NN``: ``EXERCISES``, ``QUESTIONS``, ``PREDICTIONS``.
+Each lecture keeps its own in ``aidagen/lectures/<topic>/exercises.py``: ``EXERCISES``,
+``QUESTIONS``, ``PREDICTIONS``. The topic's folder says the lecture's ``NUMBER``.
 `check` runs the exercises, `quiz` asks the questions, `predict` takes the guesses.
 """
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
+from aidagen import discovery
 from aidagen.errors import AidagenError
 
 ID = re.compile(r"(\d\d)\.[a-z]?\d+")
@@ -107,15 +107,25 @@ class Prediction:
             )
 
 
+def topic(number: str) -> ModuleType | None:
+    """The folder of ``aidagen/lectures`` that says ``NUMBER = number``; None where none does."""
+    topics = discovery.with_attribute("aidagen.lectures", "NUMBER").values()
+    return next((found for found in topics if number == found.NUMBER), None)
+
+
 def of(number: str) -> ModuleType:
-    """The module ``exercises_NN`` of a lecture.
+    """The module ``exercises`` of a lecture.
 
     Raises MaterialError where there is none.
     """
-    name = f"aidagen.teaching.exercises_{number}"
-    if not re.fullmatch(r"\d\d", number) or importlib.util.find_spec(name) is None:
-        raise MaterialError(f"Lecture {number!r} has no exercises: there is no module {name}.")
-    return importlib.import_module(name)
+    package = topic(number)
+    found = None if package is None else discovery.module(package.__name__, "exercises")
+    if found is None:
+        raise MaterialError(
+            f"Lecture {number!r} has no exercises: no folder of aidagen/lectures with "
+            f"NUMBER = {number!r} holds an exercises.py."
+        )
+    return found
 
 
 def find(kind: type, wanted: str) -> Any:

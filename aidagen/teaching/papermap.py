@@ -21,11 +21,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from aidagen.errors import AidagenError
+from aidagen.teaching import material
 
-MODELS = {  # lecture -> the models whose papers' equations it cites
-    "04": ("x2face", "monkeynet"),
-    "05": ("fomm",),
-}
 COMMENT = re.compile(r"#\s*eqs?\. (\(\d+[a-z]?\)(?:(?:, | and )\(\d+[a-z]?\))*):\s*(\S.*)")
 TAG = re.compile(r"\\tag\{(\d+[a-z]?)\}")
 NUMBER = r"\(?\d+[a-z]?\)?"
@@ -137,19 +134,24 @@ def cited(text: str) -> set[str]:
     return found
 
 
+def models_of(number: str) -> tuple[str, ...]:
+    """The models whose papers' equations a lecture cites: its folder's ``MODELS``."""
+    return tuple(getattr(material.topic(number), "MODELS", ()))
+
+
 def problems(root: Path | str | None = None) -> list[str]:
     """One sentence for each equation that lecture and model do not have in common."""
     root = _root() if root is None else Path(root)
     found = []
     for path in sorted((root / "course").glob("[0-9][0-9]_*.py")):
         text = path.read_text(encoding="utf-8")
-        numbers, models = cited(text), MODELS.get(path.name[:2], ())
+        numbers, models = cited(text), models_of(path.name[:2])
         if not models:
             if numbers:
                 listed = ", ".join(f"({n})" for n in sorted(numbers, key=_order))
                 found.append(
-                    f"course/{path.name} cites equation {listed}, but papermap.MODELS names no "
-                    "model for this lecture."
+                    f"course/{path.name} cites equation {listed}, but no folder of "
+                    f"aidagen/lectures says which MODELS lecture {path.name[:2]} cites."
                 )
             continue
         try:

@@ -1,6 +1,6 @@
 """A preference study in a notebook: watch three clips, say which of two is better.
 
-    Preference(plan, clips, "votes")    # see aidagen.teaching.study for plan and clips
+    Preference(plan, clips, "votes")    # see aidagen.study for plan and clips
 
 Every vote is in its rater's file in the folder before the next pair is shown, so that closing the
 tab, or the kernel, loses none; the cell goes on where the folder stops. The browser is sent the
@@ -18,8 +18,8 @@ import ipywidgets as widgets
 import traitlets
 from PIL import Image
 
-from aidagen.teaching import study
-from aidagen.teaching.study_page import part
+from aidagen import study
+from aidagen.study.page import part
 from aidagen.widgets import controls, overlays
 
 _RENDER = """

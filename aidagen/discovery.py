@@ -1,0 +1,26 @@
+"""Modules found by file name: whoever adds a system, a recipe, a data set or a table adds a file.
+
+A folder of the package is its own list. ``names("aidagen.datasets")`` are the modules in it, and
+``with_attribute`` narrows them to those that define something, such as ``SYSTEM``.
+"""
+
+import importlib
+import pkgutil
+from types import ModuleType
+
+
+def names(package: str) -> list[str]:
+    """The modules and folders of ``package`` (dotted name), sorted; private ones are left out."""
+    found = pkgutil.iter_modules(importlib.import_module(package).__path__)
+    return sorted(module.name for module in found if not module.name.startswith("_"))
+
+
+def module(package: str, name: str) -> ModuleType | None:
+    """Module ``name`` of ``package``, imported; None where there is no such file."""
+    return importlib.import_module(f"{package}.{name}") if name in names(package) else None
+
+
+def with_attribute(package: str, attribute: str) -> dict[str, ModuleType]:
+    """By name: the modules of ``package`` that define ``attribute``. All of them are imported."""
+    modules = {name: importlib.import_module(f"{package}.{name}") for name in names(package)}
+    return {name: found for name, found in modules.items() if hasattr(found, attribute)}

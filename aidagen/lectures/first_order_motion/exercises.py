@@ -1,0 +1,351 @@
+"""Lecture 05's exercises, questions and predictions: the first-order motion model.
+
+Points are (x, y) in [-1, 1] with ``align_corners=True``, Jacobians row-major 2 x 2. Every
+reference is written out with torch alone, as a learner would write it.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from aidagen.lectures.first_order_motion.questions import PREDICTIONS, QUESTIONS
+from aidagen.teaching.material import Exercise, Wrong
+
+__all__ = ["EXERCISES", "PREDICTIONS", "QUESTIONS"]
+
+
+def _grid(height: int, width: int) -> Float[Tensor, "H W 2"]:
+    y, x = torch.meshgrid(
+        torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij"
+    )
+    return torch.stack([x, y], dim=-1)
+
+
+def _points(seed: int, count: int) -> Float[Tensor, "K 2"]:
+    return torch.rand(count, 2, generator=torch.Generator().manual_seed(seed)) - 0.5
+
+
+def _matrices(seed: int, count: int) -> Float[Tensor, "K 2 2"]:
+    """Far from the identity, not symmetric, safely invertible: a turn, a stretch, a shear."""
+    drawn = torch.rand(count, 3, generator=torch.Generator().manual_seed(seed))
+    angle, stretch, shear = 0.3 + drawn[:, 0], 0.7 + 0.8 * drawn[:, 1], 0.2 + 0.4 * drawn[:, 2]
+    turn = torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()], -1).view(-1, 2, 2)
+    rest = torch.zeros(count, 2, 2)
+    rest[:, 0, 0], rest[:, 0, 1], rest[:, 1, 1] = stretch, shear, 1 / (0.5 + stretch)
+    return turn @ rest
+
+
+# --- 05.1: the motion around one keypoint --------------------------------------------------------
+
+
+def local_affine(
+    grid: Float[Tensor, "H W 2"],
+    p_source: Float[Tensor, "K 2"],
+    p_driving: Float[Tensor, "K 2"],
+    j_source: Float[Tensor, "K 2 2"],
+    j_driving: Float[Tensor, "K 2 2"],
+) -> Float[Tensor, "K H W 2"]:
+    """For each keypoint, where in the source every place of ``grid`` reads: eqs. (4) and (5)."""
+    return _affine(grid, p_source, p_driving, j_source @ torch.linalg.inv(j_driving))
+
+
+def _affine(grid: Tensor, to: Tensor, since: Tensor, matrices: Tensor) -> Tensor:
+    offset = grid - since[:, None, None]  # (K, H, W, 2)
+    return to[:, None, None] + torch.einsum("kab,khwb->khwa", matrices, offset)
+
+
+def _affine_cases() -> list[tuple[Tensor, ...]]:
+    return [
+        (_grid(3, 4), _points(1, 2), _points(2, 2), _matrices(3, 2), _matrices(4, 2)),
+        (_grid(4, 3), _points(5, 3), _points(6, 3), _matrices(7, 3), _matrices(8, 3)),
+    ]
+
+
+LOCAL_AFFINE = Exercise(
+    id="05.1",
+    title="One keypoint, first order",
+    minutes=8,
+    difficulty=2,
+    reference=local_affine,
+    cases=_affine_cases,
+    expects="places to read (K, H, W, 2), floats",
+    hint="Write T(z) = p_S + J (z - p_D) first with J = 1 and compare, then put J in.",
+    wrong=(
+        Wrong(
+            "J_D not inverted",
+            lambda grid, ps, pd, js, jd: _affine(grid, ps, pd, js @ jd),
+            "both Jacobians are taken as steps from D to S; the one of D leads from R to D",
+            "the path goes from D back to R, and from there to S: invert the driving Jacobian.",
+        ),
+        Wrong(
+            "J_D^-1 on the left",
+            lambda grid, ps, pd, js, jd: _affine(grid, ps, pd, torch.linalg.inv(jd) @ js),
+            "matrices are read from left to right, or taken to commute",
+            "the matrices are in the wrong order: what is applied first, from D back to R, stands "
+            "on the right.",
+        ),
+        Wrong(
+            "points of S and D swapped",
+            lambda grid, ps, pd, js, jd: _affine(grid, pd, ps, js @ torch.linalg.inv(jd)),
+            "thinks forward: where does a source pixel go?",
+            "your points run forward, from S to D. A warp asks backward: z lies in D, so subtract "
+            "p_driving and add p_source.",
+        ),
+        Wrong(
+            "Jacobians of S and D swapped",
+            lambda grid, ps, pd, js, jd: _affine(grid, ps, pd, jd @ torch.linalg.inv(js)),
+            "the points run from D to S, the neighbourhoods from S to D",
+            "your Jacobian is the one from S to D, J_D J_S^-1. z is a place of D, so it has to be "
+            "undone on the side of D: J_S J_D^-1.",
+        ),
+        Wrong(
+            "no Jacobian",
+            lambda grid, ps, pd, js, jd: _affine(grid, ps, pd, torch.eye(2).expand_as(js)),
+            "zeroth order: everything around a keypoint is only moved (this is Monkey-Net)",
+            "you move the neighbourhood but never turn or stretch it: multiply z - p_driving by "
+            "J = J_S J_D^-1.",
+        ),
+    ),
+)
+
+
+# --- 05.2: from a map to a point -----------------------------------------------------------------
+
+
+def soft_argmax(logits: Float[Tensor, "K H W"], temperature: float) -> Float[Tensor, "K 2"]:
+    """The expected place (x, y) under a softmax of ``logits / temperature`` over all pixels."""
+    return _expected(logits, 1 / temperature, _grid(*logits.shape[1:]))
+
+
+def _expected(logits: Tensor, sharpness: float, grid: Tensor) -> Tensor:
+    heat = (sharpness * logits).flatten(1).softmax(-1).view(logits.shape)
+    return torch.einsum("khw,hwc->kc", heat, grid)
+
+
+def _rows_only(logits: Tensor, temperature: float) -> Tensor:
+    heat = (logits / temperature).softmax(-1)
+    return torch.einsum("khw,hwc->kc", heat, _grid(*logits.shape[1:]))
+
+
+def _edges(logits: Tensor, temperature: float) -> Tensor:
+    _, h, w = logits.shape
+    y, x = torch.meshgrid(torch.arange(h) * 2 / h - 1, torch.arange(w) * 2 / w - 1, indexing="ij")
+    return _expected(logits, 1 / temperature, torch.stack([x, y], -1))
+
+
+def _centres(logits: Tensor, temperature: float) -> Tensor:
+    _, h, w = logits.shape
+    y, x = (2 * torch.arange(n) + 1.0 for n in (h, w))
+    y, x = torch.meshgrid(y / h - 1, x / w - 1, indexing="ij")
+    return _expected(logits, 1 / temperature, torch.stack([x, y], -1))
+
+
+def _hardest(logits: Tensor, temperature: float) -> Tensor:
+    return _grid(*logits.shape[1:]).flatten(0, 1)[logits.flatten(1).argmax(-1)]
+
+
+def _maps(seed: int, *shape: int) -> Tensor:
+    return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
+
+
+SOFT_ARGMAX = Exercise(
+    id="05.2",
+    title="From a map to a point",
+    minutes=8,
+    difficulty=2,
+    reference=soft_argmax,
+    cases=lambda: [(_maps(1, 2, 4, 5), 0.4), (_maps(2, 3, 6, 3), 0.25)],
+    expects="points (K, 2), the last axis (x, y), floats",
+    hint="A single very bright pixel j of W has to give x = 2 j / (W - 1) - 1: try it.",
+    wrong=(
+        Wrong(
+            "softmax over one axis",
+            _rows_only,
+            "softmax is called with one dim, and a map has two",
+            "each row of your map sums to one, but the whole map should: flatten its pixels, then "
+            "take one softmax.",
+        ),
+        Wrong(
+            "(y, x) instead of (x, y)",
+            lambda logits, temperature: soft_argmax(logits, temperature).flip(-1),
+            "thinks in rows and columns, as arrays do",
+            "your points are (y, x), row before column; everywhere in this course they are (x, y).",
+        ),
+        Wrong(
+            "multiplied by the temperature",
+            lambda logits, temperature: _expected(logits, temperature, _grid(*logits.shape[1:])),
+            "does not see temperature as 'colder is sharper'",
+            "you multiply by the temperature: a low one should sharpen the map, so divide by it.",
+        ),
+        Wrong(
+            "temperature forgotten",
+            lambda logits, temperature: _expected(logits, 1.0, _grid(*logits.shape[1:])),
+            "the temperature is taken for a detail of training",
+            "the temperature does nothing in your function: divide the logits by it before the "
+            "softmax.",
+        ),
+        Wrong(
+            "grid 2 j / W - 1",
+            _edges,
+            "divides by the number of pixels, where it is the number of steps between them",
+            "your last pixel does not lie at 1: with W pixels there are W - 1 steps from -1 to 1.",
+        ),
+        Wrong(
+            "grid (2 j + 1) / W - 1",
+            _centres,
+            "the other convention: -1 and 1 are the picture's edges",
+            "your grid is the one of align_corners=False; here -1 and 1 are the centres of the "
+            "outermost pixels.",
+        ),
+        Wrong(
+            "the brightest pixel",
+            _hardest,
+            "wants a maximum, where a gradient is needed",
+            "you take the brightest pixel, which has no gradient: take the mean place, weighted by "
+            "the softmax.",
+        ),
+    ),
+)
+
+
+# --- 05.3: one flow from many motions ------------------------------------------------------------
+
+
+def mix(
+    mask_logits: Float[Tensor, "J H W"], motions: Float[Tensor, "J H W 2"]
+) -> Float[Tensor, "H W 2"]:
+    """The dense flow: a softmax over the J motions at every place, then their mean: eq. (7)."""
+    return (mask_logits.softmax(0)[..., None] * motions).sum(0)
+
+
+def _over_pixels(mask_logits: Tensor, motions: Tensor) -> Tensor:
+    masks = mask_logits.flatten(1).softmax(-1).view(mask_logits.shape)
+    return (masks[..., None] * motions).sum(0)
+
+
+def _hard(mask_logits: Tensor, motions: Tensor) -> Tensor:
+    chosen = mask_logits.argmax(0)[None, ..., None].expand(1, *motions.shape[1:])
+    return motions.gather(0, chosen)[0]
+
+
+MIX = Exercise(
+    id="05.3",
+    title="Mix the motions",
+    minutes=6,
+    difficulty=2,
+    reference=mix,
+    cases=lambda: [
+        (2 * _maps(41, 3, 4, 5), 2 * _maps(42, 3, 4, 5, 2) - 1),
+        (3 * _maps(43, 4, 3, 2), 2 * _maps(44, 4, 3, 2, 2) - 1),
+    ],
+    expects="one flow (H, W, 2), floats",
+    hint="At every place the J weights sum to one; if all motions agree, the flow is that motion.",
+    wrong=(
+        Wrong(
+            "softmax over the pixels",
+            _over_pixels,
+            "mixes up the masks with the detector's heat maps of 05.2",
+            "each of your masks sums to one over the picture, as a heat map does. Here the J "
+            "motions compete at every place: softmax over the first axis.",
+        ),
+        Wrong(
+            "no softmax",
+            lambda mask_logits, motions: (mask_logits[..., None] * motions).sum(0),
+            "takes logits for weights",
+            "your weights do not sum to one: these are logits, take a softmax over the J motions "
+            "first.",
+        ),
+        Wrong(
+            "the strongest motion alone",
+            _hard,
+            "wants one owner for each pixel, where a gradient is needed",
+            "you follow the strongest motion alone; that tears the flow at the borders and has no "
+            "gradient. Weight all J motions.",
+        ),
+        Wrong(
+            "background left out",
+            lambda mask_logits, motions: mix(mask_logits[1:], motions[1:]),
+            "does not count 'stay' as a motion",
+            "you leave out map 0, the background: 'stay where you are' is a motion, too.",
+        ),
+        Wrong(
+            "plain mean",
+            lambda mask_logits, motions: motions.mean(0),
+            "does not see what the masks are for",
+            "all motions weigh the same everywhere: the masks say which one counts at which place.",
+        ),
+    ),
+)
+
+
+# --- 05.4: relative motion -----------------------------------------------------------------------
+
+
+def relative(
+    p_source: Float[Tensor, "K 2"],
+    p_t: Float[Tensor, "K 2"],
+    p_1: Float[Tensor, "K 2"],
+    j_source: Float[Tensor, "K 2 2"],
+    j_t: Float[Tensor, "K 2 2"],
+    j_1: Float[Tensor, "K 2 2"],
+) -> tuple[Float[Tensor, "K 2"], Float[Tensor, "K 2 2"]]:
+    """The source's keypoints, moved as the driving ones did from frame 1 to t: eqs. (14), (15)."""
+    return p_source + (p_t - p_1), j_t @ torch.linalg.inv(j_1) @ j_source
+
+
+def _relative_cases() -> list[tuple[Tensor, ...]]:
+    return [
+        (*(_points(s + i, k) for i in range(3)), *(_matrices(s + i, k) for i in range(3, 6)))
+        for s, k in ((20, 2), (30, 3))
+    ]
+
+
+RELATIVE = Exercise(
+    id="05.4",
+    title="Relative motion",
+    minutes=6,
+    difficulty=2,
+    reference=relative,
+    cases=_relative_cases,
+    expects="two tensors: points (K, 2) and Jacobians (K, 2, 2)",
+    hint="At t = 1 the source must come out as it went in: points p_source, Jacobians j_source.",
+    wrong=(
+        Wrong(
+            "absolute motion",
+            lambda ps, pt, p1, js, jt, j1: (pt, jt),
+            "takes the driving pose over, and with it the shape of the driving face",
+            "this is absolute motion: the source takes over the driving person's shape. Start "
+            "from p_source and add only what changed since frame 1.",
+        ),
+        Wrong(
+            "sign reversed",
+            lambda ps, pt, p1, js, jt, j1: (ps + (p1 - pt), jt @ torch.linalg.inv(j1) @ js),
+            "the difference is taken as where it came from",
+            "your source moves the other way: what changed since frame 1 is p_t - p_1.",
+        ),
+        Wrong(
+            "J_S J_t J_1^-1",
+            lambda ps, pt, p1, js, jt, j1: (ps + (pt - p1), js @ jt @ torch.linalg.inv(j1)),
+            "the change of the driving clip is applied before the source's own deformation",
+            "the Jacobians are in the wrong order: the source's own J_S comes first, so it stands "
+            "on the right, and the change J_t J_1^-1 is put on top of it.",
+        ),
+        Wrong(
+            "J_1 J_t^-1",
+            lambda ps, pt, p1, js, jt, j1: (ps + (pt - p1), j1 @ torch.linalg.inv(jt) @ js),
+            "the change is inverted: from t back to 1",
+            "your Jacobians run back from t to frame 1; from 1 to t the change is J_t J_1^-1.",
+        ),
+        Wrong(
+            "Jacobians of the driving frame as they are",
+            lambda ps, pt, p1, js, jt, j1: (ps + (pt - p1), jt),
+            "the points move relatively, the neighbourhoods absolutely",
+            "your points are relative, your Jacobians are not: at t = 1 they have to be j_source.",
+        ),
+    ),
+)
+
+
+EXERCISES = (LOCAL_AFFINE, SOFT_ARGMAX, MIX, RELATIVE)

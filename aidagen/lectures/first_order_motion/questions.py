@@ -1,0 +1,138 @@
+"""Lecture 05's questions and predictions; `exercises` lists them beside its own."""
+
+from __future__ import annotations
+
+from aidagen.teaching.material import Option, Prediction, Question
+
+QUESTIONS = (
+    Question(
+        "05.q1",
+        "A warp grid holds one place for every pixel. For which pixel, and what place?",
+        (
+            Option(
+                "For every pixel of the source, where it goes in the new picture",
+                "That is forward warping; two pixels may land on one place, and others get none.",
+            ),
+            Option(
+                "For every pixel of the new picture, where to read in the source",
+                "Backward warping: every new pixel gets a value, so there are no holes.",
+            ),
+            Option(
+                "For every pixel of the new picture, by how much it moved",
+                "The grid holds places; the movement is the difference from the identity grid.",
+            ),
+        ),
+        right=1,
+    ),
+    Question(
+        "05.q2",
+        "What does the occlusion map do?",
+        (
+            Option(
+                "It cuts the person out from the background",
+                "It knows no persons: a part of the face that the source does not show is dark, "
+                "too.",
+            ),
+            Option(
+                "It chooses which keypoint each place follows",
+                "That is what the masks do, and they are applied before the warp.",
+            ),
+            Option(
+                "It blends the previous frame in",
+                "Every frame is made from the source alone; nothing is carried over in time.",
+            ),
+            Option(
+                "It fades warped features where the source cannot know what to show",
+                "What it fades, the generator has to invent from what is around.",
+            ),
+        ),
+        right=3,
+    ),
+    Question(
+        "05.q3",
+        "Nobody labels keypoints. What makes one stick to the same thing in every picture?",
+        (
+            Option(
+                "Equivariance: deform the frame by a map we know, and the points have to follow",
+                "The map is ours, so the answer is known without any label.",
+            ),
+            Option(
+                "The softmax, for each map has one brightest place",
+                "That gives one point a map, but it might be another thing in every picture.",
+            ),
+            Option(
+                "An ImageNet network that recognises eyes and mouths",
+                "It is used to compare pictures in the loss; it never sees the points.",
+            ),
+        ),
+        right=0,
+    ),
+    Question(
+        "05.q4",
+        "Why should the first driving frame show about the pose of the source in relative motion?",
+        (
+            Option(
+                "Because the detector was trained on first frames",
+                "It was trained on frames from anywhere in a clip.",
+            ),
+            Option(
+                "Because all motion is counted from it: a difference at the start stays for ever",
+                "If the driving head starts turned, the source is turned too little or too much in "
+                "every frame.",
+            ),
+            Option(
+                "Because both people need the same shape of face",
+                "That is the trouble of absolute motion; relative motion keeps the source's shape.",
+            ),
+        ),
+        right=1,
+    ),
+    Question(
+        "05.q5",
+        "The grid is made with -1 and 1 on the centres of the outermost pixels, but read with "
+        "align_corners=False. What happens?",
+        (
+            Option(
+                "torch raises an error, for the two do not fit",
+                "There is no error and no warning any more; the picture is just a little off.",
+            ),
+            Option(
+                "The picture moves by half a pixel to the left and up",
+                "The error changes its sign in the middle: nothing moves there.",
+            ),
+            Option(
+                "The picture shrinks a little towards its middle, and its edge gets darker",
+                "The outermost pixels are read half outside the picture, where there is zero.",
+            ),
+        ),
+        right=2,
+    ),
+)
+
+PREDICTIONS = (
+    Prediction(
+        "05.p1",
+        "Rebuild test frames from the first frame of their clip. What is the model's L1 error, as "
+        "a share of the error of copying that first frame (1: no better than a copy)?",
+        because="A share near 0 would mean the pixels are right; a low share of a moving head is "
+        "hard, for most of the picture hardly moves and a copy is right there already.",
+    ),
+    Prediction(
+        "05.p2",
+        "Three short training runs each leave one part out. Without which one is the L1 error "
+        "largest?",
+        options=("Jacobian", "occlusion", "equivariance"),
+        because="What a part buys depends on the motion in the data and on the length of the run.",
+    ),
+    Prediction(
+        "05.p3",
+        "A picture of 64 pixels is read through the identity grid with align_corners=False. By how "
+        "many pixels is the outermost one read beside its place?",
+        low=0.0,
+        high=4.0,
+        step=0.1,
+        unit=" px",
+        because="Pixel j is read at j W / (W - 1) - 1/2: half a pixel off at either end, and "
+        "nothing in the middle.",
+    ),
+)

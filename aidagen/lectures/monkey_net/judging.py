@@ -1,0 +1,178 @@
+"""Lecture 04's exercises on judging what was made; `exercises` lists them with the others."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from aidagen.teaching.material import Exercise, Wrong
+
+
+def _drawn(seed: int, *shape: int) -> Tensor:
+    """Numbers in [0, 1), the same for a seed."""
+    return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
+
+
+# --- 04.4: the pixels that move ------------------------------------------------------------------
+
+
+def l1_moving(
+    made: Float[Tensor, "T 3 H W"],
+    truth: Float[Tensor, "T 3 H W"],
+    source: Float[Tensor, "3 H W"],
+    threshold: float,
+) -> Float[Tensor, ""]:
+    """Mean absolute error over the pixels in which truth and source differ; mean over frames."""
+    return _over(made, truth, ((truth - source).abs().amax(1) > threshold))
+
+
+def _over(made: Tensor, truth: Tensor, chosen: Tensor) -> Tensor:
+    """Per frame, the mean error over the chosen pixels (T, H, W); then the mean over frames."""
+    error = ((made - truth).abs().mean(1) * chosen).sum((1, 2))
+    return (error / chosen.sum((1, 2))).mean()
+
+
+def _masked_mean(made: Tensor, truth: Tensor, source: Tensor, threshold: float) -> Tensor:
+    moving = (truth - source).abs().amax(1) > threshold
+    return ((made - truth).abs().mean(1) * moving).mean()
+
+
+def _clip_cases() -> list[tuple]:
+    """Two short clips in which a part moves; what was made moves too little, and is noisy."""
+    cases = []
+    for seed, (t, h, w) in ((70, (2, 4, 5)), (80, (3, 5, 4))):
+        source = 0.4 * _drawn(seed, 3, h, w)
+        moves = _drawn(seed + 1, t, 1, h, w) < torch.linspace(0.4, 0.7, t).view(t, 1, 1, 1)
+        truth = source + moves * torch.where(_drawn(seed + 2, t, 3, h, w) < 0.5, 0.5, 0.02)
+        noise = 0.5 * (_drawn(seed + 3, t, 3, h, w) - 0.5)
+        cases.append((source + 0.3 * (truth - source) + noise, truth, source, 0.2))
+    return cases
+
+
+L1_MOVING = Exercise(
+    id="04.4",
+    title="The pixels that move",
+    minutes=8,
+    difficulty=2,
+    reference=l1_moving,
+    cases=_clip_cases,
+    expects="one number, the mean over the frames",
+    hint="Which pixels count is a question to truth and source alone, never to what was made.",
+    wrong=(
+        Wrong(
+            "all pixels",
+            lambda made, truth, source, threshold: (made - truth).abs().mean(),
+            "the plain L1",
+            "this is the plain L1, over all pixels; leave out those in which truth and source "
+            "agree.",
+        ),
+        Wrong(
+            "divided by all pixels",
+            _masked_mean,
+            "sets the resting pixels to zero, and counts them all the same",
+            "you sum over the moving pixels, but divide by all: the less moves, the better "
+            "your number. Divide by how many pixels move.",
+        ),
+        Wrong(
+            "pixels chosen by what was made",
+            lambda made, truth, source, threshold: _over(
+                made, truth, (made - source).abs().amax(1) > threshold
+            ),
+            "asks the candidate where it wants to be judged",
+            "you choose the pixels that the made clip moves, so a frozen clip would not be "
+            "judged at all. Choose those that the truth moves.",
+        ),
+        Wrong(
+            "pixels chosen by the error",
+            lambda made, truth, source, threshold: _over(
+                made, truth, (made - truth).abs().amax(1) > threshold
+            ),
+            "mixes up what moves with what is wrong",
+            "you choose the pixels that are wrong, and then ask how wrong they are: choose those "
+            "in which truth and source differ.",
+        ),
+        Wrong(
+            "mean over channels before the threshold",
+            lambda made, truth, source, threshold: _over(
+                made, truth, (truth - source).abs().mean(1) > threshold
+            ),
+            "averages the channels first, so that a change of colour vanishes",
+            "a pixel moves if any of its channels changes by more than the threshold; you compare "
+            "the mean of the channels.",
+        ),
+    ),
+)
+
+
+# --- 04.5: how sure is a preference? -------------------------------------------------------------
+
+
+def share_interval(
+    votes: Float[Tensor, "items raters"], picks: Int[Tensor, "draws items"]
+) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+    """The 95 % bootstrap interval of a share of votes, whole items drawn with replacement."""
+    return _quantiles(votes.mean(1)[picks].mean(1), 0.025)
+
+
+def _quantiles(shares: Tensor, tail: float) -> tuple[Tensor, Tensor]:
+    low, high = torch.quantile(shares, torch.tensor([tail, 1 - tail]))
+    return low, high
+
+
+def _standard_error(votes: Tensor, picks: Tensor) -> tuple[Tensor, Tensor]:
+    shares = votes.mean(1)[picks].mean(1)
+    half = 1.96 * shares.std() / len(shares) ** 0.5
+    return shares.mean() - half, shares.mean() + half
+
+
+def _vote_cases() -> list[tuple[Tensor, Tensor]]:
+    """Items that people agree about: most are liked by nearly all raters, some by nearly none."""
+    cases = []
+    for seed, items, raters in ((90, 12, 8), (95, 20, 6)):
+        liking = torch.where(_drawn(seed, items, 1) < 0.6, 0.9, 0.15)
+        votes = (_drawn(seed + 1, items, raters) < liking).float()
+        generator = torch.Generator().manual_seed(seed + 2)
+        cases.append((votes, torch.randint(items, (200, items), generator=generator)))
+    return cases
+
+
+SHARE_INTERVAL = Exercise(
+    id="04.5",
+    title="How sure is a preference?",
+    minutes=7,
+    difficulty=3,
+    reference=share_interval,
+    cases=_vote_cases,
+    expects="two numbers, the 2.5 % and the 97.5 % quantile",
+    hint="One draw is a made-up study: the items of one line of picks, each with all its votes.",
+    wrong=(
+        Wrong(
+            "single votes drawn",
+            lambda votes, picks: _quantiles(votes.flatten()[picks].mean(1), 0.025),
+            "takes all votes for independent",
+            "you draw single votes, and few of them: draw whole items, each with all its votes, "
+            "for votes on the same clip resemble each other.",
+        ),
+        Wrong(
+            "a 90 % interval",
+            lambda votes, picks: _quantiles(votes.mean(1)[picks].mean(1), 0.05),
+            "leaves 5 % on either side",
+            "you leave 5 % out on each side: a 95 % interval leaves 2.5 % on each.",
+        ),
+        Wrong(
+            "the error of the mean of the draws",
+            _standard_error,
+            "divides by the root of the number of draws: more draws, more certainty",
+            "your interval shrinks with the number of draws, as if drawing again were asking more "
+            "people: take the quantiles of the drawn shares.",
+        ),
+        Wrong(
+            "smallest and largest",
+            lambda votes, picks: _quantiles(votes.mean(1)[picks].mean(1), 0.0),
+            "takes the whole range for the interval",
+            "you return the smallest and the largest draw, which grow apart with every further "
+            "draw: take the 2.5 % and 97.5 % quantiles.",
+        ),
+    ),
+)

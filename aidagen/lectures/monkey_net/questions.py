@@ -1,0 +1,177 @@
+"""Lecture 04's questions and predictions; `exercises` lists them beside its own."""
+
+from __future__ import annotations
+
+from aidagen.teaching.material import Option, Prediction, Question
+
+QUESTIONS = (
+    Question(
+        "04.q1",
+        "A tall dancer's skeleton is found frame by frame and drawn on a short person's picture "
+        "by a pose-conditioned generator. What is wrong with the result?",
+        (
+            Option(
+                "The dance is out of time",
+                "The poses are those of the driving frames, one by one; time is kept.",
+            ),
+            Option(
+                "The colours are the tall dancer's",
+                "The appearance comes from the source; only the skeleton is the dancer's.",
+            ),
+            Option(
+                "The short person gets the tall one's proportions",
+                "A pose in picture coordinates carries limb lengths with it. Transfer the change "
+                "since the first frame, and the source keeps its own.",
+            ),
+        ),
+        right=2,
+    ),
+    Question(
+        "04.q2",
+        "X2Face was shown a face from the left only, and is to turn it to the right. What appears "
+        "on the side that no source showed?",
+        (
+            Option(
+                "Pixels stretched from what was seen",
+                "Every output pixel is read from the embedded face, and that from the sources: it "
+                "has no way to paint.",
+            ),
+            Option(
+                "A plausible cheek, painted by the generator",
+                "That needs a network that paints after the warp, as Monkey-Net's decoder does.",
+            ),
+            Option(
+                "Black, because the occlusion map is dark there",
+                "X2Face has no occlusion map, and Monkey-Net has none either.",
+            ),
+        ),
+        right=0,
+    ),
+    Question(
+        "04.q3",
+        "A U-Net's skips carry the source's detail past the bottleneck. Why does Monkey-Net warp "
+        "them first?",
+        (
+            Option(
+                "To make the network smaller",
+                "A warp has no weights, but it takes none away either.",
+            ),
+            Option(
+                "To bring each detail to the place where it is needed now",
+                "The alignment problem: a convolution sees a neighbourhood, and the arm has left "
+                "it.",
+            ),
+            Option(
+                "To hide what the source does not show",
+                "That would be an occlusion map; the next lecture adds one.",
+            ),
+            Option(
+                "So that the keypoints get a gradient",
+                "They would get one through the decoder's heat maps, too.",
+            ),
+        ),
+        right=1,
+    ),
+    Question(
+        "04.q4",
+        "What does a keypoint's covariance tell the generator that its place does not?",
+        (
+            Option(
+                "How sure the detector is that the point exists",
+                "A wide map may be unsure, or just a large part; the matrix does not say which.",
+            ),
+            Option(
+                "Which person the keypoint belongs to",
+                "Nothing in it knows about identity.",
+            ),
+            Option(
+                "By how much the point moved since the source",
+                "That is a difference of two places.",
+            ),
+            Option(
+                "How long the part is, and which way it points",
+                "The long axis of the ellipse lies along the limb, and turns with it.",
+            ),
+        ),
+        right=3,
+    ),
+    Question(
+        "04.q5",
+        "50 pairs of clips, 10 people each: 500 votes, 85 % for one system. Why is the interval of "
+        "500 independent coin tosses too narrow?",
+        (
+            Option(
+                "Because people press the wrong key now and then",
+                "That pulls the share towards one half, but does not make votes depend on each "
+                "other.",
+            ),
+            Option(
+                "Because votes on the same pair, and by the same person, resemble each other",
+                "Ten votes on one clip are not ten clips: draw whole pairs and whole raters.",
+            ),
+            Option(
+                "Because 85 % is far from one half",
+                "The binomial interval knows that; it is narrowest at the ends.",
+            ),
+        ),
+        right=1,
+    ),
+    Question(
+        "04.q6",
+        "X2Face is trained by L1 on a robot whose arm is somewhere else in every frame. Why does "
+        "its embedded face show the table without the arm?",
+        (
+            Option(
+                "The arm is too dark for the network to see",
+                "The other systems see it in the same pictures.",
+            ),
+            Option(
+                "The table moves more than the arm does",
+                "The table does not move at all.",
+            ),
+            Option(
+                "A place that is mostly table costs least if it is filled with table",
+                "L1 is least at the median. Once the arm is gone, the second warp has nothing left "
+                "to move.",
+            ),
+        ),
+        right=2,
+    ),
+)
+
+PREDICTIONS = (
+    Prediction(
+        "04.p1",
+        "The joints of one body are put on another as they are. By how many per cent do the "
+        "second one's bones change their length, on average?",
+        low=0.0,
+        high=100.0,
+        step=1.0,
+        unit=" %",
+        because="Joints in picture coordinates carry the first body's bones with them, and its "
+        "distance from the camera.",
+    ),
+    Prediction(
+        "04.p2",
+        "Three systems were trained alike on three sets. On which set does Monkey-Net leave the "
+        "smallest share of X2Face's error in the pixels that move?",
+        options=("faces", "bodies", "robot"),
+        because="Keypoints help most where parts move on their own, and where the shape to be "
+        "followed is the same in all clips.",
+    ),
+    Prediction(
+        "04.p3",
+        "Clip A never moves: it repeats the source. Clip B moves rightly, but is a few pixels "
+        "beside the truth, background and all. Which one has the lower L1?",
+        options=("A, the frozen one", "B, the moved one"),
+        because="Most of a picture is background that stands still: a copy has it right, and a "
+        "small shift has it wrong at every edge.",
+    ),
+    Prediction(
+        "04.p4",
+        "Monkey-Net is trained again twice, once without any flow, once with a flow but without "
+        "warping the skips by it. Which one has the larger error in the pixels that move?",
+        options=("no flow", "no deformed skips"),
+        because="One seed: where the two are close, neither is proved worse.",
+    ),
+)

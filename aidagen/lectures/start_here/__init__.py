@@ -1,0 +1,3 @@
+"""Lecture 00: start here."""
+
+NUMBER = "00"

@@ -1,0 +1,1 @@
+"""From a lecture's text to notebooks, students' copies, pages, slides and JupyterLab."""

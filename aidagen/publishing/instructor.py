@@ -1,0 +1,135 @@
+"""What the person in front of the room needs: plan, misconceptions, short cuts, answers.
+
+All of it comes from the lecture: minutes from its speaker notes, short cuts from its cells tagged
+``instructor``, answers from its cells tagged ``solution``; misconceptions and quiz answers from
+the lecture's table of exercises.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from aidagen.errors import AidagenError
+from aidagen.publishing import decks, pages
+from aidagen.publishing.copies import tags
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+CHOOSE = re.compile(r"""\b(\w+)\s*=\s*check\.choose\(\s*["']([^"']+)["']""")
+STYLE = """
+main { max-width: 56rem; margin: 0 auto; padding: 1rem; }
+h2 { margin-top: 1.6em; border-bottom: 1px solid var(--line); }
+td:first-child { white-space: nowrap; }
+@media print { h2 { break-after: avoid; } pre, table { break-inside: avoid; } }
+"""
+
+
+def plan(notebook: NotebookNode) -> str:
+    """The lecture slide by slide as a Markdown table: clock, minutes, heading, what is said."""
+    lines, clock = ["| at | minutes | slide | say |", "|---|---|---|---|"], 0.0
+    heading = ""
+    for slide in decks.slides(notebook):
+        heading = slide.heading or heading
+        if not slide.minutes:
+            continue
+        said = [decks.MINUTES.sub("", note.source, count=1).strip() for note in slide.notes]
+        words = " ".join(" ".join(said).split())
+        cells = (f"{clock:g}", f"{slide.minutes:g}", heading, words)
+        lines.append("| " + " | ".join(c.replace("|", r"\|") for c in cells) + " |")
+        clock += slide.minutes
+    return "\n".join([*lines, f"| {clock:g} | | end | |"]) + "\n"
+
+
+def short_cuts(notebook: NotebookNode) -> str:
+    """What the cells for the instructor say ("if late, skip to ..."), as Markdown."""
+    said = [
+        cell.source for cell in notebook.cells if "instructor" in tags(cell) and decks.is_text(cell)
+    ]
+    return "\n\n".join(said) or "This lecture says nothing about it.\n"
+
+
+def answers(notebook: NotebookNode) -> Iterator[tuple[str, str]]:
+    """Each exercise's heading and its solution's code, in order."""
+    heading = "Exercise"
+    for cell in notebook.cells:
+        if "exercise" in tags(cell) and decks.is_text(cell):
+            found = re.search(r"^#+\s+(.+)$", cell.source, re.M)
+            heading = found[1].strip() if found else heading
+        if "solution" in tags(cell):
+            yield heading, cell.source
+
+
+def misconceptions(number: str) -> str:
+    """The table of typical wrong answers; a sentence where the lecture has none."""
+    try:
+        from aidagen.teaching import check
+
+        return check.misconceptions(number)
+    except (ImportError, AidagenError):
+        return "This lecture has no table of wrong answers.\n"
+
+
+def quiz(number: str) -> str:
+    """The questions with their right options, as Markdown."""
+    try:
+        from aidagen.teaching import material
+
+        questions = material.of(number).QUESTIONS
+    except (ImportError, AidagenError):
+        questions = ()
+    lines = []
+    for one in questions:
+        right = one.options[one.right]
+        lines.append(f"* **{one.id}** {one.text}\n\n  *{right.text}* {right.feedback}\n")
+    return "\n".join(lines) or "This lecture has no questions.\n"
+
+
+def exercise_ids(notebook: NotebookNode) -> list[tuple[str, str]]:
+    """Name of the function and id of every ``f = check.choose("05.1", f)``, in order."""
+    code = "\n".join(c.source for c in notebook.cells if c.cell_type == "code")
+    return [(found[1], found[2]) for found in CHOOSE.finditer(code)]
+
+
+def defined(source: str) -> set[str]:
+    """The functions that a cell defines at its top level."""
+    return {n.name for n in ast.parse(source).body if isinstance(n, ast.FunctionDef)}
+
+
+def summary(number: str, notebook: NotebookNode) -> str:
+    """Plan, short cuts, misconceptions and quiz answers as one Markdown text."""
+    return (
+        f"## Plan\n\n{plan(notebook)}\n## If you are late\n\n{short_cuts(notebook)}\n\n"
+        f"## Misconceptions\n\n{misconceptions(number)}\n## Answers of the quiz\n\n{quiz(number)}"
+    )
+
+
+def page(number: str, notebook: NotebookNode) -> str:
+    """The instructor's page of a lecture, as HTML that needs no network."""
+    body = [f"<h1>{pages.heading(decks.title(notebook))}</h1>"]
+    body.append(pages.markdown(summary(number, notebook)))
+    body.append("<h2>Solutions</h2>")
+    for heading, source in answers(notebook):
+        body.append(f"<h3>{pages.heading(heading)}</h3>\n{pages.code(source)}")
+    return pages.page(f"For the instructor: {decks.title(notebook)}", _main(body), STYLE)
+
+
+def _main(parts: list[str]) -> str:
+    return "<main>\n" + "\n".join(parts) + "\n</main>"
+
+
+def notebook(number: str, built: NotebookNode) -> NotebookNode:
+    """The built notebook with everything in it, and the summary after its first cell."""
+    import copy
+
+    import nbformat
+
+    made = copy.deepcopy(built)
+    made.metadata.pop("jupytext", None)
+    words = nbformat.v4.new_markdown_cell(summary(number, built), id=f"{number}-instructor")
+    words.metadata.update({"tags": ["instructor"], "slideshow": {"slide_type": "skip"}})
+    made.cells.insert(1, words)
+    return made

@@ -1,0 +1,188 @@
+"""JupyterLab for the course: the start notebook in the browser, no news, no accounts.
+
+``make lab`` runs ``python -m aidagen.publishing.lab``; ``aidagen lab`` calls :func:`serve`.
+Students work in copies (:mod:`aidagen.publishing.copies`); the notebooks of the course are never
+edited.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib.util
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from aidagen.errors import AidagenError
+from aidagen.publishing import copies
+
+OVERRIDES = {  # JupyterLab's own settings, as the course wants them on the first start
+    "@jupyterlab/apputils-extension:notification": {
+        "fetchNews": "false",
+        "checkForUpdates": False,
+        "doNotDisturbMode": False,
+    },
+    "@jupyterlab/docmanager-extension:plugin": {"autosaveInterval": 60},
+    "@jupyterlab/notebook-extension:tracker": {"recordTiming": False},
+}
+
+
+class LabError(AidagenError):
+    """JupyterLab cannot be started here."""
+
+
+def start_notebook(root: Path) -> Path | None:
+    """The copy to open first, relative to ``root``: 00, else 05, else the first one."""
+    folder = root / copies.FOLDER
+    found = sorted(p for p in folder.glob("*.ipynb") if copies.LECTURE.fullmatch(p.name))
+    for number in ("00", "05"):
+        for path in found:
+            if path.name.startswith(number):
+                return path.relative_to(root)
+    return found[0].relative_to(root) if found else None
+
+
+def free_port(port: int) -> int:
+    """``port``, or the first free one of the twenty after it.
+
+    Raises LabError where all of them are taken.
+    """
+    for candidate in range(port, port + 21):
+        with contextlib.closing(socket.socket()) as probe:
+            with contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", candidate))
+                return candidate
+    raise LabError(f"Ports {port} to {port + 20} are taken: choose another one with --port.")
+
+
+def settings(root: Path) -> dict[str, str]:
+    """Folders of the course's own Jupyter settings, under ``root/.jupyter``, as environment.
+
+    They keep the course out of the user's Jupyter configuration (and the other way round).
+    """
+    home = root / ".jupyter"
+    folders = {
+        "JUPYTER_CONFIG_DIR": home / "config",
+        "JUPYTER_DATA_DIR": home / "data",
+        "JUPYTERLAB_SETTINGS_DIR": home / "config" / "lab" / "user-settings",
+        "JUPYTERLAB_WORKSPACES_DIR": home / "config" / "lab" / "workspaces",
+    }
+    try:
+        for folder in (*folders.values(), home / "defaults"):
+            folder.mkdir(parents=True, exist_ok=True)
+        target = home / "defaults" / "overrides.json"
+        text = json.dumps(OVERRIDES, indent=1)
+        if not target.exists() or target.read_text() != text:
+            part = target.with_suffix(".part")
+            part.write_text(text)
+            os.replace(part, target)
+    except OSError as problem:
+        raise LabError(
+            f"The course folder is not writable ({problem.strerror}): copy it to a folder of "
+            "yours and start again."
+        ) from problem
+    return {name: str(folder) for name, folder in folders.items()}
+
+
+def command(root: Path, port: int, browser: bool, first: Path | None = None) -> list[str]:
+    """The command line of the server; ``first`` is the notebook to open, relative to root."""
+    line = [
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        "--ip=127.0.0.1",
+        f"--port={port}",
+        f"--ServerApp.root_dir={root}",
+        f"--LabApp.app_settings_dir={root / '.jupyter' / 'defaults'}",
+        "--LabApp.news_url=",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        "--ServerApp.answer_yes=True",
+    ]
+    if first is not None:
+        line.append(f"--LabApp.default_url=/lab/tree/{first.as_posix()}")
+    if not browser:
+        line.append("--no-browser")
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        line.append("--allow-root")
+    return line
+
+
+def trust(root: Path) -> None:
+    """Mark notebooks and their copies as trusted, so that stored clips and widgets are shown.
+
+    A copy that was edited is left as Jupyter knows it: whoever edits it in JupyterLab keeps its
+    trust; what came from elsewhere into ``work/`` gets none here.
+    """
+    import nbformat
+    from nbformat.sign import NotebookNotary
+
+    notary = NotebookNotary(data_dir=str(root / ".jupyter" / "data"))
+    own = sorted((root / "notebooks").glob("*.ipynb"))
+    for path in (*own, *copies.untouched(root)):
+        with contextlib.suppress(OSError, ValueError, nbformat.ValidationError):
+            notary.sign(nbformat.read(path, as_version=4))
+
+
+def serve(root: Path | str | None = None, port: int = 8888, browser: bool = True) -> int:
+    """Serve JupyterLab on the course folder ``root`` until it is stopped.
+
+    On POSIX this process becomes the server, so that a signal to it ends the server; elsewhere
+    the server's exit status is returned.
+
+    ``root`` is the folder that holds ``notebooks/``: by default the current folder or one
+    above it, else the one this package lies in. The next free port from ``port`` on is taken.
+    The environment variable ``JUPYTER_NO_BROWSER`` keeps the browser closed as well.
+    Raises LabError where JupyterLab is missing or the folder cannot be used.
+    """
+    if importlib.util.find_spec("jupyterlab") is None:
+        raise LabError('JupyterLab is not installed: run `make venv`, or pip install -e ".[lab]".')
+    root = find_root() if root is None else Path(root).resolve()
+    if not root.is_dir():
+        raise LabError(f"There is no folder {root} to serve.")
+    environment = {**os.environ, **settings(root)}
+    environment.setdefault("GOMP_SPINCOUNT", "0")  # idle threads of a kernel sleep
+    if os.environ.get("JUPYTER_NO_BROWSER", "0") not in ("", "0"):
+        browser = False
+    for sentence in copies.refresh(root):
+        print(f"aidagen: {sentence}", flush=True)
+    trust(root)
+    first = start_notebook(root)
+    line = command(root, free_port(port), browser, first)
+    print(f"aidagen: JupyterLab opens {first or 'the course folder'}; Ctrl-C ends it.", flush=True)
+    if os.name == "posix":
+        os.chdir(root)
+        os.execve(line[0], line, environment)
+    try:
+        return subprocess.call(line, env=environment, cwd=root)
+    except KeyboardInterrupt:
+        return 0
+
+
+def find_root() -> Path:
+    """The course folder: the current one or one above it, else where this package lies."""
+    here = Path.cwd()
+    for folder in (here, *here.parents, Path(__file__).resolve().parents[2]):
+        if (folder / "notebooks").is_dir() and (folder / "aidagen").is_dir():
+            return folder
+    return here
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="make lab", description="Serve the course.")
+    parser.add_argument("--root", default=None, help="the folder that holds notebooks/")
+    parser.add_argument("--port", type=int, default=8888)
+    parser.add_argument("--no-browser", action="store_true")
+    options = parser.parse_args()
+    try:
+        return serve(options.root, options.port, not options.no_browser)
+    except AidagenError as problem:
+        print(f"aidagen: {problem}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())
