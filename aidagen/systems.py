@@ -1,0 +1,101 @@
+"""What a system of the course is to the rest of the house: a model, and how it is trained.
+
+A file in ``aidagen/models`` is a system if it ends with
+
+    SYSTEM = System(config=FOMMConfig, model=FOMM, objective=Objective)
+
+after which the zoo loads its checkpoints, ``aidagen/recipes`` may train it, and nothing else has
+to be told. The training loop sees an `Objective` alone, and draws from anything that is `Batches`.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from aidagen.errors import AidagenError
+
+
+class CheckpointMismatch(AidagenError):
+    """A checkpoint that is not of this architecture; names missing, extra and mis-shaped keys."""
+
+    def __init__(self, what: str, missing=(), extra=(), misshaped=()):
+        self.missing, self.extra, self.misshaped = list(missing), list(extra), list(misshaped)
+        parts = [
+            f"{label} {', '.join(keys[:5])}{f' and {len(keys) - 5} more' if len(keys) > 5 else ''}"
+            for label, keys in (
+                ("missing", self.missing),
+                ("not expected", self.extra),
+                ("of another shape", self.misshaped),
+            )
+            if keys
+        ]
+        super().__init__(f"{what} does not fit this architecture: {'; '.join(parts)}.")
+
+
+class Step(NamedTuple):
+    """Where a run is: schedules read it, and all randomness of the step comes from it."""
+
+    number: int  # from 0
+    of: int  # steps of the whole run
+    generator: torch.Generator  # on the CPU; seeded by (seed, step, share of the batch)
+
+    @property
+    def progress(self) -> float:
+        """The share of the run that lies behind, from 0 to 1."""
+        return self.number / max(self.of, 1)
+
+
+class Batches(Protocol):
+    """Where a recipe's training data come from (`aidagen.datasets.batches` has the usual ones)."""
+
+    def draw(self, count: int, generator: torch.Generator) -> NamedTuple:
+        """``count`` examples, decided by ``generator`` alone."""
+
+    def sources(self) -> dict[str, str]:
+        """The data sets that are drawn from, with the hash of each: what a card tells."""
+
+
+class Objective(nn.Module):
+    """A model with all that its training needs: losses, a discriminator, pretrained networks.
+
+    Subclasses set ``self.model``, which is what is averaged, saved and shipped, and define
+    ``forward``. A child without trainable parameters (a pretrained network) is not saved with a
+    checkpoint; everything else is.
+    """
+
+    model: nn.Module
+
+    def phases(self) -> dict[str, list[nn.Parameter]]:
+        """The phases of one step, in order, with the parameters that each of them trains.
+
+        Every phase has an optimizer of its own. Together they hold each trainable parameter once.
+        """
+        return {"model": [p for p in self.parameters() if p.requires_grad]}
+
+    def forward(self, phase: str, batch: NamedTuple, step: Step) -> dict[str, Tensor]:
+        """The weighted terms of ``phase``; their sum is what its parameters descend.
+
+        Every phase has a forward pass of its own, so a discriminator sees what the generator
+        makes after its step.
+        """
+        raise NotImplementedError
+
+    def warm(self, batch: NamedTuple) -> None:
+        """Run ``self.model`` on a batch in training mode, to measure batch-norm statistics.
+
+        Needed where the model has batch norm; see `aidagen.training`.
+        """
+        raise NotImplementedError(f"{type(self).__name__}.warm is missing, for batch norm")
+
+
+class System(NamedTuple):
+    """One of the course's systems; the last line of its file in ``aidagen/models``."""
+
+    config: type  # the frozen dataclass of its settings
+    model: Callable[..., nn.Module]  # (config) -> the untrained model
+    objective: Callable[..., Objective]  # (config, weights of the losses) -> what is trained
+    published: Callable | None = None  # (name of a config, align_corners) -> settings
+    parts: tuple[str, ...] = ()  # of the original container, those a model cannot do without
+    state: Callable | None = None  # (parts, model) -> state dict in our keys
