@@ -96,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--limit", type=_count, metavar="N", help="only N clips of each split")
 
     one = command("train", _train, "Train a model.")
-    one.add_argument("preset", help="name of the model to train")
+    one.add_argument("recipe", help="name of the model to train")
     one.add_argument("--devices", type=_count, default=1, metavar="N", help="GPUs, or processes")
     one.add_argument(
         "--precision", default="32-true", help="32-true (default), 16-mixed, bf16-mixed ..."
@@ -108,7 +108,7 @@ def _parser() -> argparse.ArgumentParser:
         help="smoke: three steps, to see that it runs",
     )
     one.add_argument("--minutes", type=_minutes, metavar="M", help="time budget of this call")
-    one.add_argument("--steps", type=_count, metavar="N", help="instead of the preset's")
+    one.add_argument("--steps", type=_count, metavar="N", help="instead of the recipe's")
     again = one.add_mutually_exclusive_group()
     again.add_argument(
         "--resume",
@@ -233,10 +233,10 @@ def _evaluate(given: argparse.Namespace) -> None:
 
 
 def _train(given: argparse.Namespace) -> None:
-    from aidagen import training
+    from aidagen import runs
 
-    weights = training.run(
-        given.preset,
+    weights = runs.run(
+        given.recipe,
         out=given.out,
         minutes=given.minutes,
         steps=given.steps,

@@ -20,6 +20,14 @@ def module(package: str, name: str) -> ModuleType | None:
     return importlib.import_module(f"{package}.{name}") if name in names(package) else None
 
 
+def home(thing: type) -> ModuleType:
+    """The file of the package's folder in which a class is defined.
+
+    A class in ``aidagen/models/playable/losses.py`` is at home in ``aidagen.models.playable``.
+    """
+    return importlib.import_module(".".join(thing.__module__.split(".")[:3]))
+
+
 def with_attribute(package: str, attribute: str) -> dict[str, ModuleType]:
     """By name: the modules of ``package`` that define ``attribute``. All of them are imported."""
     modules = {name: importlib.import_module(f"{package}.{name}") for name in names(package)}

@@ -2,14 +2,14 @@
 
 A file in ``aidagen/models`` is a system if it ends with
 
-    SYSTEM = System(config=FOMMConfig, model=FOMM, objective=Objective)
+    SYSTEM = System(config=FOMMConfig, model=FOMM, objective=objective)
 
-after which the zoo loads its checkpoints, ``aidagen/recipes`` may train it, and nothing else has
-to be told. The training loop sees an `Objective` alone, and draws from anything that is `Batches`.
+and nothing else has to be told: the zoo loads its checkpoints, and a recipe can train it. The
+training loop sees an `Objective` alone, and draws from anything that is `Batches`.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -47,14 +47,15 @@ class Step(NamedTuple):
         return self.number / max(self.of, 1)
 
 
+@runtime_checkable
 class Batches(Protocol):
     """Where a recipe's training data come from (`aidagen.datasets.batches` has the usual ones)."""
 
-    def draw(self, count: int, generator: torch.Generator) -> NamedTuple:
-        """``count`` examples, decided by ``generator`` alone."""
+    def draw(self, count: int, generator: torch.Generator) -> tuple:
+        """``count`` examples as a NamedTuple of tensors (or None), decided by ``generator``."""
 
-    def sources(self) -> dict[str, str]:
-        """The data sets that are drawn from, with the hash of each: what a card tells."""
+    def sets(self) -> dict:
+        """The data sets that are drawn from, by name, as `aidagen.datasets.load` opens them."""
 
 
 class Objective(nn.Module):
@@ -74,7 +75,7 @@ class Objective(nn.Module):
         """
         return {"model": [p for p in self.parameters() if p.requires_grad]}
 
-    def forward(self, phase: str, batch: NamedTuple, step: Step) -> dict[str, Tensor]:
+    def forward(self, phase: str, batch: tuple, step: Step) -> dict[str, Tensor]:
         """The weighted terms of ``phase``; their sum is what its parameters descend.
 
         Every phase has a forward pass of its own, so a discriminator sees what the generator
@@ -82,12 +83,13 @@ class Objective(nn.Module):
         """
         raise NotImplementedError
 
-    def warm(self, batch: NamedTuple) -> None:
-        """Run ``self.model`` on a batch in training mode, to measure batch-norm statistics.
+    def run(self, model: nn.Module, batch: tuple) -> object:
+        """What ``model``, which is ``self.model`` or its average, makes of a batch.
 
-        Needed where the model has batch norm; see `aidagen.training`.
+        The loop calls it to measure batch-norm statistics of averaged weights; models without
+        batch norm do not need it.
         """
-        raise NotImplementedError(f"{type(self).__name__}.warm is missing, for batch norm")
+        raise NotImplementedError
 
 
 class System(NamedTuple):

@@ -1,346 +1,297 @@
-"""The training loop: presets, pairs of frames, checkpoints that resume exactly.
+"""The training loop: it knows recipes and objectives, and no model.
 
-    aidagen train fomm-faces-64 --minutes 90
+    history = training.fit(objective, recipe)     # in memory: for a lecture's cell
+    runs.run("fomm-faces-64", minutes=90)         # the same steps, kept on the disk
 
-Lightning Fabric decides device, precision and number of processes. Every random choice of step n
-is drawn from (seed, n) alone, so a run that was stopped and resumed takes the same steps as one
-that was not, and no generator state has to be saved. The weights that ship are the exponential
-moving average of the trained ones.
+One step: a batch is drawn, and each phase of the objective (a generator, then its discriminator)
+makes a forward pass and moves its own parameters. Every random choice of a step is drawn from
+(seed, step, share of the batch) alone, so a run that was stopped and resumed takes the same steps
+as one that was not, and two processes with a share each take those of one process with both. The
+weights that ship are the exponential moving average of the trained ones.
+
+Lightning Fabric decides device, precision and number of processes.
 """
 
-import json
 import math
-import os
-import platform
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
-from pathlib import Path
+from contextlib import contextmanager
 
 import torch
-from jaxtyping import Float
 from lightning_fabric import Fabric
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
 
-from aidagen import datasets, grids, zoo
 from aidagen.errors import AidagenError
-from aidagen.judges.features import mobilenet_features
-from aidagen.keypoints import RandomTransform
-from aidagen.losses import PerceptualPyramid
-from aidagen.presets import PRESETS, RENDERED, Preset
+from aidagen.recipes import Recipe
+from aidagen.systems import Objective, Step
+
+NORM_BATCHES = 50  # that batch-norm statistics of averaged weights are measured on
 
 
 class TrainingError(AidagenError):
-    """A run that cannot start, or a checkpoint that is not of this run."""
+    """A run that cannot start or go on, or a checkpoint that is not of this run."""
 
 
-# --- pairs of frames -----------------------------------------------------------------------------
-
-
-class Pairs:
-    """Training clips in memory, from which pairs (source, driving) of one person are drawn."""
-
-    def __init__(
-        self, shares: dict[str, float], across: float, jitter: float, placing: float = 0.0
-    ):
-        self.shares, self.across, self.placing = shares, across, placing
-        self.clips: dict[str, list[Tensor]] = {}
-        self.kin: dict[str, list[list[int]]] = {}  # clips of the same person, for every clip
-        for name in shares:
-            clips = datasets.load(name).clips("train")
-            self.clips[name] = [clip.frames() for clip in clips]
-            keys = [
-                clip.entry.get("person") or clip.entry.get("character") or clip.name
-                for clip in clips
-            ]
-            self.kin[name] = [[j for j, other in enumerate(keys) if other == key] for key in keys]
-        # imported here, as the augmentations take a second to import
-        from kornia.augmentation import ColorJiggle
-
-        self.colours = ColorJiggle(jitter, jitter, jitter, jitter / 2, p=1.0) if jitter else None
-
-    def draw(
-        self, batch: int, generator: torch.Generator
-    ) -> tuple[Float[Tensor, "B 3 H W"], Float[Tensor, "B 3 H W"]]:
-        """One batch, in [0, 1]: random frames, flipped, coloured and placed together."""
-
-        def pick(n: int) -> int:
-            return int(torch.randint(n, (), generator=generator))
-
-        sources, drivings = [], []
-        names = list(self.shares)
-        shares = torch.tensor(list(self.shares.values()))
-        for _ in range(batch):
-            name = names[int(torch.multinomial(shares, 1, generator=generator))]
-            clips = self.clips[name]
-            i = j = pick(len(clips))
-            if torch.rand((), generator=generator) < self.across:
-                j = self.kin[name][i][pick(len(self.kin[name][i]))]
-            pair = [clips[i][pick(len(clips[i]))], clips[j][pick(len(clips[j]))]]
-            if torch.rand((), generator=generator) < 0.5:
-                pair = [frame.flip(-1) for frame in pair]
-            sources.append(pair[0])
-            drivings.append(pair[1])
-        source = torch.stack(sources).float() / 255
-        driving = torch.stack(drivings).float() / 255
-        if self.colours is not None:
-            with torch.random.fork_rng(devices=[]):  # kornia draws from the global generator
-                torch.manual_seed(pick(2**31 - 1))
-                source = self.colours(source)
-            driving = self.colours(driving, params=self.colours._params)
-        if self.placing:
-            source, driving = self._place(source, driving, generator)
-        return source, driving
-
-    def _place(self, source: Tensor, driving: Tensor, generator: torch.Generator):
-        """Both frames zoomed, turned and shifted alike; what comes in from outside is reflected."""
-        log_zoom, turn, x, y = self.placing * torch.randn(4, len(source), generator=generator)
-        cos, sin = log_zoom.exp() * turn.cos(), log_zoom.exp() * turn.sin()
-        theta = torch.stack([cos, -sin, x, sin, cos, y], dim=-1).unflatten(-1, (2, 3))
-        grid = grids.affine_grid(theta, *source.shape[2:])
-        return [grids.warp(frames, grid, padding="reflection") for frames in (source, driving)]
-
-
-# --- the loop ------------------------------------------------------------------------------------
-
-
-def run(
-    name: str,
-    *,
-    out: Path | str | None = None,
-    minutes: float | None = None,
-    steps: int | None = None,
-    devices: int = 1,
-    precision: str = "32-true",
-    profile: str = "lecture",
-    fresh: bool = False,
-    install: bool = False,
-    report: Callable[[dict], None] | None = None,
-) -> Path:
-    """Train preset ``name`` until its steps are done or ``minutes`` are over.
-
-    The run lives in ``out`` (default ``runs/<name>``): ``checkpoint.pt`` every two minutes and at
-    the end, ``history.json``, and the averaged weights with their card. It goes on from its
-    checkpoint unless ``fresh``. ``install`` puts finished weights where the zoo finds them.
-    ``profile="smoke"`` takes three steps. Returns the path of the weights.
-    """
-    if name not in PRESETS:
-        raise TrainingError(f"There is no preset {name!r}; there are {', '.join(PRESETS)}.")
-    preset = PRESETS[name]
-    if steps or profile == "smoke":
-        preset = replace(preset, steps=steps or 3)
-    out = Path(out or Path("runs") / name)
-    fabric = Fabric(devices=devices, precision=precision, accelerator="auto")
-    fabric.launch()
-    fabric.seed_everything(preset.seed, verbose=False)
-
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise TrainingError(f"Cannot make the run's folder {out}: {error.strerror}.") from error
-    system = zoo.SYSTEMS[zoo.system_of(preset.config)]
-    model = system.model(preset.config, adversarial=preset.weights.adversarial > 0)
-    features = PerceptualPyramid(mobilenet_features(), preset.scales)
-    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(preset.ema), use_buffers=True)
-    objective = system.objective(model, features, preset.weights)
-    trained = [p for part, module in model.named_children() if part != "discriminator"
-               for p in module.parameters()]  # fmt: skip
-    optimizers = [torch.optim.Adam(trained, preset.rate, betas=(0.5, 0.999))]
-    if model.discriminator is not None:
-        optimizers.append(
-            torch.optim.Adam(model.discriminator.parameters(), preset.rate, betas=(0.5, 0.999))
-        )
-    objective, *optimizers = fabric.setup(objective, *optimizers)
-    average = average.to(fabric.device)
-    state = {
-        "name": name,
-        "preset": _plain(preset),
-        "model": model,
-        "average": average,
-        "optimizers": [optimizer.state_dict() for optimizer in optimizers],
-        "step": 0,
-        "seconds": 0.0,
-        "history": [],
-    }
-    checkpoint = out / "checkpoint.pt"
-    if checkpoint.exists() and not fresh:
-        _resume(fabric, checkpoint, state, optimizers)
-
-    pairs = Pairs(preset.data, preset.across, preset.jitter, preset.placing)
-    start, saved = time.monotonic() - state["seconds"], time.monotonic()
-    budget = math.inf if minutes is None else time.monotonic() + 60 * minutes
-    sums: dict[str, float] = {}
-    counted = 0  # steps in these sums; fewer than 50 after a resume
-    try:
-        for step in range(state["step"], preset.steps):
-            if time.monotonic() > budget:
-                break
-            terms = _step(fabric, preset, pairs, objective, optimizers, step)
-            average.update_parameters(model)
-            state["step"], state["seconds"] = step + 1, time.monotonic() - start
-            for key, value in terms.items():
-                sums[key] = sums.get(key, 0.0) + value.item()
-            counted += 1
-            if (step + 1) % 50 == 0 or step + 1 == preset.steps:
-                row = {"step": step + 1, "seconds": round(state["seconds"], 1)}
-                row |= {key: round(value / counted, 4) for key, value in sums.items()}
-                state["history"].append(row)
-                sums, counted = {}, 0
-                if report is not None and fabric.is_global_zero:
-                    report(row)
-            if step + 1 in preset.snapshots and fabric.is_global_zero:
-                zoo.save_weights(average.module, out / "snapshots" / f"{step + 1}.safetensors")
-            if time.monotonic() - saved > 120:
-                _save(fabric, checkpoint, state, optimizers)
-                saved = time.monotonic()
-    finally:  # an interrupted run keeps what it learned
-        _save(fabric, checkpoint, state, optimizers)
-    path = out / f"{name}.safetensors"
-    if fabric.is_global_zero:
-        _measure_norms(average.module, pairs, preset, min(50, state["step"]), fabric.device)
-        _write_text(out / "history.json", json.dumps(state["history"]))
-        card = _card(name, preset, state)
-        zoo.save(average.module, preset.config, card, path)
-        zoo.join_snapshots(out / "snapshots", path.with_name(f"{name}.snapshots"))
-        if install:
-            zoo.install(path)
-    fabric.barrier()
-    return path
-
-
-def _step(fabric, preset, pairs, objective, optimizers, step) -> dict[str, Tensor]:
-    # every process draws its own pairs; every choice depends on (seed, step, process) alone
-    seed = (preset.seed * 1_000_003 + step) * 64 + fabric.global_rank
-    generator = torch.Generator().manual_seed(seed)
-    source, driving = (x.to(fabric.device) for x in pairs.draw(preset.batch, generator))
-    transform = RandomTransform.sample(
-        len(source),
-        generator=generator,
-        sigma_affine=preset.sigma_affine,
-        sigma_tps=preset.sigma_tps,
-        align_corners=preset.config.align_corners,
-        device=fabric.device,
-    )
+# The rate over a run, as a factor: each reads the step's number and the run's length.
+SCHEDULES: dict[str, Callable[[int, int], float]] = {
+    "constant": lambda number, of: 1.0,
+    # down to nothing along a line
+    "linear": lambda number, of: 1 - number / max(of, 1),
     # warm up over 100 steps, then down to a tenth along half a cosine
-    rate = min(1.0, (step + 1) / 100) * (
-        0.1 + 0.45 * (1 + math.cos(math.pi * step / max(preset.steps, 1)))
-    )
-    for optimizer in optimizers:
-        for group in optimizer.param_groups:
-            group["lr"] = preset.rate * rate
-    terms, against = objective(source, driving, transform)
-    total = sum(terms.values())
-    if not torch.isfinite(total):
-        raise TrainingError(
-            f"The loss is {total.item()} at step {step}; lower the rate or resume an earlier "
-            "checkpoint (nothing was overwritten)."
-        )
-    optimizers[0].zero_grad()
-    fabric.backward(total, retain_graph=against is not None)
-    optimizers[0].step()
-    if against is not None:
-        optimizers[1].zero_grad()  # also drops what the generator's step left in it
-        fabric.backward(against)
-        optimizers[1].step()
-        terms = {**terms, "discriminator": against}
-    return {key: value.detach() for key, value in terms.items()}
+    "cosine": lambda number, of: min(1.0, (number + 1) / 100)
+    * (0.1 + 0.45 * (1 + math.cos(math.pi * number / max(of, 1)))),
+    # up over the first 15 %, then down to nothing, along half cosines (Smith and Topin 2017)
+    "one-cycle": lambda number, of: _one_cycle((number + 1) / max(of, 1), 0.15),
+}
 
 
-@torch.no_grad()
-def _measure_norms(
-    model: nn.Module, pairs: Pairs, preset: Preset, batches: int, device: torch.device
-) -> None:
-    """Batch-norm statistics of averaged weights, measured afresh on training pairs.
+def _one_cycle(progress: float, top: float) -> float:
+    if progress < top:
+        return 0.04 + 0.96 * 0.5 * (1 - math.cos(math.pi * progress / top))
+    return 0.5 * (1 + math.cos(math.pi * (progress - top) / (1 - top)))
 
-    The average of the statistics met on the way fits neither the averaged weights nor the last.
+
+class Training:
+    """A recipe being followed: ``step()`` takes the next step, ``averaged()`` is what would ship.
+
+    ``objective`` is trained in place, on the device that its model is on unless ``fabric`` says
+    otherwise. Raises ``TrainingError`` where the objective's phases leave
+    a parameter out or hold one twice.
     """
-    norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
-    if not norms or not batches:
-        return
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # a plain mean over all batches
-    model.train()
-    generator = torch.Generator().manual_seed(preset.seed)
-    for _ in range(batches):
-        model(*(x.to(device) for x in pairs.draw(preset.batch, generator)))
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
-    model.eval()
 
-
-def _resume(fabric: Fabric, path: Path, state: dict, optimizers) -> None:
-    try:
-        stored = torch.load(path, map_location=fabric.device, weights_only=True)
-    except Exception as error:
-        raise TrainingError(
-            f"{path} is not a readable checkpoint ({type(error).__name__}); start again with "
-            "--fresh or delete it."
-        ) from error
-    wanted, found = ({**p, "steps": 0} for p in (state["preset"], stored["preset"]))
-    if wanted != found:
-        raise TrainingError(
-            f"{path} belongs to a run of {stored['name']} with other settings; start again with "
-            "--fresh or give another --out."
+    def __init__(self, objective: Objective, recipe: Recipe, fabric: Fabric | None = None):
+        if recipe.schedule not in SCHEDULES:
+            raise TrainingError(
+                f"There is no schedule {recipe.schedule!r}; there are {', '.join(SCHEDULES)}."
+            )
+        self.recipe, self.bare = recipe, objective
+        self.fabric = fabric or _one_device(objective)
+        phases = objective.phases()
+        _check_phases(objective, phases)
+        self.phases = phases
+        optimizers = [_optimizer(parameters, recipe) for parameters in phases.values()]
+        self.average = AveragedModel(
+            objective.model, multi_avg_fn=get_ema_multi_avg_fn(recipe.ema), use_buffers=True
         )
-    state["model"].load_state_dict(stored["model"])
-    state["average"].load_state_dict(stored["average"])
-    for optimizer, values in zip(optimizers, stored["optimizers"]):
-        optimizer.load_state_dict(values)
-    for key in ("step", "seconds", "history"):
-        state[key] = stored[key]
+        self.objective, *optimizers = self.fabric.setup(objective, *optimizers)
+        self.average = self.average.to(self.fabric.device)
+        self.optimizers = dict(zip(phases, optimizers, strict=True))
+        self.done = 0  # steps
+        world = self.fabric.world_size
+        shares = max(recipe.shares, world)
+        if shares % world:
+            raise TrainingError(
+                f"A batch of {shares} shares cannot be divided among {world} processes evenly; "
+                f"choose --devices among the divisors of {shares}."
+            )
+        own = shares // world
+        self.shares = range(self.fabric.global_rank * own, (self.fabric.global_rank + 1) * own)
+
+    def step(self) -> dict[str, float]:
+        """Take the next step; the terms of every phase, averaged over this process's shares.
+
+        Raises ``TrainingError`` where a loss is not finite, before any weight is moved by it.
+        """
+        recipe, number = self.recipe, self.done
+        factor = SCHEDULES[recipe.schedule](number, recipe.steps)
+        # every choice depends on (seed, step, share) alone
+        seeds = [(recipe.seed * 1_000_003 + number) * 64 + share for share in self.shares]
+        batches, steps = [], []
+        for seed in seeds:
+            generator = torch.Generator().manual_seed(seed)
+            with _one_thread():
+                batch = recipe.data.draw(recipe.batch, generator)
+            batches.append(_moved(batch, self.fabric.device))
+            steps.append(Step(number, recipe.steps, generator))
+        terms: dict[str, float] = {}
+        for phase, optimizer in self.optimizers.items():
+            for group in optimizer.param_groups:
+                group["lr"] = recipe.rate * factor
+            self.objective.zero_grad(set_to_none=True)
+            sums = self._backward(phase, batches, steps, seeds)
+            if recipe.clip is not None:
+                nn.utils.clip_grad_norm_(self.phases[phase], recipe.clip)
+            optimizer.step()
+            terms |= {name: value.item() / len(batches) for name, value in sums.items()}
+        self.average.update_parameters(self.bare.model)
+        self.done = number + 1
+        return terms
+
+    def _backward(
+        self, phase: str, batches: list, steps: list[Step], seeds: list[int]
+    ) -> dict[str, Tensor]:
+        """Gradients of one phase; the sums of its terms over the shares."""
+        sums: dict[str, Tensor] = {}
+        for batch, step, seed in zip(batches, steps, seeds, strict=True):
+            # between processes gradients are averaged once, with those of the last share
+            with self.fabric.no_backward_sync(self.objective, enabled=seed != seeds[-1]):
+                with self._drawing(seed):
+                    terms = self.objective(phase, batch, step)
+                total = sum(terms.values())
+                if not self._all_finite(total):
+                    values = ", ".join(f"{name} {term.item():g}" for name, term in terms.items())
+                    raise TrainingError(
+                        f"The loss is not finite at step {step.number} ({values}). No weight was "
+                        "moved by it and the last checkpoint is as it was; train again with a "
+                        "lower rate, with --fresh."
+                    )
+                self.fabric.backward(total / len(batches))
+            for name, term in terms.items():
+                sums[name] = sums.get(name, 0.0) + term.detach()
+        return sums
+
+    @contextmanager
+    def _drawing(self, seed: int) -> Iterator[None]:
+        """What a model draws by itself, as dropout does, depends on the seed of the share, too."""
+        device = self.fabric.device
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(seed)
+            yield
+
+    def _all_finite(self, total: Tensor) -> bool:
+        """Whether the loss is a number, in all processes: they stop together or not at all."""
+        finite = torch.isfinite(total.detach()).float()
+        if self.fabric.world_size > 1:
+            finite = self.fabric.all_reduce(finite, reduce_op="mean")
+        return bool(finite == 1)
+
+    @torch.no_grad()
+    def averaged(self) -> nn.Module:
+        """The averaged model in eval mode, its batch-norm statistics measured afresh.
+
+        The average of the statistics met on the way fits neither the averaged weights nor the
+        last ones. They are measured on training batches, without one the model is as it is.
+        """
+        model, generator = self.average.module, torch.Generator().manual_seed(self.recipe.seed)
+        batches = (
+            [_moved(self.recipe.data.draw(self.recipe.batch, generator), self.fabric.device)]
+            for _ in range(min(NORM_BATCHES, self.done))
+        )
+        if self.done:
+            update_bn(batches, _Run(self.bare, model))
+        return model.eval()
+
+    # --- what a checkpoint holds ---
+
+    def state(self) -> dict:
+        """All that ``restore`` needs to go on exactly."""
+        frozen = _frozen(self.bare)
+        objective = {
+            key: value for key, value in self.bare.state_dict().items()
+            if key.split(".")[0] not in frozen
+        }  # fmt: skip
+        optimizers = {phase: optimizer.state_dict() for phase, optimizer in self.optimizers.items()}
+        average = self.average.state_dict()
+        return {
+            "step": self.done, "objective": objective, "average": average, "optimizers": optimizers
+        }  # fmt: skip
+
+    def restore(self, state: dict) -> None:
+        """Go on where ``state`` was taken. Raises ``KeyError``, ``RuntimeError`` or ``ValueError``
+        where it is not of this objective."""
+        missing, unexpected = self.bare.load_state_dict(state["objective"], strict=False)
+        frozen = _frozen(self.bare)
+        missing = [key for key in missing if key.split(".")[0] not in frozen]
+        if missing or unexpected:
+            raise KeyError(*missing, *unexpected)
+        self.average.load_state_dict(state["average"])
+        for phase, optimizer in self.optimizers.items():
+            optimizer.load_state_dict(state["optimizers"][phase])
+        self.done = state["step"]
+
+    def finite(self) -> bool:
+        """Whether every weight and every average is a number."""
+        tensors = [*self.bare.model.parameters(), *self.average.parameters()]
+        tensors += [p for parameters in self.phases.values() for p in parameters]
+        return all(bool(torch.isfinite(tensor).all()) for tensor in tensors)
 
 
-def _save(fabric: Fabric, path: Path, state: dict, optimizers) -> None:
-    if not fabric.is_global_zero:
-        return
-    stored = {
-        **state,
-        "model": state["model"].state_dict(),
-        "average": state["average"].state_dict(),
-        "optimizers": [optimizer.state_dict() for optimizer in optimizers],
-    }
-    temporary = path.with_suffix(".part")
-    torch.save(stored, temporary)
-    os.replace(temporary, path)
+class _Run(nn.Module):
+    """A model that is run as its objective runs it, as `update_bn` wants it."""
+
+    def __init__(self, objective: Objective, model: nn.Module):
+        super().__init__()
+        self.model, self.how = model, objective.run
+
+    def forward(self, batch: tuple) -> object:
+        return self.how(self.model, batch)
 
 
-def _plain(preset: Preset) -> dict:
-    """The preset as JSON would keep it."""
-    return json.loads(json.dumps({**asdict(preset), "weights": preset.weights._asdict()}))
+def fit(
+    objective: Objective,
+    recipe: Recipe,
+    report: Callable[[dict[str, float]], None] | None = None,
+) -> list[dict[str, float]]:
+    """Follow a recipe in memory, on the device where the model is; the terms of every step.
+
+    ``objective`` is trained in place and left in eval mode. Nothing is written, and the recipe's
+    average is not used: for a lecture's cells, and for whatever takes seconds.
+    """
+    training = Training(objective.train(), recipe)
+    history = []
+    with torch.enable_grad():
+        while training.done < recipe.steps:
+            history.append(training.step())
+            if report is not None:
+                report(history[-1])
+    objective.eval()
+    return history
 
 
-def _card(name: str, preset: Preset, state: dict) -> dict:
-    sets = {}
-    for data in preset.data:
-        info = datasets.load(data)
-        sets[data] = {"version": info.info["version"], "hash": info.hash}
+def _one_device(objective: Objective) -> Fabric:
+    """The device that the model is on, and no other process."""
+    device = next(objective.model.parameters()).device
+    return Fabric(accelerator=device.type, devices=[device.index or 0] if device.index else 1)
+
+
+def _check_phases(objective: Objective, phases: dict[str, list[nn.Parameter]]) -> None:
+    names = {id(p): name for name, p in objective.named_parameters() if p.requires_grad}
+    phased = [id(p) for parameters in phases.values() for p in parameters]
+    left_out = [name for key, name in names.items() if key not in phased]
+    twice = [name for key, name in names.items() if phased.count(key) > 1]
+    for what, listed in (("no phase trains", left_out), ("more than one phase trains", twice)):
+        if listed:
+            more = f" and {len(listed) - 3} more" if len(listed) > 3 else ""
+            raise TrainingError(
+                f"{type(objective).__name__}: {what} {', '.join(listed[:3])}{more}; every "
+                "trainable parameter belongs to one phase (see Objective.phases)."
+            )
+
+
+def _optimizer(parameters: list[nn.Parameter], recipe: Recipe) -> torch.optim.Optimizer:
+    if recipe.decay:
+        return torch.optim.AdamW(
+            parameters, recipe.rate, betas=recipe.betas, weight_decay=recipe.decay
+        )
+    return torch.optim.Adam(parameters, recipe.rate, betas=recipe.betas)
+
+
+def _frozen(objective: Objective) -> set[str]:
+    """Children that have parameters and train none of them: pretrained networks."""
     return {
-        "name": name,
-        "system": zoo.system_of(preset.config),
-        "data": sets,
-        "preset": _plain(preset),
-        "steps": state["step"],
-        "minutes": round(state["seconds"] / 60, 1),
-        "machine": f"{platform.machine()} CPU, {torch.get_num_threads()} thread"
-        if not torch.cuda.is_available()
-        else torch.cuda.get_device_name(),
-        "torch": torch.__version__.split("+")[0],
-        "command": f"aidagen train {name}",
-        "licence": "MIT (trained on pictures of our own rendering alone)"
-        if set(preset.data) <= RENDERED
-        else "see NOTICE: trained on third-party footage, outside the project's licences",
+        name
+        for name, child in objective.named_children()
+        if (own := list(child.parameters())) and not any(p.requires_grad for p in own)
     }
 
 
-def _write_text(path: Path, text: str) -> None:
-    temporary = path.with_suffix(path.suffix + ".part")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+def _moved(value, device: torch.device):
+    """A batch on a device: tensors in NamedTuples and dicts, the rest as it is."""
+    if isinstance(value, Tensor):
+        return value.to(device)
+    if isinstance(value, dict):
+        return {key: _moved(each, device) for key, each in value.items()}
+    if isinstance(value, tuple):
+        return type(value)(*(_moved(each, device) for each in value))
+    return value
 
 
-def history(path: Path | str) -> Iterator[dict]:
-    """The rows of a run's ``history.json``."""
-    yield from json.loads(Path(path).read_text(encoding="utf-8"))
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Drawing works on tiny arrays: on a machine with many cores its threads fight over them."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

@@ -7,106 +7,37 @@ they take precedence.
 
 import difflib
 import json
-import os
-import shutil
-from collections.abc import Callable
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import NamedTuple
 
+import safetensors.torch
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import nn
 
-from aidagen import sources
+from aidagen import discovery, files, sources
 from aidagen.errors import AidagenError
-from aidagen.models import fomm, monkeynet, x2face
+from aidagen.systems import CheckpointMismatch, System
 
+__all__ = [
+    "CheckpointMismatch", "ZooError", "begin_with", "card", "device", "install", "join_snapshots",
+    "load", "load_published", "names", "path", "save", "save_weights", "snapshots",
+    "system_named",
+]  # fmt: skip
 SHIPPED = Path(__file__).parent / "weights"
-
-
-class System(NamedTuple):
-    """What it takes to build one of the course's systems and to read its authors' files."""
-
-    config: type  # the dataclass of its settings
-    model: type[nn.Module]
-    objective: type[nn.Module]
-    published: Callable  # (name of a config, align_corners) -> settings
-    parts: tuple[str, ...]  # of the original container, those a model cannot do without
-    state: Callable  # (parts, model) -> state dict in our keys
-
-
-def _fomm_state(parts: dict, model: nn.Module) -> dict:
-    state = {}
-    for part in ("generator", "kp_detector", "discriminator"):
-        for key, value in parts.get(part, {}).items():
-            state[f"{part}.{_new_key(key)}"] = value
-    # constants that the authors saved and we compute: dropped once they are what they should be
-    for key, size in {
-        "generator.dense_motion_network.down.weight": model.config.motion_scale,
-        "kp_detector.down.weight": model.config.kp_scale,
-    }.items():
-        if key in state:
-            wanted = model.get_submodule(key.removesuffix(".weight")).weight
-            if state[key].shape != wanted.shape:
-                raise CheckpointMismatch(f"A checkpoint not of scale {size}", misshaped=[key])
-            del state[key]
-    return state
-
-
-SYSTEMS: dict[str, System] = {
-    "fomm": System(
-        fomm.FOMMConfig,
-        fomm.FOMM,
-        fomm.Objective,
-        fomm.fomm_published,
-        ("generator", "kp_detector"),
-        _fomm_state,
-    ),
-    "monkeynet": System(
-        monkeynet.MonkeyNetConfig,
-        monkeynet.MonkeyNet,
-        monkeynet.Objective,
-        monkeynet.monkeynet_published,
-        ("generator", "kp_detector"),
-        monkeynet.published_state,
-    ),
-    "x2face": System(
-        x2face.X2FaceConfig,
-        x2face.X2Face,
-        x2face.Objective,
-        x2face.x2face_published,
-        (),
-        x2face.published_state,
-    ),
-}
-
-
-def system_of(config: object) -> str:
-    """The name of the system that ``config`` holds the settings of."""
-    return next(name for name, system in SYSTEMS.items() if isinstance(config, system.config))
 
 
 class ZooError(AidagenError):
     """An unknown name, or a file that cannot be read or written."""
 
 
-class CheckpointMismatch(ZooError):
-    """A checkpoint that is not of this architecture; names missing, extra and mis-shaped keys."""
-
-    def __init__(self, what: str, missing=(), extra=(), misshaped=()):
-        self.missing, self.extra, self.misshaped = list(missing), list(extra), list(misshaped)
-        parts = [
-            f"{label} {', '.join(keys[:5])}{f' and {len(keys) - 5} more' if len(keys) > 5 else ''}"
-            for label, keys in (
-                ("missing", self.missing),
-                ("not expected", self.extra),
-                ("of another shape", self.misshaped),
-            )
-            if keys
-        ]
-        super().__init__(f"{what} does not fit this architecture: {'; '.join(parts)}.")
+def system_named(name: str) -> System:
+    """The system in ``aidagen/models/<name>.py``; raises ``ZooError`` that lists all systems."""
+    found = discovery.module("aidagen.models", name)
+    if not hasattr(found, "SYSTEM"):
+        systems = discovery.with_attribute("aidagen.models", "SYSTEM")
+        raise ZooError(f"There is no system named {name!r}; there are {', '.join(systems)}.")
+    return found.SYSTEM
 
 
 def names() -> list[str]:
@@ -166,7 +97,7 @@ def load(name: str, device: str = "auto") -> nn.Module:
 
 def _read(file: Path) -> dict:
     try:
-        return load_file(file)
+        return safetensors.torch.load_file(file)
     except (SafetensorError, OSError) as error:
         raise ZooError(f"{file} cannot be read ({error}); fetch the project again.") from error
 
@@ -174,7 +105,7 @@ def _read(file: Path) -> dict:
 def snapshots(name: str, device: str = "auto") -> dict[int, nn.Module]:
     """Looking back on the run of ``name``: training step -> the averaged model of that moment.
 
-    Raises ``ZooError`` where none were kept (a preset's ``snapshots`` says which steps are).
+    Raises ``ZooError`` where none were kept (a recipe's ``snapshots`` says which steps are).
     """
     file, found = path(name).with_suffix(".snapshots"), card(name)
     if not file.exists():
@@ -193,7 +124,7 @@ def snapshots(name: str, device: str = "auto") -> dict[int, nn.Module]:
 
 def join_snapshots(folder: Path, file: Path) -> None:
     """Put the weights ``folder/<step>.safetensors`` of one run into one file."""
-    found = {part.stem: load_file(part) for part in sorted(folder.glob("*.safetensors"))}
+    found = {part.stem: _read(part) for part in sorted(folder.glob("*.safetensors"))}
     if found:
         _write(file, {f"{step}/{k}": v for step, state in found.items() for k, v in state.items()})
 
@@ -209,39 +140,36 @@ def save_weights(model: nn.Module, file: Path) -> None:
 
 
 def _write(file: Path, state: dict) -> None:
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_suffix(f"{file.suffix}.part")
-        save_file(state, part)
-        os.chmod(part, 0o644)  # safetensors makes files that only their owner can read
-        os.replace(part, file)
-    except OSError as error:
-        raise ZooError(f"Could not write {file}: {error.strerror or error}.") from error
+    files.write_bytes(file, safetensors.torch.save(state))
 
 
 def save(model: nn.Module, config: object, card: dict, file: Path) -> None:
     """Write weights (fp16, without the discriminator) and card, each atomically."""
-    text = json.dumps({**card, "config": asdict(config)}, indent=1, ensure_ascii=False) + "\n"
     save_weights(model, file)
-    try:
-        part = file.with_suffix(".json.part")
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, file.with_suffix(".json"))
-    except OSError as error:
-        raise ZooError(f"Could not write {file}: {error.strerror or error}.") from error
+    files.write_json(file.with_suffix(".json"), {**card, "config": asdict(config)})
 
 
 def install(file: Path) -> Path:
     """Copy finished weights and card to where ``load`` finds them; returns the new path."""
     target = sources.home() / "weights" / file.name
-    target.parent.mkdir(parents=True, exist_ok=True)
     for suffix in (".snapshots", ".json", ".safetensors"):
-        if not file.with_suffix(suffix).exists():
-            continue
-        part = target.with_suffix(suffix + ".part")
-        shutil.copyfile(file.with_suffix(suffix), part)
-        os.replace(part, target.with_suffix(suffix))
+        if file.with_suffix(suffix).exists():
+            files.write_bytes(target.with_suffix(suffix), file.with_suffix(suffix).read_bytes())
     return target
+
+
+def begin_with(model: nn.Module, name: str) -> list[str]:
+    """Give ``model`` the weights of checkpoint ``name`` that it has a place for; returns which.
+
+    Raises ``ZooError`` where none fits.
+    """
+    own, other = model.state_dict(), _read(path(name))
+    fitting = {key: value for key, value in other.items()
+               if key in own and own[key].shape == value.shape}  # fmt: skip
+    if not fitting:
+        raise ZooError(f"Not one weight of {name} fits a {type(model).__name__}; see its config.")
+    model.load_state_dict({**own, **fitting})
+    return sorted(fitting)
 
 
 # --- the authors' files --------------------------------------------------------------------------
@@ -263,19 +191,17 @@ def load_published(
 
     Raises ``CheckpointMismatch`` listing missing, extra and mis-shaped keys.
     """
-    if system not in SYSTEMS:
-        raise ZooError(
-            f"Published weights of {system!r} are not supported yet; {', '.join(SYSTEMS)} are."
-        )
-    known = SYSTEMS[system]
-    settings = known.published(config, align_corners)
+    described = system_named(system)
+    if described.published is None:
+        raise ZooError(f"Published weights of {system!r} are not supported yet.")
+    settings = described.published(config, align_corners)
     if isinstance(parts, (str, Path)):
         parts = _original_file(Path(parts))
-    absent = [name for name in known.parts if name not in parts]
+    absent = [name for name in described.parts if name not in parts]
     if absent:
         raise CheckpointMismatch("This checkpoint", missing=absent)
-    model = known.model(settings, adversarial="discriminator" in parts)
-    state = known.state(parts, model)
+    model = described.model(settings, adversarial="discriminator" in parts)
+    state = {_modern(key): value for key, value in described.state(parts, model).items()}
     _load(model, state, f"This checkpoint for {system} {config}")
     return model.eval()
 
@@ -292,7 +218,7 @@ def _original_file(file: Path) -> dict:
         ) from error
 
 
-def _new_key(key: str) -> str:
+def _modern(key: str) -> str:
     """Spectral norm was spelled weight_orig, weight_u, weight_v before torch 1.9."""
     for old, new in {
         ".weight_orig": ".parametrizations.weight.original",
@@ -322,15 +248,17 @@ def _load(model: nn.Module, state: dict, what: str) -> None:
 
 def _untrained(name: str, card: dict) -> nn.Module:
     """The model that the card describes, with random weights."""
-    system, values = card.get("system"), card.get("config")
-    if system not in SYSTEMS:
-        raise ZooError(f"The card of {name} names a system unknown here: {system!r}.")
+    values = card.get("config")
+    try:
+        described = system_named(str(card.get("system")))
+    except ZooError as error:
+        raise ZooError(f"The card of {name} does not fit this version: {error}") from error
     if not isinstance(values, dict):
         raise ZooError('The card holds no settings ("config"); fetch the project again.')
-    config = SYSTEMS[system].config
+    config = described.config
     if unknown := set(values) - {f.name for f in fields(config)}:
         raise ZooError(f"The card has settings this version does not know: {sorted(unknown)}.")
-    return SYSTEMS[system].model(config(**values))
+    return described.model(config(**values))
 
 
 def _folders() -> list[Path]:

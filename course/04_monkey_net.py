@@ -44,13 +44,14 @@ SEED = 4
 
 # %% slideshow={"slide_type": "skip"}
 import inspect
+from dataclasses import replace
 
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from IPython.display import HTML, Markdown
 
-from aidagen import datasets, evaluation, grids, metrics, study, video, zoo
+from aidagen import datasets, evaluation, grids, metrics, recipes, study, training, video, zoo
 from aidagen.animation import animate
 from aidagen.evaluation import animation
 from aidagen.models import monkeynet, x2face
@@ -765,12 +766,16 @@ LONG = 16  # frames
 known = [path_of(clip) for clip in bodies.clips("train")[:: lesson.pick(12, 1)]]
 torch.manual_seed(SEED)
 predictor = going_on.KeypointPredictor(going_on.predictor_small())
-steps = lesson.pick(20, 300, 2000)
-history = going_on.train(predictor, known, frames=LONG, steps=steps, seed=SEED)
+recipe = replace(
+    recipes.find("monkeynet-prediction-bodies"),
+    data=going_on.Paths(known, LONG), steps=lesson.pick(20, 300, 2000), seed=SEED,
+)
+history = training.fit(going_on.Objective(predictor), recipe)
+losses = [sum(terms.values()) for terms in history]
 
 # %% tags=["nbval-check-output"]
-tenth = max(1, len(history) // 10)
-print("loss fell:", "yes" if np.mean(history[-tenth:]) < np.mean(history[:tenth]) else "no")
+tenth = max(1, len(losses) // 10)
+print("loss fell:", "yes" if np.mean(losses[-tenth:]) < np.mean(losses[:tenth]) else "no")
 
 # %% alt="Two rows of frames: a test clip as it went on, and a video made from its first frame alone, in which the body moves another way, or less."
 predictor.to(device)

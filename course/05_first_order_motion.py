@@ -46,14 +46,16 @@ SEED = 5
 import inspect
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from IPython.display import HTML, Markdown
 
-from aidagen import datasets, evaluation, grids, kernels, presets, training, video, zoo
+from aidagen import datasets, evaluation, grids, kernels, recipes, training, video, zoo
 from aidagen.animation import Animator, animate
+from aidagen.datasets.batches import Pairs
 from aidagen.errors import AidagenError
 from aidagen.keypoints import RandomTransform
 from aidagen.models import fomm
@@ -621,22 +623,15 @@ print("unseen people are harder:", unseen / copied > own / copy)
 # term falls first, and whether the points come to sit on the person.
 
 # %%
-preset = presets.PRESETS["fomm-faces-64"]
-learner = fomm.FOMM(preset.config).to(lesson.device)
-objective = fomm.Objective(learner, None, preset.weights._replace(perceptual=0.0))
-optimizer = torch.optim.Adam(learner.parameters(), lr=1e-3, betas=(0.5, 0.999))
-pairs = training.Pairs({"heads": 1.0}, across=0.0, jitter=0.0)
+shipped = recipes.find("fomm-faces-64")
+pairs = Pairs({"heads": 1.0}, across=0.0, jitter=0.0)
+recipe = replace(
+    shipped, data=pairs, weights=shipped.weights._replace(perceptual=0.0),
+    steps=lesson.pick(3, 400, 4000), rate=1e-3, schedule="constant", seed=lesson.seed,
+)
+learner = fomm.FOMM(recipe.config).to(lesson.device)
+learning = training.Training(fomm.Objective(learner, recipe.weights), recipe)
 trial = [x.to(lesson.device) for x in pairs.draw(8, torch.Generator().manual_seed(0))]
-
-
-def step():
-    frames = [x.to(lesson.device) for x in pairs.draw(8, lesson.generator)]
-    bend = RandomTransform.sample(8, generator=lesson.generator, device=lesson.device)
-    terms, _ = objective(*frames, bend)
-    optimizer.zero_grad()
-    sum(terms.values()).backward()
-    optimizer.step()
-    return {name: term.item() for name, term in terms.items()}
 
 
 def rebuild():  # the trial pairs as they come out now
@@ -646,11 +641,10 @@ def rebuild():  # the trial pairs as they come out now
 
 # %%
 before, error_before = rebuild()
-history, begin = [], time.monotonic()
-steps, seconds = lesson.pick(3, 400, 4000), lesson.pick(30, 45, 900)
+history, begin, seconds = [], time.monotonic(), lesson.pick(30, 45, 900)
 with torch.enable_grad():
-    while len(history) < steps and time.monotonic() - begin < seconds:
-        history.append(step())
+    while learning.done < recipe.steps and time.monotonic() - begin < seconds:
+        history.append(learning.step())
 after, error_after = rebuild()
 
 # %% tags=["nbval-check-output"]

@@ -11,7 +11,7 @@ import untrained
 from PIL import Image
 from tiny_model import TinyModel
 
-from aidagen import datasets, training, video
+from aidagen import datasets, runs, video
 from aidagen.judges import FaceReading
 from aidagen.widgets import controls, photos
 from aidagen.widgets.ablations import AblationError, Ablations
@@ -103,7 +103,7 @@ def test_time_machine_slides_through_the_run(models, frames):
 def test_time_machine_draws_the_loss_it_is_given(models, frames, tmp_path):
     rows = [{"step": 50 * i, "seconds": 9.0, "pixels": 1 / i, "warp": 0.5} for i in range(1, 9)]
     (tmp_path / "history.json").write_text(str(rows).replace("'", '"'))
-    read = list(training.history(tmp_path / "history.json"))
+    read = list(runs.history(tmp_path / "history.json"))
     run = TimeMachine({1: models[0], 400: models[1]}, frames[:2], read)
     (xs, ys), what = run._course(read)
     assert what == "loss, all terms"

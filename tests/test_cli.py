@@ -380,12 +380,12 @@ def test_evaluate_prints_a_table_or_json(monkeypatch, capsys):
 def test_train_passes_its_options_on(monkeypatch, capsys, tmp_path):
     asked = []
 
-    def run(preset, *, report, **given):
-        asked.append((preset, given))
+    def run(recipe, *, report, **given):
+        asked.append((recipe, given))
         report({"step": 50, "perceptual": 1.5})
         return tmp_path / "p.safetensors"
 
-    stand_in(monkeypatch, "training", run=run)
+    stand_in(monkeypatch, "runs", run=run)
     assert cli.main(["train", "fomm-faces-64"]) == 0
     shown = capsys.readouterr().out
     assert "step 50  perceptual 1.5" in shown and "p.safetensors" in shown
@@ -407,10 +407,10 @@ def test_train_passes_its_options_on(monkeypatch, capsys, tmp_path):
     capsys.readouterr()
     assert "--fresh" in refused(capsys, cli.main(["train", "p", "--fresh", "--resume"]))
 
-    def stop(preset, **given):
+    def stop(recipe, **given):
         raise KeyboardInterrupt
 
-    stand_in(monkeypatch, "training", run=stop)
+    stand_in(monkeypatch, "runs", run=stop)
     assert "goes on from" in refused(capsys, cli.main(["train", "p"]), expected=130)
 
 

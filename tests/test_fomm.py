@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from aidagen import grids, keypoints
+from aidagen.datasets.batches import Pair
 from aidagen.models import fomm
+from aidagen.systems import Step
 
 
 @pytest.fixture(scope="module")
@@ -75,12 +77,11 @@ def test_frames_do_not_see_each_other(model):
 def test_a_gradient_reaches_every_parameter(change):
     torch.manual_seed(0)
     model = fomm.FOMM(replace(fomm.fomm_tiny(), **change), adversarial=True)
-    objective = fomm.Objective(
-        model, None, fomm.LossWeights(pixels=1.0, warp=1.0, adversarial=1.0)
-    )
-    transform = keypoints.RandomTransform.sample(2, generator=torch.Generator().manual_seed(0))
-    terms, against = objective(frames(2), frames(2, seed=1), transform)
-    (sum(terms.values()) + against).backward()
+    weights = fomm.LossWeights(perceptual=0.0, pixels=1.0, warp=1.0, adversarial=1.0)
+    objective, batch = fomm.Objective(model, weights), Pair(frames(2), frames(2, seed=1))
+    step = Step(0, 1, torch.Generator().manual_seed(0))
+    for phase in objective.phases():
+        sum(objective(phase, batch, step).values()).backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None and parameter.grad.isfinite().all(), name
         # a bias in front of a batch norm is the one thing that cannot matter

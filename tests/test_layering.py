@@ -15,10 +15,10 @@ PACKAGE = Path(__file__).resolve().parents[1] / "aidagen"
 FLOORS = (
     ("cli", "__main__", "checkup"),
     ("widgets", "lectures", "teaching", "study", "publishing"),
-    ("training", "zoo", "animation", "presets", "evaluation"),
+    ("training", "runs", "zoo", "animation", "recipes", "evaluation"),
     ("datasets",),
     ("models",),
-    ("judges", "losses", "blocks", "metrics", "rendering"),
+    ("judges", "losses", "objectives", "blocks", "metrics", "rendering"),
 )
 GROUND = len(FLOORS)
 LINES = {"models": 520}  # one system per file, top to bottom; everything else stays under 400

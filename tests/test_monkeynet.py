@@ -5,9 +5,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from aidagen import grids, keypoints
+from aidagen import grids, keypoints, recipes, training
+from aidagen.datasets.batches import Pair
 from aidagen.models import monkeynet
 from aidagen.models import monkeynet_prediction as prediction
+from aidagen.systems import Step
 
 
 @pytest.fixture(scope="module")
@@ -102,9 +104,12 @@ def test_a_gradient_reaches_every_parameter(change):
             model.generator.dense_motion_module.hourglass.decoder.conv.weight, 0, 0.1
         )
     weights = monkeynet.LossWeights(warp=1.0, feature_matching=(10.0, 10.0, 1.0))
-    terms, against = monkeynet.Objective(model, None, weights)(frames(4), frames(4, seed=1))
-    assert set(terms) == {"pixels", "warp", "adversarial", "feature_matching"}
-    (sum(terms.values()) + against).backward()
+    objective, batch = monkeynet.Objective(model, weights), Pair(frames(4), frames(4, seed=1))
+    step = Step(0, 1, torch.Generator().manual_seed(0))
+    terms = {phase: objective(phase, batch, step) for phase in objective.phases()}
+    assert set(terms["generator"]) == {"pixels", "warp", "adversarial", "feature_matching"}
+    assert set(terms["discriminator"]) == {"discriminator"}
+    sum(sum(each.values()) for each in terms.values()).backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None and parameter.grad.isfinite().all(), name
         # a bias in front of a batch norm is the one thing that cannot matter
@@ -145,16 +150,17 @@ def test_one_pair_is_learnt_by_heart():
         keypoints.gaussian_maps(p, 64, 64, 0.03).expand(2, 3, 64, 64) for p in (there, here)
     )
     weights = monkeynet.LossWeights(pixels=1.0, warp=1.0, adversarial=0.0)
-    objective = monkeynet.Objective(model, None, weights)
+    objective = monkeynet.Objective(model, weights)
+    assert list(objective.phases()) == ["generator"]
     optimizer = torch.optim.Adam(model.parameters(), 2e-3)
     history = []
-    for _ in range(25):
-        terms, against = objective(source, driving)
+    for number in range(25):
+        step = Step(number, 25, torch.Generator())
+        terms = objective("generator", Pair(source, driving), step)
         optimizer.zero_grad()
         sum(terms.values()).backward()
         optimizer.step()
         history.append({name: value.item() for name, value in terms.items()})
-    assert against is None
     assert history[-1]["pixels"] < 0.1 * history[0]["pixels"], history[::6]
     assert history[-1]["warp"] < 0.85 * history[0]["warp"], history[::6]
 
@@ -237,13 +243,23 @@ def turning(clips, length, k=4):
     return paths
 
 
+def go_through(predictor, paths, steps):
+    """The shipped recipe on other paths; the loss of every step."""
+    recipe = replace(
+        recipes.find("monkeynet-prediction-bodies"), data=prediction.Paths(paths, 12), steps=steps
+    )
+    history = training.fit(prediction.Objective(predictor), recipe)
+    assert not predictor.training
+    return [sum(terms.values()) for terms in history]
+
+
 def test_a_predictor_learns_to_go_on():
     torch.manual_seed(0)
     config = replace(prediction.predictor_small(), keypoints=4)
     paths, (unseen,) = turning(12, 24), turning(13, 12)[-1:]
     predictor = prediction.KeypointPredictor(config)
     first = monkeynet.Motion(unseen.points[0, :1], unseen.covariances[0, :1])
-    history = prediction.train(predictor, paths, frames=12, steps=150)
+    history = go_through(predictor, paths, steps=150)
     assert history[-1] < 0.4 * history[0], history[::30]
     found = prediction.predict(predictor, first, 12)
     assert found.points.shape == (12, 4, 2) and found.covariances.shape == (12, 4, 2, 2)
@@ -255,12 +271,12 @@ def test_a_predictor_learns_to_go_on():
     kept = prediction.predict(predictor, first, 12, covariances="first")
     torch.testing.assert_close(kept.covariances, first.covariances.expand(12, -1, -1, -1))
 
-    runs = []
+    histories = []
     for _ in range(2):  # the same seed, the same predictor
         torch.manual_seed(0)
         again = prediction.KeypointPredictor(config)
-        runs.append(prediction.train(again, paths, frames=12, steps=3, seed=1))
-    assert runs[0] == runs[1] and len(runs[0]) == 3
+        histories.append(go_through(again, paths, steps=3))
+    assert histories[0] == histories[1] and len(histories[0]) == 3
 
 
 @torch.no_grad()
@@ -289,7 +305,7 @@ def test_sequences_that_do_not_fit_are_named(model):
     predictor = prediction.KeypointPredictor(prediction.predictor_small())
     with pytest.raises(prediction.PredictionError, match="10, 2"):
         predictor(prediction.Path(torch.zeros(1, 3, 4, 2), torch.zeros(1, 3, 4, 2, 2)))
-    with pytest.raises(prediction.PredictionError, match="30 frames"):
-        prediction.train(predictor, turning(2, 12, k=10), frames=30)
+    with pytest.raises(prediction.PredictionError, match="of 30 frames"):
+        prediction.Paths(turning(2, 12, k=10), 30)
     with pytest.raises(prediction.PredictionError, match="one frame"):
         prediction.predict(predictor, model.motion(frames(2)), 5)

@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from aidagen import animation, grids, keypoints
+from aidagen.datasets.batches import Pair
 from aidagen.models import x2face
+from aidagen.systems import Step
 
 
 @pytest.fixture(scope="module")
@@ -130,11 +132,10 @@ def test_a_gradient_reaches_every_parameter(change):
     torch.manual_seed(0)
     model = x2face.X2Face(replace(x2face.x2face_small(), **change))
     weights = x2face.LossWeights(pixels=1.0, warp=1.0, averaging=1.0)
-    objective = x2face.Objective(model, None, weights)
-    size = model.config.size
-    transform = keypoints.RandomTransform.sample(4, generator=torch.Generator().manual_seed(0))
-    terms, against = objective(frames(4, size), frames(4, size, seed=1), transform)
-    assert against is None and model.discriminator is None
+    objective, size = x2face.Objective(model, weights), model.config.size
+    assert list(objective.phases()) == ["generator"] and model.discriminator is None
+    batch = Pair(frames(4, size), frames(4, size, seed=1))
+    terms = objective("generator", batch, Step(0, 1, torch.Generator()))
     assert set(terms) == {"pixels", "warp", "averaging"}
     sum(terms.values()).backward()
     for name, parameter in model.named_parameters():
@@ -157,11 +158,12 @@ def test_one_clip_is_learnt_by_heart():
     places = torch.tensor([[[-0.3, 0.1]], [[0.2, -0.2]], [[0.0, 0.3]]])
     clip = keypoints.gaussian_maps(places, 32, 32, 0.03).expand(3, 3, 32, 32)
     source, driving = clip[[0, 1, 2, 0]], clip[[1, 2, 0, 2]]
-    objective = x2face.Objective(model, None, x2face.LossWeights(pixels=1.0, warp=1.0))
+    objective = x2face.Objective(model, x2face.LossWeights(pixels=1.0, warp=1.0))
     optimizer = torch.optim.Adam(model.parameters(), 2e-3)
     losses = []
-    for _ in range(60):
-        terms, _ = objective(source, driving)
+    for number in range(60):
+        step = Step(number, 60, torch.Generator())
+        terms = objective("generator", Pair(source, driving), step)
         optimizer.zero_grad()
         sum(terms.values()).backward()
         optimizer.step()
@@ -188,7 +190,7 @@ def test_what_cannot_be_is_refused(model):
     with pytest.raises(x2face.ModelError, match="discriminator"):
         x2face.X2Face(config, adversarial=True)
     with pytest.raises(x2face.ModelError, match="adversarial"):
-        x2face.Objective(model, None, x2face.LossWeights(adversarial=1.0))
+        x2face.Objective(model, x2face.LossWeights(adversarial=1.0))
     with pytest.raises(x2face.ModelError, match="pose=True"):
         model.pose(model.motion(frames(1)))
     with pytest.raises(x2face.ModelError, match="face, pose"):

@@ -6,7 +6,7 @@ from dataclasses import asdict
 import pytest
 import torch
 
-from aidagen import zoo
+from aidagen import files, zoo
 from aidagen.models import fomm
 
 
@@ -23,7 +23,7 @@ def home(tmp_path, monkeypatch):
 def test_every_shipped_checkpoint_loads_with_a_whole_card():
     for file in zoo.SHIPPED.glob("*.safetensors"):
         card = zoo.card(file.stem)
-        for key in ("data", "preset", "steps", "minutes", "machine", "licence", "command"):
+        for key in ("data", "recipe", "steps", "minutes", "machine", "licence", "command"):
             assert key in card, f"{file.stem}: {key}"
         assert file.stat().st_size < 4 << 20
         model = zoo.load(file.stem, "cpu")
@@ -72,7 +72,7 @@ def test_a_damaged_file_and_a_foreign_card(home, tmp_path):
         ("[1]", "no table of settings"),
         ('{"system": "fomm"}', "holds no settings"),
         ('{"system": "fomm", "config": 3}', "holds no settings"),
-        ('{"config": {}}', "system unknown here: None"),
+        ('{"config": {}}', "no system named .None.; there are fomm"),
     ],
 )
 def test_a_damaged_card_is_a_sentence(home, text, words):
@@ -89,7 +89,7 @@ def test_an_unknown_device_is_a_sentence(home):
 
 def test_an_unwritable_place_is_a_sentence(home, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(zoo.ZooError, match="Could not write"):
+    with pytest.raises(files.FileError, match="cannot be written"):
         zoo.save(home, home.config, {}, tmp_path / "file" / "x.safetensors")
 
 

@@ -1,14 +1,13 @@
 """The course's data sets, one per file, all in the layout of ``aidagen.datasets.layout``."""
 
-from importlib import import_module
-
+from aidagen import discovery
 from aidagen.errors import AidagenError
-
-NAMES = ("bodies", "cartoons", "faces", "heads", "robot")
 
 
 def load(name: str):
     """Open data set ``name`` as a ``layout.ClipSet``; it is made on first use where needed."""
-    if name not in NAMES:
-        raise AidagenError(f"There is no data set named {name!r}; known are {', '.join(NAMES)}.")
-    return import_module(f"aidagen.datasets.{name}").load()
+    module = discovery.module("aidagen.datasets", name)
+    if not hasattr(module, "load"):
+        names = ", ".join(discovery.with_attribute("aidagen.datasets", "load"))
+        raise AidagenError(f"There is no data set named {name!r}; there are {names}.")
+    return module.load()

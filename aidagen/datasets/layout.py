@@ -89,6 +89,11 @@ class ClipSet:
         except json.JSONDecodeError as error:
             raise DatasetError(f"{self.root / 'dataset.json'} is damaged: {error}.") from error
 
+    @property
+    def redistributable(self) -> bool:
+        """Rendered by ourselves from free assets: weights trained on it are free, too."""
+        return self.info["licence"].startswith("CC0")
+
     def clips(self, split: str) -> list[Clip]:
         """The clips of ``split`` ("train", "val" or "test"), sorted by name."""
         if split not in SPLITS:

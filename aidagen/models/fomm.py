@@ -38,6 +38,8 @@ from aidagen.blocks import (
     UpBlock,
 )
 from aidagen.errors import AidagenError
+from aidagen.objectives import Reconstruction, untrained
+from aidagen.systems import CheckpointMismatch, Step, System
 
 
 class ModelError(AidagenError):
@@ -134,9 +136,10 @@ def heatmap_differences(
 ) -> Float[Tensor, "B J h w"]:
     """Where something moves: the driving bumps minus the source's; zeros for the background."""
     # eq. (6): H_k(z) = exp(-|T_{D<-R}(p_k) - z|^2 / sigma) - exp(-|T_{S<-R}(p_k) - z|^2 / sigma)
-    difference = keypoints.gaussian_maps(
-        driving.points, height, width, variance
-    ) - keypoints.gaussian_maps(source.points, height, width, variance)
+    there, before = (
+        keypoints.gaussian_maps(x.points, height, width, variance) for x in (driving, source)
+    )
+    difference = there - before
     return torch.cat([torch.zeros_like(difference[:, :1]), difference], dim=1)
 
 
@@ -200,9 +203,8 @@ class DenseMotionNetwork(nn.Module):
         self.config = config
         k, kernel = config.keypoints + 1, config.kernel
         self.down = AntiAlias(3, config.motion_scale)
-        self.hourglass = Hourglass(
-            k * 4, config.motion_width, config.motion_blocks, config.motion_max
-        )
+        sizes = (config.motion_width, config.motion_blocks, config.motion_max)
+        self.hourglass = Hourglass(k * 4, *sizes)
         self.mask = nn.Conv2d(self.hourglass.channels, k, kernel, padding=kernel // 2)
         self.occlusion = None
         if config.occlusion:
@@ -263,9 +265,8 @@ class Generator(nn.Module):
             x = block(x)
         image = self.final(x).sigmoid()  # (B, 3, H, W)
         height, width = encoded.image.shape[2:]
-        full = grids.resize_grid(
-            dense.flow, height, width, align_corners=self.config.resize_corners
-        )
+        resized = self.config.resize_corners
+        full = grids.resize_grid(dense.flow, height, width, align_corners=resized)
         deformed = grids.warp(encoded.image, full, align_corners=corners)
         if self.config.blend:
             visible = _resize(dense.occlusion, height, width)
@@ -286,14 +287,8 @@ class Discriminator(nn.Module):
         super().__init__()
         self.config = config
         channels = 3 + (config.keypoints if config.disc_keypoints else 0)
-        disc = PatchDiscriminator(
-            channels,
-            config.disc_width,
-            config.disc_blocks,
-            config.disc_max,
-            config.disc_spectral_norm,
-        )
-        self.discs = nn.ModuleDict({"1": disc})
+        sizes = (config.disc_width, config.disc_blocks, config.disc_max, config.disc_spectral_norm)
+        self.discs = nn.ModuleDict({"1": PatchDiscriminator(channels, *sizes)})
 
     def forward(
         self, image: Float[Tensor, "B 3 H W"], points: Float[Tensor, "B K 2"] | None = None
@@ -348,8 +343,7 @@ class FOMM(nn.Module):
             return Motion(points, None, motion.heatmaps)
         # eq. (15): J = J_t J_1^-1 J_S, for then J_S J^-1 = J_1 J_t^-1, as the paper has it
         jacobians = keypoints.relative_jacobians(
-            source.jacobians, motion.jacobians, first.jacobians
-        )
+            source.jacobians, motion.jacobians, first.jacobians)  # fmt: skip
         return Motion(points, jacobians, motion.heatmaps)
 
     def render(self, encoded: Encoded, motion: Motion) -> Rendering:
@@ -390,6 +384,10 @@ class LossWeights(NamedTuple):
     pixels: float = 0.0  # ours, for small pictures: plain L1
     warp: float = 0.0  # ours: L1 of the warped source alone, so that the flow learns first
     separation: float = 0.0  # ours: small detectors else put all keypoints in one place
+    # what the terms are computed with
+    scales: tuple[float, ...] = (1.0, 0.5, 0.25, 0.125)  # of the perceptual pyramid
+    sigma_affine: float = 0.05  # of the random transform of the equivariance terms
+    sigma_tps: float = 0.005
 
 
 def generator_loss(
@@ -443,32 +441,21 @@ def discriminator_loss(
     return losses.least_squares_discriminator(real, fake)
 
 
-class Objective(nn.Module):
-    """Model and losses as one module, so that data-parallel training sees one forward pass."""
+class Objective(Reconstruction):
+    """The losses above, with a new random transform in every step."""
 
-    def __init__(
-        self,
-        model: FOMM,
-        perceptual: losses.PerceptualPyramid | None,
-        weights: LossWeights = LossWeights(),  # noqa: B008 - immutable
-    ):
-        super().__init__()
-        self.model, self.perceptual, self.weights = model, perceptual, weights
-
-    def forward(
-        self,
-        source: Float[Tensor, "B 3 H W"],
-        driving: Float[Tensor, "B 3 H W"],
-        transform: keypoints.RandomTransform,
-    ) -> tuple[dict[str, Float[Tensor, ""]], Float[Tensor, ""] | None]:
-        """The generator's terms, and the discriminator's loss where it trains."""
-        rendering = self.model(source, driving)
-        terms = generator_loss(
-            self.model, driving, rendering, transform, self.perceptual, self.weights
+    def terms(self, batch: tuple, rendering: Rendering, step: Step) -> dict[str, Tensor]:
+        transform = keypoints.RandomTransform.sample(
+            len(batch.driving), generator=step.generator, device=batch.driving.device,
+            sigma_affine=self.weights.sigma_affine, sigma_tps=self.weights.sigma_tps,
+            align_corners=self.model.config.align_corners,
+        )  # fmt: skip
+        return generator_loss(
+            self.model, batch.driving, rendering, transform, self.perceptual, self.weights
         )
-        if not self.weights.adversarial:
-            return terms, None
-        return terms, discriminator_loss(self.model, driving, rendering)
+
+    def critic_loss(self, batch: tuple, rendering: Rendering) -> Float[Tensor, ""]:
+        return discriminator_loss(self.model, batch.driving, rendering)
 
 
 # --- named sizes ---------------------------------------------------------------------------------
@@ -507,3 +494,28 @@ def fomm_small() -> FOMMConfig:
     """The shipped 64 px models: twice as wide; ``aidagen evaluate NAME`` shows what they reach."""
     wider = {"kp_width": 16, "kp_max": 128, "motion_width": 32, "motion_max": 128}
     return replace(fomm_tiny(), **wider, width=24, max_width=96)
+
+
+def published_state(parts: dict, model: FOMM) -> dict[str, Tensor]:
+    """The authors' container ``{"generator": state, "kp_detector": state, ...}`` in our keys.
+
+    Raises ``CheckpointMismatch`` where a constant of theirs, which we compute, is another one.
+    """
+    names = ("generator", "kp_detector", "discriminator")
+    state = {f"{name}.{key}": x for name in names for key, x in parts.get(name, {}).items()}
+    for key, scale in {
+        "generator.dense_motion_network.down.weight": model.config.motion_scale,
+        "kp_detector.down.weight": model.config.kp_scale,
+    }.items():
+        if key in state:
+            wanted = model.get_submodule(key.removesuffix(".weight")).weight
+            if state[key].shape != wanted.shape:
+                raise CheckpointMismatch(f"A checkpoint not of scale {scale}", misshaped=[key])
+            del state[key]
+    return state
+
+
+SYSTEM = System(
+    FOMMConfig, FOMM, untrained(FOMM, Objective, LossWeights),
+    fomm_published, ("generator", "kp_detector"), published_state,
+)  # fmt: skip

@@ -29,6 +29,8 @@ from torch import Tensor, nn
 
 from aidagen import blocks, grids, keypoints, losses
 from aidagen.errors import AidagenError
+from aidagen.objectives import Reconstruction, untrained
+from aidagen.systems import Step, System
 
 
 class ModelError(AidagenError):
@@ -388,6 +390,7 @@ class LossWeights(NamedTuple):
     perceptual: float = 0.0  # ours: features of a pretrained network, as FOMM has it
     warp: float = 0.0  # ours: as deformed, at four scales, so that the flow learns first
     separation: float = 0.0  # ours: small detectors else put all keypoints in one place
+    scales: tuple[float, ...] = (1.0,)  # of the perceptual pyramid
 
 
 def generator_loss(
@@ -431,33 +434,14 @@ def discriminator_loss(
     return losses.least_squares_discriminator(real, fake)
 
 
-class Objective(nn.Module):
-    """Model and losses as one module, so that data-parallel training sees one forward pass."""
+class Objective(Reconstruction):
+    """The losses above."""
 
-    def __init__(
-        self,
-        model: MonkeyNet,
-        perceptual: losses.PerceptualPyramid | None,
-        weights: LossWeights = LossWeights(),  # noqa: B008 - immutable
-    ):
-        super().__init__()
-        self.model, self.perceptual, self.weights = model, perceptual, weights
+    def terms(self, batch: tuple, rendering: Rendering, step: Step) -> dict[str, Tensor]:
+        return generator_loss(self.model, batch.driving, rendering, self.perceptual, self.weights)
 
-    def forward(
-        self,
-        source: Float[Tensor, "B 3 H W"],
-        driving: Float[Tensor, "B 3 H W"],
-        transform: keypoints.RandomTransform | None = None,
-    ) -> tuple[dict[str, Float[Tensor, ""]], Float[Tensor, ""] | None]:
-        """The generator's terms, and the discriminator's loss where it trains.
-
-        ``transform`` is not used: the equivariance loss came with FOMM.
-        """
-        rendering = self.model(source, driving)
-        terms = generator_loss(self.model, driving, rendering, self.perceptual, self.weights)
-        if self.weights.adversarial:
-            return terms, discriminator_loss(self.model, driving, rendering)
-        return terms, None
+    def critic_loss(self, batch: tuple, rendering: Rendering) -> Float[Tensor, ""]:
+        return discriminator_loss(self.model, batch.driving, rendering)
 
 
 # --- named sizes ---------------------------------------------------------------------------------
@@ -515,3 +499,9 @@ def monkeynet_small() -> MonkeyNetConfig:
         embedding_scale=0.5, width=12, blocks=3, max_width=96, res_blocks=1,
         disc_width=16, disc_blocks=3, disc_max=64,
     )  # fmt: skip
+
+
+SYSTEM = System(
+    MonkeyNetConfig, MonkeyNet, untrained(MonkeyNet, Objective, LossWeights),
+    monkeynet_published, ("generator", "kp_detector"), published_state,
+)  # fmt: skip

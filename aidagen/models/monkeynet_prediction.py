@@ -13,6 +13,7 @@ False and so use predicted ones). Here ``covariances`` says which, and "predicte
 Letters: B clips, T frames, K keypoints.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, no_type_check
 
@@ -21,7 +22,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from aidagen import keypoints
+from aidagen import keypoints, systems
 from aidagen.errors import AidagenError
 from aidagen.models.monkeynet import Motion
 
@@ -75,57 +76,69 @@ class KeypointPredictor(nn.Module):
         return Path(x[..., :2].tanh(), factor.mT @ factor)  # A^T A is a covariance
 
 
+# --- training ------------------------------------------------------------------------------------
+
+
+class Objective(systems.Objective):
+    """Go on from the first frame: L1 on means and covariances."""
+
+    def __init__(self, model: KeypointPredictor):
+        super().__init__()
+        self.model = model
+
+    def forward(self, phase: str, batch: Path, step: systems.Step) -> dict[str, Tensor]:
+        predicted = self.model(batch, given=1)
+        return {
+            "points": F.l1_loss(predicted.points, batch.points),
+            "covariances": F.l1_loss(predicted.covariances, batch.covariances),
+        }
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Batches of random stretches of ``length`` frames.
+
+    ``clips`` are sequences of one clip each, (1, T, K, 2) and (1, T, K, 2, 2); those that are
+    shorter than ``length`` are left out. Raises ``PredictionError`` where none is long enough.
+    """
+
+    clips: Sequence[Path]
+    length: int = 32
+
+    def __post_init__(self) -> None:
+        longest = max((clip.points.shape[1] for clip in self.clips), default=0)
+        if not 2 <= self.length <= longest:
+            raise PredictionError(
+                f"Nothing to learn from: stretches of {self.length} frames are asked for, and the "
+                f"longest clip has {longest}. Ask for 2 frames or more, and give clips that long."
+            )
+
+    def sets(self) -> dict:
+        """The paths came from somewhere; from where, their owner knows."""
+        return {}
+
+    def draw(self, count: int, generator: torch.Generator) -> Path:
+        """``count`` stretches, (count, length, K, 2) and (count, length, K, 2, 2)."""
+        clips = [clip for clip in self.clips if clip.points.shape[1] >= self.length]
+        stretches = []
+        for i in torch.randint(len(clips), (count,), generator=generator).tolist():
+            last = clips[i].points.shape[1] - self.length
+            start = int(torch.randint(last + 1, (), generator=generator))
+            stretches.append([x[:, start : start + self.length].detach() for x in clips[i]])
+        return Path(*(torch.cat(x) for x in zip(*stretches)))
+
+
 def predictor_small() -> PredictorConfig:
-    """For a CPU: 80,700 parameters; ``train`` takes 5 s of a core for its 300 steps."""
+    """For a CPU: 80,700 parameters; 300 steps take 5 s of a core."""
     return PredictorConfig(hidden=128)
 
 
-@torch.enable_grad()
-def train(
-    predictor: KeypointPredictor,
-    clips: list[Path],
-    *,
-    frames: int = 32,
-    steps: int = 300,
-    batch: int = 32,
-    rate: float = 3e-3,
-    seed: int = 0,
-) -> list[float]:
-    """Teach ``predictor`` to go on from the first frame of random stretches; the loss a step.
+def untrained(config: PredictorConfig, weights: None = None) -> Objective:
+    """An untrained predictor; its loss has no weights to choose."""
+    return Objective(KeypointPredictor(config))
 
-    ``clips`` are sequences of one clip each, (1, T, K, 2) and (1, T, K, 2, 2) with T at least
-    ``frames``; L1 on means and covariances, Adam. The same seed gives the same predictor. Raises
-    ``PredictionError`` where no clip is long enough.
-    """
-    clips = [Path(*(x.detach() for x in clip)) for clip in clips]
-    clips = [clip for clip in clips if clip.points.shape[1] >= frames]
-    if not clips or frames < 2:
-        raise PredictionError(
-            f"Nothing to learn from: {frames} frames are asked for at a time, at least 2 and no "
-            "more than the longest clip has are possible. Give longer clips or fewer frames."
-        )
-    generator = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.Adam(predictor.parameters(), rate)
-    predictor.train()
-    history = []
-    for step in range(steps):
-        stretches = []
-        for i in torch.randint(len(clips), (batch,), generator=generator).tolist():
-            last = clips[i].points.shape[1] - frames
-            start = int(torch.randint(last + 1, (), generator=generator))
-            stretches.append([x[:, start : start + frames] for x in clips[i]])
-        wanted = Path(*(torch.cat(x) for x in zip(*stretches)))
-        found = predictor(wanted, given=1)
-        loss = F.l1_loss(found.points, wanted.points)
-        loss = loss + F.l1_loss(found.covariances, wanted.covariances)
-        for group in optimizer.param_groups:
-            group["lr"] = rate * (1 - step / steps)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        history.append(loss.item())
-    predictor.eval()
-    return history
+
+# --- use -----------------------------------------------------------------------------------------
 
 
 @torch.no_grad()
@@ -155,3 +168,6 @@ def predict(
     spread = keypoints.symmetric_positive(found.covariances[0, 1:], smallest=1e-3)
     spread = torch.cat([first.covariances, spread])
     return Motion(points, spread)
+
+
+SYSTEM = systems.System(PredictorConfig, KeypointPredictor, untrained)

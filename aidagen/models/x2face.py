@@ -31,6 +31,8 @@ from torch import Tensor, nn
 
 from aidagen import grids, losses
 from aidagen.errors import AidagenError
+from aidagen.objectives import Reconstruction, untrained
+from aidagen.systems import Step, System
 
 
 class ModelError(AidagenError):
@@ -346,6 +348,7 @@ class LossWeights(NamedTuple):
     warp: float = 0.0  # ours: the L1 at four scales, so that the flow learns first
     averaging: float = 0.0  # ours: also from the average of both frames; trains the confidence
     adversarial: float = 0.0  # X2Face has no discriminator
+    scales: tuple[float, ...] = (1.0,)  # of the perceptual pyramid
 
 
 def generator_loss(
@@ -374,31 +377,20 @@ def generator_loss(
     return terms
 
 
-class Objective(nn.Module):
-    """Model and losses as one module, so that data-parallel training sees one forward pass."""
+class Objective(Reconstruction):
+    """The losses above."""
 
     def __init__(
-        self,
-        model: X2Face,
-        perceptual: losses.PerceptualPyramid | None,
-        weights: LossWeights = LossWeights(),  # noqa: B008 - immutable
+        self, model: X2Face, weights: LossWeights, perceptual: nn.Module | None = None
     ):
-        super().__init__()
         if weights.adversarial:
             raise ModelError("X2Face is trained without a discriminator; set adversarial to 0.")
-        self.model, self.perceptual, self.weights = model, perceptual, weights
+        super().__init__(model, weights, perceptual)
 
-    def forward(
-        self,
-        source: Float[Tensor, "B 3 H W"],
-        driving: Float[Tensor, "B 3 H W"],
-        transform: object = None,
-    ) -> tuple[dict[str, Float[Tensor, ""]], None]:
-        """The terms; ``transform`` is for systems with keypoints and is not looked at."""
-        rendering = self.model(source, driving)
+    def terms(self, batch: tuple, rendering: Rendering, step: Step) -> dict[str, Tensor]:
         return generator_loss(
-            self.model, source, driving, rendering, self.perceptual, self.weights
-        ), None
+            self.model, batch.source, batch.driving, rendering, self.perceptual, self.weights
+        )
 
 
 # --- named sizes ---------------------------------------------------------------------------------
@@ -465,3 +457,9 @@ def x2face_small() -> X2FaceConfig:
         size=64, width=24, max_width=64, latent=64, double_tanh=False, norm="group",
         padding="border",
     )  # fmt: skip
+
+
+SYSTEM = System(
+    X2FaceConfig, X2Face, untrained(X2Face, Objective, LossWeights),
+    x2face_published, (), published_state,
+)  # fmt: skip

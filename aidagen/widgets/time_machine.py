@@ -36,7 +36,7 @@ class TimeMachine(widgets.VBox):
         snapshots: training step -> model, two or more (`aidagen.zoo.snapshots`).
         frames: a clip ``(T, 3, H, W)``, floats in [0, 1], two frames or more: the first is the
             source, the others are rebuilt from it.
-        history: rows of the run with "step" and loss terms (`aidagen.training.history`); without
+        history: rows of the run with "step" and loss terms (`aidagen.runs.history`); without
             them the curve is that of the error on this clip.
         size: side of each picture on the screen, in pixels.
         name: what to call the run in `repr`.
@@ -99,7 +99,7 @@ class TimeMachine(widgets.VBox):
         if len(rows) < 2 or not all("step" in row for row in rows) or min(sums) <= 0:
             raise TimeMachineError(
                 'A history is two rows or more with "step" and loss terms, as '
-                f"training.history gives them; got {len(rows)} rows."
+                f"runs.history gives them; got {len(rows)} rows."
             )
         return ([row["step"] for row in rows], sums), "loss, all terms"
 

@@ -1,0 +1,54 @@
+"""First Order Motion: faces, cartoons, bodies, the robot, and what each part buys on heads."""
+
+from dataclasses import replace
+
+from aidagen.datasets.batches import Pairs
+from aidagen.models import fomm
+from aidagen.recipes import Recipe
+
+WEIGHTS = fomm.LossWeights(
+    perceptual=1.0, pixels=20.0, warp=10.0, separation=3.0,
+    equivariance_points=10.0, equivariance_jacobians=2.0,
+    scales=(1.0,), sigma_affine=0.1, sigma_tps=0.005,
+)  # fmt: skip
+# a cartoon character is small and its limbs are near each other: points may be, too
+CLOSE = WEIGHTS._replace(separation=0.0)
+UNSTEADY = WEIGHTS._replace(equivariance_points=0.0, equivariance_jacobians=0.0)
+
+# Three systems are held against each other on three sets, with the same data, batch, steps and
+# reconstruction losses: the recipes of Monkey-Net and X2Face are these with another model.
+COMPARED = {
+    "faces": Recipe(
+        fomm.fomm_small(),
+        Pairs({"faces": 0.5, "heads": 0.5}, jitter=0.2, placing=0.1),
+        steps=5500,
+        weights=WEIGHTS,
+        ema=0.999,
+    ),
+}
+COMPARED["bodies"] = replace(
+    COMPARED["faces"], data=Pairs({"bodies": 1.0}, jitter=0.2, placing=0.1), steps=6000
+)
+COMPARED["robot"] = replace(
+    COMPARED["faces"], data=Pairs({"robot": 1.0}, jitter=0.2, placing=0.1), steps=2400
+)
+
+# rendered heads alone: what each part buys, and a run to look back on (the weights are ours)
+HEADS = Recipe(fomm.fomm_tiny(), Pairs({"heads": 1.0}), steps=2400, weights=WEIGHTS)
+
+RECIPES = {
+    **{f"fomm-{data}-64": recipe for data, recipe in COMPARED.items()},
+    "fomm-cartoons-64": Recipe(
+        fomm.fomm_small(),
+        Pairs({"cartoons": 1.0}, across=0.5, jitter=0.25, placing=0.05),
+        steps=6000,
+        weights=CLOSE,
+        ema=0.999,
+    ),
+    "fomm-heads-64": replace(HEADS, snapshots=(1, 50, 150, 400, 800, 1500, 2400)),
+    "fomm-heads-64-no-jacobian": replace(HEADS, config=replace(HEADS.config, jacobian="none")),
+    "fomm-heads-64-no-occlusion": replace(
+        HEADS, config=replace(HEADS.config, occlusion=False, blend=False)
+    ),
+    "fomm-heads-64-no-equivariance": replace(HEADS, weights=UNSTEADY),
+}
