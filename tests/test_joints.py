@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from aidagen import datasets, judges, metrics
+from aidagen import datasets, files, judges, metrics
 from aidagen.errors import AidagenError
 from aidagen.judges import joints
 from aidagen.judges.joints import Joints
+from aidagen.recipes import joints as recipe
 
 SCRIPT = Path(__file__).resolve().parents[1] / "data_scripts" / "make_judges.py"
 
@@ -60,7 +61,7 @@ def test_cells_and_points_are_two_names_of_one_place():
     assert torch.allclose(joints.to_cells(points), cells, atol=1e-5)
 
 
-def test_in_a_training_picture_the_joint_stays_on_its_mark(script):
+def test_in_a_training_picture_the_joint_stays_on_its_mark():
     """A bright mark on a dark figure, moved, blurred and noised: the label moves along."""
     g = torch.Generator().manual_seed(5)
     at = torch.randint(20, 44, (64, 2), generator=g)
@@ -69,9 +70,9 @@ def test_in_a_training_picture_the_joint_stays_on_its_mark(script):
         image[:, y - 2 : y + 3, x - 2 : x + 3] = 255
     points = (at / 31.5 - 1)[:, None].float()
     everywhere = torch.ones(64, 64, 64, dtype=torch.bool)
-    data = script.Frames(images, points, torch.ones(64, 1, dtype=torch.bool), everywhere,
+    data = recipe.Frames(images, points, torch.ones(64, 1, dtype=torch.bool), everywhere,
                          torch.arange(64), torch.arange(64))  # fmt: skip
-    made, moved, visible, there = script.training_batch(data, None, torch.arange(64), g, [0])
+    made, moved, visible, there = recipe.training_batch(data, None, torch.arange(64), g, [0])
     assert (moved - points).abs().max() * 31.5 > 5 and 0.5 < visible.float().mean() < 1
     assert made.min() >= 0 and made.max() <= 1 and not there.all()
     off, hidden = [], 0
@@ -89,9 +90,9 @@ def test_in_a_training_picture_the_joint_stays_on_its_mark(script):
     assert hidden >= 3
 
 
-def test_a_mirrored_left_hand_is_a_right_hand(script):
+def test_a_mirrored_left_hand_is_a_right_hand():
     names = ("nose", "left wrist", "right wrist", "left eye", "right eye")
-    assert script.other_side(names) == [0, 2, 1, 4, 3]
+    assert recipe.other_side(names) == [0, 2, 1, 4, 3]
 
 
 # ------------------------------------------------------------------- what the shipped judges find
@@ -129,9 +130,9 @@ def test_joints_of_unseen_real_frames_are_found_as_well_as_the_card_says(data):
 
 
 @pytest.mark.parametrize("data", ["bodies", "robot"])
-def test_nothing_is_found_where_nobody_is(data, script):
+def test_nothing_is_found_where_nobody_is(data):
     judge, _ = shipped(data)
-    noise = script.noise_pictures(50, torch.Generator().manual_seed(11))
+    noise = recipe.noise_pictures(50, torch.Generator().manual_seed(11))
     white = torch.rand(20, 3, 64, 64, generator=torch.Generator().manual_seed(12))
     plain = torch.rand(20, 3, 1, 1).expand(-1, -1, 64, 64)
     for pictures in (noise, white, plain):
@@ -215,8 +216,8 @@ def test_a_failed_write_leaves_the_old_judge(tmp_path, monkeypatch):
     def fail(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(joints.os, "replace", fail)
-    with pytest.raises(judges.JudgeError, match="No space left"):
+    monkeypatch.setattr(files.os, "replace", fail)
+    with pytest.raises(files.FileError, match="no space left"):
         judge.save({}, tmp_path)
     assert file.read_bytes() == before and not list(tmp_path.glob("*.part"))
 

@@ -4,10 +4,10 @@
     seen = judge(images)            # JointReading: points, confidence, identity
 
 No public network reads figures of 64 pixels, and none knows the arm of `robot`. So each set has a
-small network of our own, trained by ``data_scripts/make_judges.py`` on the *real* frames (the
-renderer's) of the set's training split and on nothing else: no generated picture, no test clip.
-The card beside the weights says what it was trained on and what was measured on held-out frames.
-Its scores are therefore no papers' numbers: OpenPose and a re-identification network judge there.
+small network of our own, trained (`aidagen.recipes.joints`) on the *real* frames (the renderer's)
+of the set's training split and on nothing else: no generated picture, no test clip. The card
+beside the weights says what it was trained on and what was measured on held-out frames. Its scores
+are therefore no papers' numbers: OpenPose and a re-identification network judge there.
 
 How a joint is found. The network gives each joint a map of logits over H/2 x W/2 cells, and one
 more class, "nowhere", whose logit is 0. A softmax over all of them is trained by cross-entropy:
@@ -25,7 +25,6 @@ one arm, and nobody to be confused with it (the paper gives no AED for BAIR eith
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,9 +32,10 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Num
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from aidagen import files
 from aidagen.judges.crops import as_images
 from aidagen.judges.features import JudgeError
 
@@ -234,7 +234,6 @@ class Joints(nn.Module):
     def save(self, card: dict, folder: Path | None = None) -> Path:
         """Write weights (fp16) and card, each atomically; returns the weights' path."""
         file = Path(folder or WEIGHTS) / f"joints-{self.data}.safetensors"
-        file.parent.mkdir(parents=True, exist_ok=True)
         self.card = {
             "name": self.name, "data": self.data, "joints": list(self.joints),
             "dimensions": self.network.dimensions, "width": self.network.stem[0].out_channels,
@@ -245,19 +244,8 @@ class Joints(nn.Module):
             for key, value in self.network.state_dict().items()
             if value.is_floating_point()  # no counters
         }
-        parts = [path.with_name(path.name + ".part") for path in (file, file.with_suffix(".json"))]
-        try:
-            save_file(state, parts[0])
-            os.chmod(parts[0], 0o644)
-            text = json.dumps(self.card, indent=1, ensure_ascii=False) + "\n"
-            parts[1].write_text(text, encoding="utf-8")
-            for part in parts:
-                os.replace(part, part.with_suffix(""))
-        except OSError as error:
-            raise JudgeError(f"Could not write {file}: {error.strerror or error}.") from error
-        finally:
-            for part in parts:
-                part.unlink(missing_ok=True)
+        files.write_bytes(file, save(state))
+        files.write_json(file.with_suffix(".json"), self.card)
         return file
 
     @torch.no_grad()

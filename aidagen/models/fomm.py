@@ -136,10 +136,8 @@ def heatmap_differences(
 ) -> Float[Tensor, "B J h w"]:
     """Where something moves: the driving bumps minus the source's; zeros for the background."""
     # eq. (6): H_k(z) = exp(-|T_{D<-R}(p_k) - z|^2 / sigma) - exp(-|T_{S<-R}(p_k) - z|^2 / sigma)
-    there, before = (
-        keypoints.gaussian_maps(x.points, height, width, variance) for x in (driving, source)
-    )
-    difference = there - before
+    bumps = [keypoints.gaussian_maps(x.points, height, width, variance) for x in (driving, source)]
+    difference = bumps[0] - bumps[1]
     return torch.cat([torch.zeros_like(difference[:, :1]), difference], dim=1)
 
 
