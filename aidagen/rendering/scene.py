@@ -18,6 +18,7 @@ from jaxtyping import Bool, Float, UInt8
 
 from aidagen.rendering import hair, paint
 from aidagen.rendering.body import DETAILS, PHENOTYPES, Body, Posed, RenderError, body
+from aidagen.rendering.opengl import before_mesa
 from aidagen.rendering.paint import Clothes, Look, background
 from aidagen.rendering.shaders import DEPTH_FRAGMENT, DEPTH_VERTEX, FRAGMENT, VERTEX
 
@@ -242,6 +243,7 @@ class Renderer:
                 "Rendering needs the package moderngl; install it with "
                 "`pip install aidagen[data]`."
             ) from error
+        before_mesa()
         try:
             self.context = moderngl.create_context(standalone=True, backend="egl")
         except Exception as error:
