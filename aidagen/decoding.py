@@ -26,7 +26,7 @@ _TURNS = {
     2: Image.Transpose.ROTATE_180,
     3: Image.Transpose.ROTATE_270,
 }
-SMALLEST = 2  # pixels a side: less is not a picture
+SMALLEST = 2  # pixels per side: less is not a picture
 
 
 class VideoError(AidagenError):
@@ -130,9 +130,7 @@ def span(path: Path, start: int, stop: int) -> Iterator[tuple[int, UInt8[np.ndar
         ticks = 1 / (stream.average_rate * stream.time_base)  # from one frame to the next
         begin = stream.start_time or 0
         try:
-            if start:
-                container.seek(round(begin + start * ticks), stream=stream)
-            for frame in container.decode(stream):
+            for frame in _from_keyframe(container, stream, round(begin + start * ticks)):
                 number = round((frame.pts - begin) / ticks)
                 if start <= number < stop:
                     yield number, frame.to_ndarray(format="rgb24")
@@ -141,6 +139,12 @@ def span(path: Path, start: int, stop: int) -> Iterator[tuple[int, UInt8[np.ndar
         except (av.error.FFmpegError, av.error.EOFError):
             pass  # it breaks off, as below
     raise _cut_short(path, number + 1)
+
+
+def _from_keyframe(container, stream: av.VideoStream, time: int) -> Iterator[av.VideoFrame]:
+    """Decoded frames, beginning with the last keyframe before ``time`` (in the stream's ticks)."""
+    container.seek(time, stream=stream)
+    yield from container.decode(stream)
 
 
 def frame_rate(path: Path) -> Fraction:
@@ -183,7 +187,7 @@ def large_enough(image: Image.Image, path: Path) -> Image.Image:
 
 def on_white(image: Image.Image) -> Image.Image:
     """RGB of a picture in any of Pillow's modes."""
-    if image.mode.startswith("I"):  # 16 bits a pixel, in 16 or in 32
+    if image.mode.startswith("I"):  # 16 bits per pixel, in 16 or in 32
         values = np.asarray(image).astype(np.float64) / 257
         return Image.fromarray(values.round().clip(0, 255).astype(np.uint8)).convert("RGB")
     if image.has_transparency_data:

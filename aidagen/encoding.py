@@ -16,7 +16,7 @@ from jaxtyping import UInt8
 FAILURES = (av.error.FFmpegError, OSError)
 
 # From one keyframe to the next, at most: that many frames may be decoded for the sake of one.
-KEYFRAMES = 48
+KEYFRAMES = 100
 
 
 class Coding(NamedTuple):

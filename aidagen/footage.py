@@ -42,7 +42,7 @@ class VideoInfo(NamedTuple):
 
     width: int  # pixels
     height: int  # pixels
-    fps: float | None  # frames a second on average; None for a still, or where not stated
+    fps: float | None  # frames per second on average; None for a still, or where not stated
     frames: int | None  # None where only decoding the whole file would tell
     seconds: float | None  # 0 for a still
 
@@ -119,12 +119,12 @@ def info(path: str | os.PathLike) -> VideoInfo:
 def _readable(path: str | os.PathLike) -> Path:
     path = Path(path)
     try:
-        found = path.stat()
-        if stat.S_ISDIR(found.st_mode):
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
             raise VideoError(f"{path} is a folder; name one video or picture file in it.")
-        if not stat.S_ISREG(found.st_mode):
+        if not stat.S_ISREG(status.st_mode):
             raise VideoError(f"{path} is not an ordinary file, so no clip can be read from it.")
-        if found.st_size == 0:
+        if status.st_size == 0:
             raise VideoError(f"{path} is empty (0 bytes); fetch or record it again.")
         with path.open("rb"):
             pass

@@ -70,7 +70,7 @@ class Writer:
 
     Args:
         path: where to; must end in .mp4.
-        fps: frames a second.
+        fps: frames per second.
         mark: whether the frames carry the visible mark (see `marked`).
         note: text for the file's metadata (title and comment), see `provenance`; None for none.
         crf: x264's quality; 0 is lossless, 17 looks so, 23 is small.
@@ -93,7 +93,7 @@ class Writer:
     ) -> None:
         self.path = Path(path)
         if not (isinstance(fps, int | float | Fraction) and 0.1 <= fps <= 1000):
-            raise VideoError(f"fps must be between 0.1 and 1000 frames a second, not {fps!r}.")
+            raise VideoError(f"fps must be between 0.1 and 1000 frames per second, not {fps!r}.")
         self.fps = Fraction(fps).limit_denominator(1001)
         self.mark, self.note, self.crf = mark, note, crf
         self.inputs = [Path(each) for each in inputs]
@@ -243,7 +243,7 @@ def contact_sheet(
     """Frames side by side in rows of `columns`, each over its label if there are labels.
 
     Raises:
-        VideoError: if there are no frames, or not one label a frame.
+        VideoError: if there are no frames, or not one label per frame.
     """
     cells = [_pixels(frame, f"frame {index}") for index, frame in enumerate(frames)]
     if not cells:
@@ -286,7 +286,7 @@ def html(
 
     Args:
         clip: frames, or a file, which is shown unmarked at its own rate.
-        fps: frames a second; of frames 25 by default.
+        fps: frames per second; for a file its own rate, for frames 25 by default.
         alt: one sentence that tells what is to be seen.
         width: of the player in the page, in pixels; the clip's own by default.
         mark: whether frames carry the visible mark; off for recorded footage.

@@ -188,8 +188,8 @@ class ClipSet:
 
     def __repr__(self) -> str:
         counts = {split: len(self.clips(split)) + len(self.stills(split)) for split in SPLITS}
-        told = ", ".join(f"{count} {split}" for split, count in counts.items())
-        return f"ClipSet({self.info.get('name', self.root.name)}: {told})"
+        listed = ", ".join(f"{count} {split}" for split, count in counts.items())
+        return f"ClipSet({self.info.get('name', self.root.name)}: {listed})"
 
 
 # --- writing -------------------------------------------------------------------------------------
@@ -303,8 +303,11 @@ def finish_set(
     for key in ("name", "version", "source", "licence"):
         if key not in info:
             raise DatasetError(f"The description of data set {root} lacks {key!r}.")
-    entries = {"clips": clips, "stills": stills}
-    told = {**info, **{kind: found for kind, found in entries.items() if found is not None}}
-    text = json.dumps(told, indent=1, sort_keys=True, ensure_ascii=False)
+    description = dict(info)
+    if clips is not None:
+        description["clips"] = clips
+    if stills is not None:
+        description["stills"] = stills
+    text = json.dumps(description, indent=1, sort_keys=True, ensure_ascii=False)
     files.write_text(Path(root) / "dataset.json", text + "\n")
     return ClipSet(root)

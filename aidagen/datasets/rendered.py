@@ -87,7 +87,7 @@ def make(
     entries: dict[str, dict[str, dict]] = {split: {} for split in SPLITS}
     for index, name in enumerate(names):
         entries[shares.split(index)][name] = finished[name]
-    told = {
+    description = {
         **info,
         "size": size,
         "seed": seed,
@@ -95,7 +95,7 @@ def make(
         "made_by": f"data_scripts/make_set.py {info['name']} --clips {clips} --size {size} "
         f"--seed {seed}",
     }
-    rendered = finish_set(root, told, entries)
+    rendered = finish_set(root, description, entries)
     shutil.rmtree(unfinished, ignore_errors=True)
     return rendered
 

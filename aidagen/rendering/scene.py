@@ -233,7 +233,7 @@ class Figure:
 
 
 class Renderer:
-    """Draws figures at ``size`` (height, width), averaging ``supersample``² samples a pixel."""
+    """Draws figures at ``size`` (height, width), averaging ``supersample``² samples per pixel."""
 
     def __init__(self, size: tuple[int, int] = (128, 128), supersample: int = 4):
         try:
@@ -379,10 +379,10 @@ class Renderer:
         x = np.floor((device[:, 0] + 1) / 2 * width).astype(int)
         y = np.floor((device[:, 1] + 1) / 2 * height).astype(int)
         inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-        found = depth[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)]
+        nearest = depth[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)]
         near, far = 0.1, 12.0
 
         def metres(z):
             return 2 * near * far / (far + near - z * (far - near))
 
-        return inside & (metres(device[:, 2]) < metres(2 * found - 1) + slack)
+        return inside & (metres(device[:, 2]) < metres(2 * nearest - 1) + slack)
