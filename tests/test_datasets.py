@@ -1,12 +1,20 @@
 """The layout of all data sets, and what the real ones promise (where they are at hand)."""
 
+import hashlib
 import json
+from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from aidagen import datasets, sources
-from aidagen.datasets import cartoons, faces, layout
+from aidagen import datasets, decoding, sources
+from aidagen.datasets import cartoons, faces, layout, rendered
+from aidagen.encoding import KEYFRAMES
+from aidagen.sound import Sound
+
+ABOUT = {"name": "toy", "version": "1", "source": "here", "licence": "CC0"}
 
 
 def moving_square(n=6, size=32):
@@ -16,14 +24,38 @@ def moving_square(n=6, size=32):
     return frames
 
 
+def noise(*shape):
+    return np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
+
+
+def one_clip(root, frames, **options):
+    """The only clip of a set that was just written."""
+    entry = layout.write_clip(root, "train", "one", frames, **options)
+    return layout.finish_set(root, ABOUT, {"train": {"one": entry}}).clips("train")[0]
+
+
+@pytest.fixture
+def decoded(monkeypatch):
+    """How many frames were decoded, as a list with one number."""
+    count, decode = [0], decoding._from_keyframe
+
+    def counted(*arguments):
+        for frame in decode(*arguments):
+            count[0] += 1
+            yield frame
+
+    monkeypatch.setattr(decoding, "_from_keyframe", counted)
+    return count
+
+
 def test_a_set_is_written_and_read_back(tmp_path):
     frames = moving_square()
     labels = {"boxes": np.arange(24.0).reshape(6, 4), "person": np.array("anna")}
     entry = layout.write_clip(tmp_path, "train", "one", frames, labels)
-    info = {"name": "toy", "version": "1", "source": "here", "licence": "CC0"}
-    made = layout.finish_set(tmp_path, info, {"train": {"one": entry}})
-    (clip,) = made.clips("train")
-    assert made.clips("test") == [] and len(clip) == 6
+    written = layout.finish_set(tmp_path, ABOUT, {"train": {"one": entry}})
+    (clip,) = written.clips("train")
+    assert written.clips("test") == written.stills("train") == [] and len(clip) == 6
+    assert repr(written) == "ClipSet(toy: 1 train, 0 val, 0 test)"
     read = clip.frames()
     assert read.shape == (6, 3, 32, 32)
     assert np.abs(read.permute(0, 2, 3, 1).numpy().astype(int) - frames).mean() < 2
@@ -36,6 +68,94 @@ def test_a_set_is_written_and_read_back(tmp_path):
     assert other["sha256"] != entry["sha256"]
 
 
+@pytest.mark.parametrize("fps", [25, 20, Fraction(25, 2), Fraction(30000, 1001)])
+@pytest.mark.parametrize("count", [1, 7])
+def test_the_frame_rate_is_exact(tmp_path, fps, count):
+    assert one_clip(tmp_path, moving_square(count), fps=fps).fps == fps
+
+
+@pytest.mark.parametrize("shape", [(12, 30, 46), (1, 17, 9)])
+def test_lossless_clips_keep_every_bit(tmp_path, shape):
+    frames = noise(*shape)
+    clip = one_clip(tmp_path, frames, lossless=True)
+    assert clip.entry["lossless"]
+    np.testing.assert_array_equal(clip.frames().permute(0, 2, 3, 1).numpy(), frames)
+    lossy = one_clip(tmp_path, frames)  # the same noise, so the test above can fail
+    assert "lossless" not in lossy.entry
+    assert (lossy.frames().permute(0, 2, 3, 1).numpy() != frames).mean() > 0.5
+
+
+@pytest.mark.parametrize("lossless", [False, True])
+def test_parts_of_a_long_clip_are_exact_and_cheap(tmp_path, decoded, lossless):
+    count = 2 * KEYFRAMES + 20
+    clip = one_clip(tmp_path, noise(count, 16, 16), lossless=lossless)
+    whole = clip.frames()
+    assert decoded == [count]
+    for start in range(0, count, 7):
+        decoded[0] = 0
+        assert torch.equal(clip.frames(start, start + 3), whole[start : start + 3]), start
+        assert decoded[0] <= min(start, KEYFRAMES) + 3, start
+    assert torch.equal(clip.frames(5, 90, 20), whole[5:90:20])
+    assert torch.equal(clip.frames(-3), whole[-3:])
+    assert torch.equal(clip.frames(9, 2, -3), whole[[9, 6, 3]])
+
+
+@pytest.mark.parametrize("name", ["heads", "bodies", "robot"])
+def test_parts_of_shipped_clips_are_exact_and_cheap(name, decoded):
+    for clip in datasets.load(name).clips("test")[::8]:
+        whole = clip.frames()
+        decoded[0] = 0
+        assert torch.equal(clip.frames(0, 1), whole[:1]) and decoded == [1]
+        decoded[0] = 0
+        assert torch.equal(clip.frames(3, 9), whole[3:9]) and decoded == [9]
+        assert torch.equal(clip.frames(10, None, 6), whole[10::6])
+        assert torch.equal(clip.frames(31), whole[31:])
+        assert clip.fps == datasets.load(name).info["fps"]
+
+
+def test_sound_goes_with_the_frames(tmp_path):
+    """Each frame's stretch of a track is where it was put, and the stretches make the whole."""
+    rate, fps, count = 22050, Fraction(25, 2), 10
+    samples = torch.arange(count * 1764) % 1000 / 32768
+    clip = one_clip(tmp_path, moving_square(count), fps=fps, track=Sound(samples[None], rate))
+    assert clip.entry["sound"] and clip.sound().rate == rate
+    assert torch.equal(clip.sound().samples, samples[None])
+    part = clip.sound(2, 5).samples
+    assert torch.equal(part, samples[None, 2 * 1764 : 5 * 1764])
+    pieces = [clip.sound(t, t + 1).samples for t in range(count)]
+    assert torch.equal(torch.cat(pieces, 1), samples[None])
+    louder = one_clip(tmp_path, moving_square(count), fps=fps, track=Sound(2 * samples[None], rate))
+    assert louder.entry["sha256"] != clip.entry["sha256"]
+    with pytest.raises(layout.DatasetError, match="no sound track"):
+        one_clip(tmp_path, moving_square()).sound()
+
+
+def test_a_set_of_stills(tmp_path):
+    """Pictures with labels, as a classifier learns from: exact, and found by split."""
+    pictures = {f"{kind}-{i}": noise(16, 20 + i) for kind in ("cat", "dog") for i in range(2)}
+    entries = {"train": {}, "test": {}}
+    for name, picture in pictures.items():
+        split = "test" if name == "dog-1" else "train"
+        entry = layout.write_still(
+            tmp_path, split, name, picture, {"animal": np.array(name[:3])}
+        )
+        entries[split][name] = {**entry, "animal": name[:3]}
+    written = layout.finish_set(tmp_path, ABOUT, stills=entries)
+    assert written.clips("train") == [] and len(written.stills("train")) == 3
+    for split in ("train", "test"):
+        for still in written.stills(split):
+            assert still.labels()["animal"] == still.entry["animal"] == still.name[:3]
+            seen = still.picture().permute(1, 2, 0).numpy()
+            np.testing.assert_array_equal(seen, pictures[still.name])
+    before = written.hash
+    entries["test"]["dog-1"]["sha256"] = "of another picture"
+    assert layout.finish_set(tmp_path, ABOUT, stills=entries).hash != before
+    still = written.stills("test")[0]
+    still.path.write_bytes(still.path.read_bytes()[:60])
+    with pytest.raises(layout.DatasetError, match=r"dog-1\.png"):
+        still.picture()
+
+
 def test_faults_of_a_set_are_one_sentence(tmp_path):
     with pytest.raises(layout.DatasetError, match="no finished data set"):
         layout.ClipSet(tmp_path)
@@ -46,18 +166,136 @@ def test_faults_of_a_set_are_one_sentence(tmp_path):
         layout.finish_set(tmp_path, {"name": "x", "version": "1", "source": "s"}, {})
     with pytest.raises(layout.DatasetError, match="given no frames"):
         layout.write_clip(tmp_path, "train", "none", [])
-    with pytest.raises(datasets.AidagenError, match="cartoons, faces, heads"):
+    assert not list(tmp_path.rglob("none*")) and not list(tmp_path.rglob("*.part"))
+    with pytest.raises(datasets.AidagenError, match="bodies, cartoons, faces, heads, robot"):
         datasets.load("nothing")
+    with pytest.raises(datasets.AidagenError, match="no data set named 'layout'"):
+        datasets.load("layout")
+
+
+def test_a_data_set_is_added_by_adding_a_file(tmp_path, monkeypatch):
+    one_clip(tmp_path / "data", moving_square())
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "squares.py").write_text(
+        "from aidagen.datasets.layout import ClipSet\n"
+        f"def load():\n    return ClipSet({str(tmp_path / 'data')!r})\n"
+    )
+    monkeypatch.setattr(datasets, "__path__", [*datasets.__path__, str(tmp_path / "code")])
+    assert "squares" in datasets.names() and "heads" in datasets.names()
+    assert len(datasets.load("squares").clips("train")) == 1
+
+
+def test_what_may_be_passed_on_is_said_by_the_set(tmp_path):
+    for name in ("heads", "bodies", "robot"):
+        assert datasets.load(name).redistributable
+    one_clip(tmp_path, moving_square())
+    assert not layout.ClipSet(tmp_path).redistributable
+
+
+def test_a_set_is_cut_once(tmp_path):
+    """A folder that holds a set is not made again, nor is the work thrown away at its end."""
+    one_clip(tmp_path / "set", moving_square())
+    with pytest.raises(layout.DatasetError, match="holds a finished data set"):
+        with layout.making(tmp_path / "set"):
+            pass
+
+
+# ---- sets that are rendered ---------------------------------------------------------------------
+class Squares:
+    """A studio that draws squares, breaks down when told to, and remembers what it drew."""
+
+    def __init__(self, breaks_at=None):
+        self.breaks_at, self.drawn, self.opened = breaks_at, [], 0
+
+    def __call__(self):
+        self.opened += 1
+        return self.draw
+
+    def draw(self, seed, index):
+        if index == self.breaks_at:
+            raise KeyboardInterrupt
+        self.drawn.append(index)
+        frames, drawn = moving_square(4 + seed), []
+
+        def one_by_one():
+            for frame in frames:
+                drawn.append(frame)
+                yield frame
+
+        return rendered.Drawing(
+            one_by_one(), lambda: {"count": np.array(len(drawn))}, {"number": index}
+        )
+
+
+def make_squares(root, studio, clips=6, size=32, seed=0):
+    return rendered.make(
+        root, ABOUT, rendered.Shares(of=4, test=1, val=1), studio,
+        clips=clips, size=size, seed=seed, fps=20, crf=15, progress=False,
+    )  # fmt: skip
+
+
+def test_a_rendered_set_goes_on_where_it_stopped(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        make_squares(tmp_path, Squares(breaks_at=3))
+    assert not (tmp_path / "dataset.json").exists()
+    studio = Squares()
+    squares = make_squares(tmp_path, studio)
+    assert studio.drawn == [3, 4, 5]
+    assert {s: [c.name for c in squares.clips(s)] for s in layout.SPLITS} == {
+        "train": ["0002", "0003"], "val": ["0001", "0005"], "test": ["0000", "0004"],
+    }  # fmt: skip
+    for clip in squares.clips("train"):
+        assert clip.labels()["count"] == len(clip) == 4 and clip.entry["number"] == int(clip.name)
+    command = "data_scripts/make_set.py toy --clips 6 --size 32 --seed 0"
+    assert squares.info["made_by"] == command and squares.info["fps"] == 20
+    assert {path.name for path in tmp_path.iterdir()} == {"dataset.json", *layout.SPLITS}
+    # a finished set grows; nobody is drawn twice, and who is there stays
+    studio, before = Squares(), squares.info["clips"]["test"]
+    grown = make_squares(tmp_path, studio, clips=8)
+    assert studio.drawn == [6, 7] and grown.info["clips"]["test"] == before
+    assert make_squares(tmp_path, studio, clips=8).hash == grown.hash
+    assert studio.opened == 1, "nothing is missing, so no renderer is needed"
+
+
+def test_sets_of_other_sizes_and_seeds_are_not_mixed(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        make_squares(tmp_path, Squares(breaks_at=2))
+    studio = Squares()
+    make_squares(tmp_path, studio, clips=2, seed=1)  # unfinished clips of seed 0 do not count
+    assert studio.drawn == [0, 1]
+    with pytest.raises(layout.DatasetError, match="seed 1, not 32 and 0"):
+        make_squares(tmp_path, Squares())
+    for clips, size in ((0, 32), (2, 63), (2, 8)):
+        with pytest.raises(layout.DatasetError, match="give at least one clip and an even size"):
+            make_squares(tmp_path / "none", Squares(), clips, size)
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("name", ["heads", "bodies", "robot"])
+def test_the_commands_that_made_the_packs_are_there(name):
+    script, *arguments = datasets.load(name).info["made_by"].split()
+    assert (Path(__file__).parents[1] / script).exists() and arguments[0] == name
+
+
+@pytest.mark.parametrize("name", ["heads", "bodies", "robot"])
+def test_packs_are_who_they_were(name):
+    """The hash covers clips alone: checkpoints and tables were made with these."""
+    found = json.dumps(datasets.load(name).info["clips"], sort_keys=True)
+    assert datasets.load(name).hash == hashlib.sha256(found.encode()).hexdigest()
 
 
 def test_a_damaged_clip_is_named(tmp_path):
-    entry = layout.write_clip(tmp_path, "train", "one", moving_square())
-    info = {"name": "toy", "version": "1", "source": "here", "licence": "CC0"}
-    made = layout.finish_set(tmp_path, info, {"train": {"one": entry}})
-    clip = made.clips("train")[0]
-    clip.path.write_bytes(clip.path.read_bytes()[:100])
+    clip = one_clip(tmp_path, moving_square())
+    content = clip.path.read_bytes()
+    for damaged in (content[:100], content[: len(content) // 2], b""):
+        clip.path.write_bytes(damaged)
+        with pytest.raises(layout.DatasetError, match=r"one\.mp4"):
+            clip.frames()
+    clip.path.unlink()
     with pytest.raises(layout.DatasetError, match=r"one\.mp4"):
         clip.frames()
+    with pytest.raises(layout.DatasetError, match="no frame in 6:None:1"):
+        clip.frames(6)
 
 
 def at_hand(name):

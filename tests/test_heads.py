@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from aidagen.datasets import heads, layout
+from aidagen.datasets import heads
 from aidagen.datasets.layout import SPLITS, DatasetError
 
 KEYS = {"landmarks", "visible", "pose", "actions", "phenotype", "details"}
@@ -98,4 +98,4 @@ def test_people_vary(pack):
 def test_another_seed_is_not_mixed_in(tmp_path):
     (tmp_path / "dataset.json").write_text(json.dumps({"size": 64, "seed": 7, "clips": {}}))
     with pytest.raises(DatasetError, match="seed 7"):
-        layout.rendered_clips(tmp_path, "heads", 64, 0)
+        heads.make(tmp_path, 1)

@@ -611,9 +611,9 @@ def test_links_are_followed(tmp_path):
 
 def test_a_full_disk_is_told(tmp_path, monkeypatch):
     full = OSError(errno.ENOSPC, "No space left on device")
-    for where in ("aidagen.video.os.replace", "aidagen.video.Writer._open"):
+    for where in ("aidagen.video.os.replace", "aidagen.encoding.av.open"):
         with monkeypatch.context() as patch:
-            patch.setattr(where, lambda *_: (_ for _ in ()).throw(full))
+            patch.setattr(where, lambda *_, **__: (_ for _ in ()).throw(full))
             with pytest.raises(VideoError, match=r"out.mp4 .*no space left.*nothing was left"):
                 video.write(tmp_path / "out.mp4", CLIP)
         assert os.listdir(tmp_path) == []

@@ -18,7 +18,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from aidagen import datasets, grids, pixels
-from aidagen.datasets.layout import Clip, DatasetError
+from aidagen.datasets.layout import Clip, DatasetError, Entry
 
 
 class Pair(NamedTuple):
@@ -149,7 +149,7 @@ class Sequences(Mixture):
 
     @cached_property
     def _loaded(self) -> dict[str, list[tuple]]:
-        """By set: (frames, labels, sound with its rate) of every clip that is long enough."""
+        """By set: (frames, labels, sound, frame rate) of every clip that is long enough."""
         loaded = {}
         for name, clips in self.clips.items():
             long = [clip for clip in clips if len(clip) >= self._span]
@@ -183,10 +183,9 @@ class Sequences(Mixture):
                 for key, value in named.items()
             })  # fmt: skip
             if track is not None:
-                samples, rate = track
-                first = round(start / fps * rate)
-                last = first + round(self._span / fps * rate)
-                sounds.append(_exactly(samples.mean(0)[first:last], last - first))
+                first = round(start / fps * track.rate)
+                last = first + round(self._span / fps * track.rate)
+                sounds.append(_exactly(track.samples.mean(0)[first:last], last - first))
         return Stretch(
             pixels.as_floats(torch.stack(frames)),
             torch.stack([sound[: min(map(len, sounds))] for sound in sounds]) if sounds else None,
@@ -196,7 +195,7 @@ class Sequences(Mixture):
 
 @dataclass(frozen=True)
 class Pictures(Mixture):
-    """Single frames of all training clips, or stills, each with its labels."""
+    """Stills and single frames of clips, each with its labels."""
 
     labels: tuple[str, ...] = ()
 
@@ -204,15 +203,23 @@ class Pictures(Mixture):
     def _loaded(self) -> dict[str, tuple[Tensor, dict[str, Tensor]]]:
         """By set: (N, 3, H, W) bytes of all pictures, and their labels (N, ...)."""
         loaded = {}
-        for name, clips in self.clips.items():
-            images = [clip.frames() for clip in clips]
-            labels = []
-            for clip, frames in zip(clips, images, strict=True):
-                for key, value in _labels(clip, self.labels).items():
-                    whole = value.ndim and len(value) == len(frames)
-                    per_frame = value if whole else value.expand(len(frames), *value.shape)
-                    labels.append((key, per_frame))
-            joined = {key: torch.cat([v for k, v in labels if k == key]) for key in self.labels}
+        for name, entries in self.sets().items():
+            images, labels = [], []
+            for clip in entries.clips("train"):
+                frames = clip.frames()
+                images.append(frames)
+                labels.append({
+                    key: value if value.ndim and len(value) == len(frames)
+                    else value.expand(len(frames), *value.shape)
+                    for key, value in _labels(clip, self.labels).items()
+                })  # fmt: skip
+            for still in entries.stills("train"):
+                images.append(still.picture()[None])
+                named = _labels(still, self.labels)
+                labels.append({key: value[None] for key, value in named.items()})
+            if not images:
+                raise DatasetError(f"Data set {name} has nothing to train on; make it again.")
+            joined = {key: torch.cat([each[key] for each in labels]) for key in self.labels}
             loaded[name] = torch.cat(images), joined
         return loaded
 
@@ -227,11 +234,12 @@ class Pictures(Mixture):
         return Picture(pixels.as_floats(torch.stack(images)), _stacked(labels))
 
 
-def _labels(clip: Clip, names: Sequence[str]) -> dict[str, Tensor]:
-    """The labels that are asked for; a label that the clip's entry says in numbers counts, too."""
-    stored = clip.labels() | {key: clip.entry[key] for key in names if key in clip.entry}
+def _labels(entry: Entry, names: Sequence[str]) -> dict[str, Tensor]:
+    """The labels that are asked for; what ``dataset.json`` says in numbers counts, too."""
+    stored = entry.labels() | {key: entry.entry[key] for key in names if key in entry.entry}
     if absent := [name for name in names if name not in stored]:
-        raise DatasetError(f"{clip} has no labels {', '.join(absent)}; it has {', '.join(stored)}.")
+        there = ", ".join(stored) or "none"
+        raise DatasetError(f"{entry} has no labels {', '.join(absent)}; it has {there}.")
     return {name: torch.as_tensor(np.asarray(stored[name])) for name in names}
 
 

@@ -29,33 +29,29 @@ are no shadows on the floor; faces do not move.
 
 Left and right are the person's own. Each entry (``clip.entry``) names the person, the motion with
 its start (seconds of the recording), speed and view (degrees, 0 is frontal on the average), hair,
-clothes' pattern and backdrop. ``data_scripts/make_bodies.py`` makes the set again, or a larger one.
+clothes' pattern and backdrop. ``data_scripts/make_set.py bodies`` makes the set again, or a larger
+one.
 
 The pose judge on it (`aidagen.judges.BodyPose`, 40 frames of all test clips; `test_bodies.py` runs
 it): finds all of them, tells 98 % of the visible joints, on the average 1.3 px of 64 from the exact
 ones (median 1.0), and its mask overlaps the exact one with an IoU of 0.90.
 """
 
-import shutil
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from aidagen.datasets.layout import (
-    ClipSet,
-    DatasetError,
-    finish_set,
-    note_rendered,
-    rendered_clips,
-    write_clip,
-)
+from aidagen.datasets import rendered
+from aidagen.datasets.layout import ClipSet, DatasetError
+from aidagen.datasets.rendered import Drawing, Shares
 from aidagen.rendering.truth import JOINTS, PARTS
 
 FPS = Fraction(25, 2)
 FRAMES = 32
+SHARES = Shares(of=38, test=5, val=3)
 PACK = Path(__file__).resolve().parents[1] / "packs" / "bodies"
 UNKNOWN = -128  # in ``flow``: not seen in the first frame, or more than half a picture away
 
@@ -76,11 +72,6 @@ MOTIONS: dict[str, tuple[tuple[str, float, float, float], ...]] = {
 def load() -> ClipSet:
     """The set that ships with the package (no download, nothing to render)."""
     return ClipSet(PACK)
-
-
-def split_of(index: int) -> str:
-    """Of every 38 people 5 go to test, 3 to val."""
-    return "test" if index % 38 < 5 else "val" if index % 38 < 8 else "train"
 
 
 def movement(rng: np.random.Generator, split: str):
@@ -231,14 +222,14 @@ def stage(rng: np.random.Generator, figure, pose, grounded: bool, fov: float = 2
     return posed, camera, round(float(fill), 3)
 
 
-def clip(renderer, truth, seed: int, index: int) -> tuple[Iterator[np.ndarray], Callable, dict]:
-    """(frames one by one, a function giving their labels afterwards, the clip in words)."""
+def clip(renderer, truth, seed: int, index: int) -> Drawing:
+    """Person ``index``, who is about to be drawn; in words: the motion, and what is worn."""
     from aidagen.rendering.motion import HOLOSOMA
     from aidagen.rendering.people import person
     from aidagen.rendering.scene import Figure, Light
 
     rng = np.random.default_rng([seed, index])
-    split = split_of(index)
+    split = SHARES.split(index)
     someone = person(rng)
     kind, backdrop = scene(rng, renderer.size)
     figure = Figure(someone.phenotype, someone.details, dress(rng, someone.look, backdrop), "body")
@@ -265,65 +256,47 @@ def clip(renderer, truth, seed: int, index: int) -> tuple[Iterator[np.ndarray], 
     def labels():
         scale = 256 / renderer.size[1]
         flow = np.stack([np.round(f.flow * scale) for f in facts])
-        known = np.stack([f.known for f in facts]) & (np.abs(flow) <= 127).all(-1)
-        flow = np.where(known[..., None], flow, UNKNOWN).astype(np.int8)
+        seen_at_first = np.stack([f.known for f in facts]) & (np.abs(flow) <= 127).all(-1)
+        flow = np.where(seen_at_first[..., None], flow, UNKNOWN).astype(np.int8)
         joints = np.stack([f.joints for f in facts])
-        made = {
+        exact = {
             "joints": np.asfortranarray(np.round(joints * 1024) / 1024, np.float32),
             "visible": np.asfortranarray(np.stack([f.visible for f in facts])),
             "parts": np.stack([f.parts for f in facts]),
         }
-        return made if split == "train" else {**made, "flow": flow}
+        return exact if split == "train" else {**exact, "flow": flow}
 
     look = figure.look
     worn = {"person": index, **words, "fill": fill, "hair": look.hair, "hat": look.hat,
             "glasses": look.glasses, "pattern": look.clothes.pattern, "backdrop": kind}
-    return frames(), labels, worn
+    return Drawing(frames(), labels, worn)
 
 
 def make(
     root: str | Path, clips: int = 152, size: int = 64, seed: int = 0, progress: bool = True
 ) -> ClipSet:
-    """Render the set into ``root``; clips already finished there are kept.
+    """Render the set into ``root``; clips that are finished there are kept (`rendered.make`).
 
-    Rendered frames and labels are the same for a seed and an OpenGL driver (the encoder's last bits
-    are not, so hashes of files differ); a person is the same, and in the same split (`split_of`),
-    however many there are, so a set can grow.
+    Fetches the recorded motion on first use (see `aidagen.rendering.motion`).
     """
-    from tqdm import tqdm
-
     from aidagen.rendering.scene import Renderer
     from aidagen.rendering.truth import Truth
 
-    root = Path(root)
-    unfinished = root / "unfinished"
-    unfinished.mkdir(parents=True, exist_ok=True)
-    known = rendered_clips(root, "bodies", size, seed)
-    renderer = truth = None
-    entries: dict[str, dict[str, dict]] = {"train": {}, "val": {}, "test": {}}
-    for index in tqdm(range(clips), desc="bodies", unit="clip", disable=not progress):
-        split, name = split_of(index), f"{index:04d}"
-        if name not in known:
-            if renderer is None:
-                renderer = Renderer((size, size), supersample=5)
-                truth = Truth(renderer)
-            frames, labels, worn = clip(renderer, truth, seed, index)
-            images = list(frames)
-            entry = write_clip(root, split, name, images, labels(), fps=FPS, crf=18)
-            known[name] = {**entry, **worn}
-            note_rendered(root, name, known[name], size, seed)
-        entries[split][name] = known[name]
+    def studio():
+        renderer = Renderer((size, size), supersample=5)
+        return partial(clip, renderer, Truth(renderer))
+
     info = {
-        "name": "bodies", "version": "1", "seed": seed, "size": size, "fps": float(FPS),
+        "name": "bodies", "version": "1", "redistributable": True,
         "source": "rendered with anny 0.6 (Brégier et al., 2025; MakeHuman data); moved by clips "
         "of holosoma-retargeting 0.1.0 (demo_data/climb) and of DeepMimic as in pybullet 3.2.7",
         "licence": "CC0-1.0 (the frames); anny: code Apache-2.0, data CC0-1.0; motion: "
         "holosoma-retargeting Apache-2.0, pybullet zlib",
         "citation": "Brégier et al., Human Mesh Modeling for Anny Body, arXiv:2511.03589; Peng et "
         "al., DeepMimic, ACM Transactions on Graphics 37(4), 2018",
-        "made_by": f"data_scripts/make_bodies.py --clips {clips} --size {size} --seed {seed}",
         "joints": JOINTS, "parts": PARTS, "flow_scale": size / 256,
     }  # fmt: skip
-    made = finish_set(root, info, entries)
-    shutil.rmtree(unfinished)
-    return made
+    return rendered.make(
+        root, info, SHARES, studio,
+        clips=clips, size=size, seed=seed, fps=FPS, crf=18, progress=progress,
+    )  # fmt: skip

@@ -37,8 +37,11 @@ def load(size: int = 64) -> layout.ClipSet:
     return layout.ClipSet(root)
 
 
-def make(root: Path, size: int) -> layout.ClipSet:
-    """Cut the set into ``root``; nothing appears there before all of it is done."""
+def make(root: Path, size: int = 64) -> layout.ClipSet:
+    """Cut the set into ``root``; nothing appears there before all of it is done.
+
+    Raises ``layout.DatasetError`` if there is a set already.
+    """
     sheets = sources.extract("dance-party", f"{FOLDER}/characters.json")
     characters = json.loads(sheets.read_text(encoding="utf-8"))
     moves = sorted(characters["cat"])
@@ -81,7 +84,7 @@ def _frames(move: dict, opened: dict[str, Image.Image], size: int):
     sheet = move["spritesheet"]
     if sheet not in opened:
         image = Image.open(sources.extract("dance-party", f"{FOLDER}/{sheet}"))
-        opened[sheet] = image.convert("RGBA")  # once, not once a frame
+        opened[sheet] = image.convert("RGBA")  # once, not for every frame
     frames, boxes = [], []
     for entry in move["frames"]:
         cut, place = entry["frame"], entry["spriteSourceSize"]

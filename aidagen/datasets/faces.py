@@ -16,12 +16,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import av
 import numpy as np
 from PIL import Image
 
 from aidagen import sources
 from aidagen.datasets import layout
+from aidagen.footage import read
 
 VERSION = "1"
 
@@ -94,8 +94,11 @@ def load(size: int = 64) -> layout.ClipSet:
     return layout.ClipSet(root)
 
 
-def make(root: Path, size: int) -> layout.ClipSet:
-    """Cut the set into ``root``; nothing appears there before all of it is done."""
+def make(root: Path, size: int = 64) -> layout.ClipSet:
+    """Cut the set into ``root``; nothing appears there before all of it is done.
+
+    Raises ``layout.DatasetError`` if there is a set already.
+    """
     with layout.making(root) as temporary:
         clips: dict[str, dict] = {split: {} for split in layout.SPLITS}
         for name, footage in FOOTAGE.items():
@@ -141,16 +144,16 @@ def _split(person: str, index: int) -> tuple[str, str]:
 def _segments(footage: Footage, size: int) -> Iterator[list[np.ndarray]]:
     """The cropped frames of one source clip, segment after segment."""
     stride, segment = footage.length + footage.gap, []
-    with av.open(str(sources.extract(footage.archive, footage.member))) as container:
-        for i, frame in enumerate(container.decode(video=0)):
-            index, offset = divmod(i, stride)
-            if index >= len(footage.crops):
-                break
-            if offset < footage.length:
-                left, top, side = footage.crops[index]
-                box = (left, top, left + side, top + side)
-                small = frame.to_image().resize((size, size), Image.Resampling.LANCZOS, box=box)
-                segment.append(np.asarray(small))
-            if offset == footage.length - 1:
-                yield segment
-                segment = []
+    for i, frame in enumerate(read(sources.extract(footage.archive, footage.member))):
+        index, offset = divmod(i, stride)
+        if index >= len(footage.crops):
+            break
+        if offset < footage.length:
+            left, top, side = footage.crops[index]
+            box = (left, top, left + side, top + side)
+            image = Image.fromarray(frame.permute(1, 2, 0).numpy())
+            small = image.resize((size, size), Image.Resampling.LANCZOS, box=box)
+            segment.append(np.asarray(small))
+        if offset == footage.length - 1:
+            yield segment
+            segment = []

@@ -18,23 +18,18 @@ MakeHuman data CC0) with procedural skin, hair, hats, glasses, beards, clothes, 
     details    (46,)       local shape changes, in the order of ``info["details"]``
 
 and each entry (``clip.entry``) says in words what the person wears: hair, hat, beard, glasses,
-clothes, backdrop. ``data_scripts/make_heads.py`` makes the set again, or a larger one.
+clothes, backdrop. ``data_scripts/make_set.py heads`` makes the set again, or a larger one.
 """
 
-import shutil
-from collections.abc import Callable, Iterator
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from aidagen.datasets.layout import (
-    ClipSet,
-    finish_set,
-    note_rendered,
-    rendered_clips,
-    write_clip,
-)
+from aidagen.datasets import rendered
+from aidagen.datasets.layout import ClipSet
+from aidagen.datasets.rendered import Drawing, Shares
 
 FPS = Fraction(25, 2)
 FRAMES = 32
@@ -45,6 +40,7 @@ ACTIONS = tuple(
     browOuterUpRight browDownLeft browDownRight eyeBlinkLeft eyeBlinkRight eyeSquintLeft
     eyeSquintRight eyeWideLeft eyeWideRight""".split()
 )
+SHARES = Shares(of=25, test=3, val=2)
 PACK = Path(__file__).resolve().parents[1] / "packs" / "heads"
 
 
@@ -112,8 +108,8 @@ def motion(
     return turns, shift
 
 
-def clip(renderer, seed: int, index: int) -> tuple[Iterator[np.ndarray], Callable, dict]:
-    """(frames one by one, a function giving their labels afterwards, what the person wears)."""
+def clip(renderer, seed: int, index: int) -> Drawing:
+    """Person ``index``, who is about to be drawn; in words: what the person wears."""
     from aidagen.rendering.people import person
     from aidagen.rendering.scene import DETAILS, PHENOTYPES, Camera, Figure, Light, background
 
@@ -158,46 +154,23 @@ def clip(renderer, seed: int, index: int) -> tuple[Iterator[np.ndarray], Callabl
     worn = {"identity": index, "hair": look.hair, "hat": look.hat, "beard": look.beard,
             "glasses": look.glasses, "neckline": look.clothes.neckline,
             "pattern": look.clothes.pattern, "backdrop": kind}
-    return frames(), labels, worn
+    return Drawing(frames(), labels, worn)
 
 
 def make(
     root: str | Path, clips: int = 184, size: int = 64, seed: int = 0, progress: bool = True
 ) -> ClipSet:
-    """Render the set into ``root``; clips already finished there are kept.
-
-    Of every 25 people 3 go to test, 2 to val. Deterministic for a seed and an OpenGL driver; a
-    person is the same, and in the same split, however many there are, so a set can grow.
-    """
-    from tqdm import tqdm
-
+    """Render the set into ``root``; clips that are finished there are kept (`rendered.make`)."""
     from aidagen.rendering.scene import DETAILS, PHENOTYPES, Renderer
 
-    root = Path(root)
-    unfinished = root / "unfinished"
-    unfinished.mkdir(parents=True, exist_ok=True)
-    known = rendered_clips(root, "heads", size, seed)
-    renderer = None
-    entries: dict[str, dict[str, dict]] = {"train": {}, "val": {}, "test": {}}
-    for index in tqdm(range(clips), desc="heads", unit="clip", disable=not progress):
-        split = "test" if index % 25 < 3 else "val" if index % 25 < 5 else "train"
-        name = f"{index:04d}"
-        if name not in known:
-            renderer = renderer or Renderer((size, size), supersample=3)
-            frames, labels, worn = clip(renderer, seed, index)
-            images = list(frames)
-            entry = write_clip(root, split, name, images, labels(), fps=FPS, crf=18)
-            known[name] = {**entry, **worn}
-            note_rendered(root, name, known[name], size, seed)
-        entries[split][name] = known[name]
     info = {
-        "name": "heads", "version": "1", "seed": seed, "size": size, "fps": float(FPS),
+        "name": "heads", "version": "1", "redistributable": True,
         "source": "rendered with anny 0.6 (Brégier et al., 2025; MakeHuman data)",
         "licence": "CC0-1.0 (the frames); anny: code Apache-2.0, data CC0-1.0",
         "citation": "Brégier et al., Human Mesh Modeling for Anny Body, arXiv:2511.03589",
-        "made_by": f"data_scripts/make_heads.py --clips {clips} --size {size} --seed {seed}",
         "actions": ACTIONS, "phenotype": PHENOTYPES, "details": DETAILS,
-    }
-    made = finish_set(root, info, entries)
-    shutil.rmtree(unfinished)
-    return made
+    }  # fmt: skip
+    return rendered.make(
+        root, info, SHARES, lambda: partial(clip, Renderer((size, size), supersample=3)),
+        clips=clips, size=size, seed=seed, fps=FPS, crf=18, progress=progress,
+    )  # fmt: skip

@@ -1,68 +1,60 @@
-"""One layout for every data set.
+"""One layout for every data set: clips, stills, or both, with what is known about each of them.
 
-    <set>/train/<clip>.mp4      frames, H.264, visually lossless
-    <set>/train/<clip>.npz      labels of that clip (keypoints, pose, person ...), may be absent
+    <set>/train/<clip>.mp4      frames, H.264: visually lossless, or without any loss
+    <set>/train/<clip>.flac     the clip's sound track, may be absent
+    <set>/train/<still>.png     a picture that belongs to no clip
+    <set>/train/<name>.npz      labels of that clip or still (keypoints, person ...), may be absent
     <set>/val/..., <set>/test/...
-    <set>/dataset.json          name, source, licence, version, and per clip: frames, hash, extras
+    <set>/dataset.json          name, source, licence, version ...; under "clips" and "stills" one
+                                entry per file: its hash, its length, what else is known in words
 
-``dataset.json`` is written last, so a half-made set is never mistaken for a finished one.
+``dataset.json`` is written last, so a half-made set is never mistaken for a finished one. A clip's
+entry says what it is made of: ``frames`` (how many), ``lossless`` (true where nothing was lost),
+``sound`` (true where there is a track); what else the set knows of the clip stands beside that.
 """
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from fractions import Fraction
+from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
-import av
 import numpy as np
 import torch
 from jaxtyping import UInt8
+from PIL import Image
 from torch import Tensor
 
+from aidagen import decoding, files, footage, sound
+from aidagen.decoding import VideoError
+from aidagen.encoding import LOSSLESS, Encoder, fine
 from aidagen.errors import AidagenError
+from aidagen.sound import Sound
 
 SPLITS = ("train", "val", "test")
+
+Labels = dict[str, np.ndarray]
 
 
 class DatasetError(AidagenError):
     """A data set is missing, unfinished or damaged."""
 
 
-class Clip:
-    """One clip on disk: ``frames()`` are its pixels, ``labels()`` what is known about them."""
+class Entry:
+    """One clip or still on disk; ``entry`` is what ``dataset.json`` says of it."""
+
+    suffix: str  # of its pixels' file
 
     def __init__(self, root: Path, split: str, name: str, entry: dict):
         self.name, self.split, self.entry = name, split, entry
-        self.path = root / split / f"{name}.mp4"
+        self.path = Path(root) / split / f"{name}{self.suffix}"
 
-    def __len__(self) -> int:
-        return self.entry["frames"]
-
-    def frames(
-        self, start: int = 0, stop: int | None = None, step: int = 1
-    ) -> UInt8[Tensor, "T 3 H W"]:
-        """Frames ``start:stop:step`` as uint8 RGB."""
-        try:
-            with av.open(str(self.path)) as container:
-                rgb = [
-                    frame.to_ndarray(format="rgb24")
-                    for i, frame in enumerate(container.decode(video=0))
-                    if i >= start and (stop is None or i < stop) and (i - start) % step == 0
-                ]
-        except (av.error.FFmpegError, OSError) as error:
-            raise DatasetError(
-                f"{self.path} cannot be read ({error.__class__.__name__}); delete its folder and "
-                "load the data set again."
-            ) from error
-        if not rgb:
-            raise DatasetError(f"{self.path} has no frame in {start}:{stop}:{step}.")
-        return torch.from_numpy(np.stack(rgb)).permute(0, 3, 1, 2).contiguous()
-
-    def labels(self) -> dict[str, np.ndarray]:
+    def labels(self) -> Labels:
         """Arrays by name; per-frame ones have the frame as first axis. Empty if there are none."""
         path = self.path.with_suffix(".npz")
         if not path.exists():
@@ -70,12 +62,88 @@ class Clip:
         with np.load(path) as arrays:
             return {key: arrays[key] for key in arrays.files}
 
+
+class Still(Entry):
+    """One picture on disk: ``picture()`` are its pixels, ``labels()`` what is known about them."""
+
+    suffix = ".png"
+
+    def picture(self) -> UInt8[Tensor, "3 H W"]:
+        """The pixels as uint8 RGB, exactly as they were given."""
+        with _damage_named(self.path):
+            return footage.read_image(self.path)
+
+    def __repr__(self) -> str:
+        return f"Still({self.split}/{self.name})"
+
+
+class Clip(Entry):
+    """One clip on disk: ``frames()`` are its pixels, ``labels()`` what is known about them."""
+
+    suffix = ".mp4"
+
+    def __len__(self) -> int:
+        return self.entry["frames"]
+
+    @cached_property
+    def fps(self) -> Fraction:
+        """Frames per second."""
+        with _damage_named(self.path):
+            return decoding.frame_rate(self.path)
+
+    def frames(
+        self, start: int = 0, stop: int | None = None, step: int = 1
+    ) -> UInt8[Tensor, "T 3 H W"]:
+        """Frames ``start:stop:step`` as uint8 RGB, numbered as Python slices are.
+
+        Only what lies between is decoded, and at most `encoding.KEYFRAMES` frames before it.
+        Raises ``DatasetError`` if there is no such frame, or the file is damaged.
+        """
+        numbers = range(len(self))[start:stop:step]
+        if not numbers:
+            raise DatasetError(f"{self.path} has no frame in {start}:{stop}:{step}.")
+        with _damage_named(self.path):
+            first, last = min(numbers), max(numbers)
+            rgb = {
+                number: image
+                for number, image in decoding.span(self.path, first, last + 1)
+                if number in numbers
+            }
+        frames = np.stack([rgb[number] for number in numbers])
+        return torch.from_numpy(frames).permute(0, 3, 1, 2).contiguous()
+
+    def sound(self, start: int = 0, stop: int | None = None) -> Sound:
+        """The sound that is heard during frames ``start:stop``; float32 (channels, samples).
+
+        Sample 0 belongs to the beginning of frame 0. Raises ``DatasetError`` where a clip is mute.
+        """
+        if not self.entry.get("sound"):
+            raise DatasetError(f"{self.path} has no sound track; its pictures are all there is.")
+        samples, rate = sound.read(self.path.with_suffix(".flac"))
+        if (start, stop) == (0, None):
+            return Sound(samples, rate)
+        numbers = range(len(self))[start:stop]
+        first, last = (round(number / self.fps * rate) for number in (numbers.start, numbers.stop))
+        return Sound(samples[:, first:last], rate)
+
     def __repr__(self) -> str:
         return f"Clip({self.split}/{self.name}, {len(self)} frames)"
 
 
+@contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
+    """Damage to the file at ``path`` becomes a ``DatasetError`` that says what to do."""
+    try:
+        yield
+    except VideoError as error:
+        raise DatasetError(
+            f"{path} cannot be read: it is missing or damaged; delete the data set's folder and "
+            "load the set again."
+        ) from error
+
+
 class ClipSet:
-    """A finished data set in a folder."""
+    """A finished data set in a folder: clips, stills, or both."""
 
     def __init__(self, root: str | Path):
         self.root = Path(root)
@@ -84,32 +152,47 @@ class ClipSet:
         except FileNotFoundError as error:
             raise DatasetError(
                 f"{self.root} holds no dataset.json, so there is no finished data set; make it "
-                "with the script in data_scripts/ that its documentation names."
+                "with data_scripts/make_set.py."
             ) from error
         except json.JSONDecodeError as error:
             raise DatasetError(f"{self.root / 'dataset.json'} is damaged: {error}.") from error
 
-    @property
-    def redistributable(self) -> bool:
-        """Rendered by ourselves from free assets: weights trained on it are free, too."""
-        return self.info["licence"].startswith("CC0")
-
     def clips(self, split: str) -> list[Clip]:
         """The clips of ``split`` ("train", "val" or "test"), sorted by name."""
+        return [Clip(self.root, split, *item) for item in self._entries("clips", split)]
+
+    def stills(self, split: str) -> list[Still]:
+        """The stills of ``split`` ("train", "val" or "test"), sorted by name."""
+        return [Still(self.root, split, *item) for item in self._entries("stills", split)]
+
+    def _entries(self, kind: str, split: str) -> list[tuple[str, dict]]:
         if split not in SPLITS:
             raise DatasetError(f"There is no split {split!r}; there are {', '.join(SPLITS)}.")
-        entries = self.info["clips"].get(split, {})
-        return [Clip(self.root, split, name, entries[name]) for name in sorted(entries)]
+        return sorted(self.info.get(kind, {}).get(split, {}).items())
+
+    @property
+    def redistributable(self) -> bool:
+        """Whether the set, and weights trained on it, may be passed on under free licences.
+
+        True where ``dataset.json`` says so: pictures of our own rendering from free assets.
+        """
+        return self.info.get("redistributable", False)
 
     @property
     def hash(self) -> str:
-        """SHA-256 over the hashes of all clips: changes whenever a pixel or a label does."""
-        text = json.dumps(self.info["clips"], sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
+        """SHA-256 over the hashes of all entries: changes whenever a pixel or a label does."""
+        entries = self.info.get("clips", {})
+        if "stills" in self.info:
+            entries = {"clips": entries, "stills": self.info["stills"]}
+        return hashlib.sha256(json.dumps(entries, sort_keys=True).encode()).hexdigest()
 
     def __repr__(self) -> str:
-        counts = ", ".join(f"{len(self.info['clips'].get(s, {}))} {s}" for s in SPLITS)
-        return f"ClipSet({self.info.get('name', self.root.name)}: {counts})"
+        counts = {split: len(self.clips(split)) + len(self.stills(split)) for split in SPLITS}
+        listed = ", ".join(f"{count} {split}" for split, count in counts.items())
+        return f"ClipSet({self.info.get('name', self.root.name)}: {listed})"
+
+
+# --- writing -------------------------------------------------------------------------------------
 
 
 def write_clip(
@@ -117,59 +200,82 @@ def write_clip(
     split: str,
     name: str,
     frames: Iterable[UInt8[np.ndarray, "H W 3"]],
-    labels: dict[str, np.ndarray] | None = None,
+    labels: Labels | None = None,
     *,
-    fps: int = 25,
+    fps: int | Fraction = 25,
     crf: int = 12,
+    lossless: bool = False,
+    track: Sound | None = None,
 ) -> dict:
-    """Write one clip (and its labels) atomically; returns its entry for ``finish_set``.
+    """Write a clip, each of its files atomically; returns its entry for ``finish_set``.
 
-    H.264 in 4:4:4, so that colour edges survive at 64 px; heights and widths must be even.
+    ``crf`` is x264's quality (smaller is better) where the clip is not ``lossless``. ``track`` is
+    its sound, which begins with frame 0. Raises ``DatasetError`` if there are no frames.
     """
-    folder = Path(root) / split
-    folder.mkdir(parents=True, exist_ok=True)
-    path, digest, count = folder / f"{name}.mp4", hashlib.sha256(), 0
-    handle, temporary = tempfile.mkstemp(dir=folder, suffix=".mp4")
-    os.close(handle)
-    try:
-        with av.open(temporary, "w") as container:
-            stream = container.add_stream("libx264", rate=fps)
-            stream.pix_fmt = "yuv444p"
-            stream.options = {"crf": str(crf), "preset": "slow"}
-            for frame in frames:
-                if count == 0:
-                    stream.height, stream.width = frame.shape[:2]
-                image = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
-                container.mux(stream.encode(image))
-                count += 1
-            container.mux(stream.encode())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
-    if count == 0:
+    path, count = Path(root) / split / f"{name}.mp4", 0
+    coding = LOSSLESS if lossless else fine(crf)
+    frames = iter(frames)
+    first = next(frames, None)
+    if first is None:
         raise DatasetError(f"Clip {name} of {root} was given no frames.")
-    digest.update(path.read_bytes())
+    with files.replacing(path) as part, Encoder(part, Fraction(fps), coding) as encoder:
+        for frame in chain([first], frames):
+            encoder.add(frame)
+            count += 1
+    entry = {"frames": count}
+    if lossless:
+        entry["lossless"] = True
+    written = [path]
+    if track is not None:
+        sound.write(path.with_suffix(".flac"), track)
+        written.append(path.with_suffix(".flac"))
+        entry["sound"] = True
+    return {**entry, "sha256": _write_labels(written, labels or {})}
+
+
+def write_still(
+    root: str | Path,
+    split: str,
+    name: str,
+    picture: UInt8[np.ndarray, "H W 3"],
+    labels: Labels | None = None,
+) -> dict:
+    """Write a picture, without loss, and its labels; returns its entry for ``finish_set``."""
+    path = Path(root) / split / f"{name}.png"
+    with files.replacing(path) as part:
+        Image.fromarray(np.ascontiguousarray(picture)).save(part, format="png", optimize=True)
+    return {"sha256": _write_labels([path], labels or {})}
+
+
+def _write_labels(written: list[Path], labels: Labels) -> str:
+    """Write ``labels`` beside the files of an entry; the SHA-256 of these files and of them."""
+    digest = hashlib.sha256()
+    for path in written:
+        digest.update(path.read_bytes())
     if labels:
-        handle, temporary = tempfile.mkstemp(dir=folder, suffix=".npz")
-        with os.fdopen(handle, "wb") as out:
-            np.savez_compressed(out, **labels)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path.with_suffix(".npz"))
-        for key in sorted(labels):
-            digest.update(key.encode() + np.ascontiguousarray(labels[key]).tobytes())
-    return {"frames": count, "sha256": digest.hexdigest()}
+        target = written[0].with_suffix(".npz")
+        with files.replacing(target) as part, open(part, "wb") as file:
+            np.savez_compressed(file, **labels)
+    for key in sorted(labels):
+        digest.update(key.encode() + np.ascontiguousarray(labels[key]).tobytes())
+    return digest.hexdigest()
 
 
 @contextmanager
 def making(root: Path) -> Iterator[Path]:
     """A folder to make a set in; it becomes ``root`` at the end, and vanishes if that fails.
 
-    Nothing appears at ``root`` before the set is whole; if somebody else was faster, theirs stays.
+    Nothing appears at ``root`` before the set is whole; if another process was faster, its set
+    stays. Raises ``DatasetError`` if there is a set already, or where nothing can be written.
     """
-    root.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=root.parent, prefix=f"{root.name}-"))
+    if (root / "dataset.json").exists():
+        raise DatasetError(
+            f"{root} holds a finished data set; choose another folder, or delete this one first."
+        )
+    temporary = None
     try:
+        root.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=root.parent, prefix=f"{root.name}-"))
         yield temporary
         if not root.exists():
             temporary.rename(root)
@@ -179,53 +285,29 @@ def making(root: Path) -> Iterator[Path]:
             "AIDAGEN_HOME to a folder you can write to."
         ) from error
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
-def finish_set(root: str | Path, info: dict, clips: dict[str, dict[str, dict]]) -> ClipSet:
+def finish_set(
+    root: str | Path,
+    info: dict,
+    clips: dict[str, dict[str, dict]] | None = None,
+    stills: dict[str, dict[str, dict]] | None = None,
+) -> ClipSet:
     """Write ``dataset.json`` (last, atomically) and open the set.
 
-    ``info`` needs at least name, version, source and licence; ``clips`` maps split → clip → entry.
+    ``info`` needs at least name, version, source and licence; ``clips`` and ``stills`` map split
+    → name → entry.
     """
     for key in ("name", "version", "source", "licence"):
         if key not in info:
             raise DatasetError(f"The description of data set {root} lacks {key!r}.")
-    path = Path(root) / "dataset.json"
-    temporary = path.with_suffix(".json.part")
-    text = json.dumps({**info, "clips": clips}, indent=1, sort_keys=True, ensure_ascii=False)
-    temporary.write_text(text + "\n", encoding="utf-8")
-    os.replace(temporary, path)
+    description = dict(info)
+    if clips is not None:
+        description["clips"] = clips
+    if stills is not None:
+        description["stills"] = stills
+    text = json.dumps(description, indent=1, sort_keys=True, ensure_ascii=False)
+    files.write_text(Path(root) / "dataset.json", text + "\n")
     return ClipSet(root)
-
-
-# --- sets that are rendered clip by clip, and go on where they stopped ---------------------------
-
-
-def rendered_clips(root: Path, name: str, size: int, seed: int) -> dict[str, dict]:
-    """Entries of the clips that are already in ``root``, whether set ``name`` was finished or not.
-
-    Raises ``DatasetError`` if ``root`` holds a finished set of another size or seed.
-    """
-    known: dict[str, dict] = {}
-    if (root / "dataset.json").exists():
-        info = ClipSet(root).info
-        if (info.get("size"), info.get("seed")) != (size, seed):
-            raise DatasetError(
-                f"{root} holds {name} of size {info.get('size')} and seed {info.get('seed')}, not "
-                f"{size} and {seed}; choose another folder with --out."
-            )
-        for entries in info["clips"].values():
-            known.update(entries)
-    for note in (root / "unfinished").glob("*.json"):
-        told = json.loads(note.read_text())
-        if (told["size"], told["seed"]) == (size, seed):
-            known[note.stem] = told["entry"]
-    return known
-
-
-def note_rendered(root: Path, clip: str, entry: dict, size: int, seed: int) -> None:
-    """Remember, atomically, that ``clip`` of the unfinished set in ``root`` is rendered."""
-    unfinished = root / "unfinished"
-    part = unfinished / f"{clip}.part"
-    part.write_text(json.dumps({"size": size, "seed": seed, "entry": entry}))
-    os.replace(part, unfinished / f"{clip}.json")

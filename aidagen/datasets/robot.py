@@ -24,27 +24,22 @@ motion of its own, in no other clip; the table is one of four; camera and light 
 An action of 1 moves the gripper by about 4 cm along the axis. +x is to the left of the picture, +y
 towards the camera, +z up; fingers 1 closes, -1 opens.
 Each entry (``clip.entry``) says how the scene looks; ``person`` is its number.
-``data_scripts/make_robot.py`` makes the set again, or a larger one.
+``data_scripts/make_set.py robot`` makes the set again, or a larger one.
 """
 
-import shutil
-from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
-from aidagen.datasets.layout import (
-    ClipSet,
-    DatasetError,
-    finish_set,
-    note_rendered,
-    rendered_clips,
-    write_clip,
-)
+from aidagen.datasets import rendered
+from aidagen.datasets.layout import ClipSet
+from aidagen.datasets.rendered import Drawing, Shares
 
 FPS = 20
 FRAMES = 32
+SHARES = Shares(of=44, test=6, val=3)
 PACK = Path(__file__).resolve().parents[1] / "packs" / "robot"
 
 
@@ -180,8 +175,8 @@ def episode(scene, rng: np.random.Generator, frames: int = FRAMES) -> tuple[list
     return best[1]
 
 
-def clip(seed: int, index: int, size: int) -> tuple[Iterator[np.ndarray], Callable, dict]:
-    """(frames one by one, a function giving their labels afterwards, how the scene looks)."""
+def clip(size: int, seed: int, index: int) -> Drawing:
+    """Scene ``index``, which is about to be drawn; in words: how it looks."""
     from aidagen.rendering.robot import Scene, draw_look
 
     rng = np.random.default_rng([seed, index])
@@ -215,52 +210,31 @@ def clip(seed: int, index: int, size: int) -> tuple[Iterator[np.ndarray], Callab
             "elevation": round(look.elevation, 2), "distance": round(look.distance, 3),
             "arm": [round(c, 3) for c in look.arm],
             "colour": [round(c, 3) for c in look.colour]}  # fmt: skip
-    return frames(), labels, seen
+    return Drawing(frames(), labels, seen)
 
 
 def make(
     root: str | Path, clips: int = 176, size: int = 64, seed: int = 0, progress: bool = True
 ) -> ClipSet:
-    """Render the set into ``root``; clips already finished there are kept.
+    """Render the set into ``root``; clips that are finished there are kept (`rendered.make`).
 
-    Of every 44 scenes 6 go to test, 3 to val. Deterministic for a seed, MuJoCo's version and an
-    OpenGL driver; a scene is the same, and in the same split, however many there are, so a set can
-    grow. Raises ``aidagen.rendering.robot.RobotError`` where the simulator is missing.
+    Raises ``aidagen.rendering.robot.RobotError`` where the simulator is missing.
     """
-    from tqdm import tqdm
-
     from aidagen.rendering.robot import JOINTS, PARTS, REPEAT, STEP, assets
 
-    if clips < 1 or size < 16 or size % 2:
-        raise DatasetError(
-            f"The robot set cannot have {clips} clips of {size} pixels: give at least one clip and "
-            "an even size of 16 pixels or more."
-        )
-    root = Path(root)
-    known = rendered_clips(root, "robot clips", size, seed)
-    assets()  # missing packages are reported before anything is written
-    unfinished = root / "unfinished"
-    unfinished.mkdir(parents=True, exist_ok=True)
-    entries: dict[str, dict[str, dict]] = {"train": {}, "val": {}, "test": {}}
-    for index in tqdm(range(clips), desc="robot", unit="clip", disable=not progress):
-        split = "test" if index % 44 < 6 else "val" if index % 44 < 9 else "train"
-        name = f"{index:04d}"
-        if name not in known:
-            frames, labels, seen = clip(seed, index, size)
-            images = list(frames)
-            entry = write_clip(root, split, name, images, labels(), fps=FPS, crf=15)
-            known[name] = {**entry, **seen}
-            note_rendered(root, name, known[name], size, seed)
-        entries[split][name] = known[name]
+    def studio():
+        assets()  # missing packages are reported before anything is written
+        return partial(clip, size)
+
     info = {
-        "name": "robot", "version": "1", "seed": seed, "size": size, "fps": FPS,
+        "name": "robot", "version": "1", "redistributable": True,
         "source": "rendered with metaworld 3.1.1 (Sawyer arm, table) and MuJoCo 3.3.0",
         "licence": "CC0-1.0 (the frames); metaworld and its meshes MIT, MuJoCo Apache-2.0",
         "citation": "Yu et al., Meta-World, CoRL 2019, arXiv:1910.10897; Todorov et al., MuJoCo, "
         "IROS 2012; after Ebert et al., Self-Supervised Visual Planning, CoRL 2017 (BAIR)",
-        "made_by": f"data_scripts/make_robot.py --clips {clips} --size {size} --seed {seed}",
         "joints": JOINTS, "parts": PARTS, "metres_per_action": REPEAT * STEP,
     }  # fmt: skip
-    made = finish_set(root, info, entries)
-    shutil.rmtree(unfinished)
-    return made
+    return rendered.make(
+        root, info, SHARES, studio,
+        clips=clips, size=size, seed=seed, fps=FPS, crf=15, progress=progress,
+    )  # fmt: skip

@@ -19,6 +19,7 @@ from jaxtyping import Float, Int
 from scipy import sparse
 
 from aidagen.errors import AidagenError
+from aidagen.pixels import as_floats
 from aidagen.sources import home
 
 PHENOTYPES = (
@@ -123,15 +124,17 @@ class Body:
         turns: bone name -> (T, 3, 3) rotation in world axes, relative to the parent bone.
         """
         phenotype, details = phenotype or {}, details or {}
-        for given, known, what in (
+        for given, defined, what in (
             (phenotype, PHENOTYPES, "phenotype"),
             (details, DETAILS, "detail"),
             (actions or {}, self.actions, "facial action"),
             (turns or {}, self.bones, "bone"),
         ):
-            unknown = sorted(set(given) - set(known))
+            unknown = sorted(set(given) - set(defined))
             if unknown:
-                raise RenderError(f"There is no {what} {unknown[0]!r}; known: {', '.join(known)}.")
+                raise RenderError(
+                    f"There is no {what} {unknown[0]!r}; known: {', '.join(defined)}."
+                )
         transforms = torch.eye(4).repeat(frames + 1, len(self.bones), 1, 1)
         for name, rotation in (turns or {}).items():
             transforms[:frames, self.bones.index(name), :3, :3] = torch.as_tensor(
@@ -182,7 +185,7 @@ class Body:
         from PIL import Image
 
         with Image.open(self.folder / "textures" / f"mpfb_{name}.jpg") as image:
-            return np.asarray(image.convert("L").resize((512, 512)), np.float32) / 255
+            return as_floats(np.asarray(image.convert("L").resize((512, 512))))
 
     def at(self, image: Float[np.ndarray, "H W"], uv: Float[np.ndarray, "N 2"]) -> np.ndarray:
         """Values of a texture-space image at texture coordinates."""
@@ -323,8 +326,8 @@ class Body:
         from scipy.spatial import cKDTree
 
         head = np.unique(self.head_uv[:, 0])
-        _, found = cKDTree(self.template[head]).query(self.template[head] * [-1, 1, 1])
-        return dict(zip(head.tolist(), head[found].tolist(), strict=True))
+        _, nearest = cKDTree(self.template[head]).query(self.template[head] * [-1, 1, 1])
+        return dict(zip(head.tolist(), head[nearest].tolist(), strict=True))
 
 
 @lru_cache(maxsize=1)

@@ -296,19 +296,19 @@ def _glasses(body: Body, rest: np.ndarray, look: Look) -> list[Piece]:
 def pieces(body: Body, rest: Float[np.ndarray, "V 3"], look: Look) -> list[Piece]:
     """Everything worn on this person's head, as surfaces in the rest pose."""
     skull, chosen = Skull(body, rest), style(look)
-    made: list[Piece] = []
+    worn: list[Piece] = []
     if chosen is not None and look.hair != "buzz":
-        made += _hair(skull, chosen, look, np.random.default_rng([look.seed, 3]))
+        worn += _hair(skull, chosen, look, np.random.default_rng([look.seed, 3]))
         rng = np.random.default_rng([look.seed, 4])
         if chosen.extra == "bun" and look.hat == "none":
-            made.append(_ball(skull.point(180.0, 48.0, np.float64(0.022)),
+            worn.append(_ball(skull.point(180.0, 48.0, np.float64(0.022)),
                               np.array([0.038, 0.034, 0.034]) * look.volume, HAIR, rng))
         if chosen.extra == "ponytail":
-            made.append(_ball(skull.point(180.0, 22.0, np.float64(0.022)),
+            worn.append(_ball(skull.point(180.0, 22.0, np.float64(0.022)),
                               np.array([0.028, 0.026, 0.035]) * look.volume, HAIR, rng,
                               tail=0.16 * look.length))
     if look.hat != "none":
-        made += _hat(skull, look, np.random.default_rng([look.seed, 5]))
+        worn += _hat(skull, look, np.random.default_rng([look.seed, 5]))
     if look.glasses != "none":
-        made += _glasses(body, rest, look)
-    return made
+        worn += _glasses(body, rest, look)
+    return worn

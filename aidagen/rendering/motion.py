@@ -7,7 +7,7 @@
 Two sources, both fetched by `aidagen.sources` when first needed (100 MB each):
 
 * holosoma-retargeting 0.1.0 (Apache-2.0), ``demo_data/climb``: positions of 53 joints of people
-  who step and climb over boxes, about 120 frames a second. Bones are turned the shortest way into
+  who step and climb over boxes, about 120 frames per second. Bones are turned the shortest way into
   the directions of the limbs; knees, elbows, feet and hands then say how a limb is twisted.
 * pybullet 3.2.7 (zlib), the motion clips of DeepMimic (Peng et al., 2018): joint rotations.
 
@@ -44,7 +44,7 @@ DEEPMIMIC = {
     "turn_right_b": "walker/turn_right1",
 }  # fmt: skip
 NAMES = (*HOLOSOMA, *DEEPMIMIC)
-RATE = 120.0  # of holosoma's arrays; their reader keeps every fourth frame for 30 a second
+RATE = 120.0  # of holosoma's arrays; their reader keeps every fourth frame, 30 per second
 SIDES = (("L", "Left"), ("R", "Right"))
 SPINE = ("spine05", "spine04", "spine03", "spine02", "spine01")
 NECK = ("neck01", "neck02", "neck03", "head")
@@ -157,11 +157,11 @@ class Pose(NamedTuple):
 
     def turns(self) -> Rotations:
         """Rotation of each bone relative to its parent, as `Body.pose` takes it."""
-        d, made = self.rotations, {"root": self.rotations["root"]}
+        d, turned = self.rotations, {"root": self.rotations["root"]}
         bend = inverse(d["root"]) @ d["spine01"]
-        made |= {bone: power(bend, 1 / len(SPINE)) for bone in SPINE}
+        turned |= {bone: power(bend, 1 / len(SPINE)) for bone in SPINE}
         nod = inverse(d["spine01"]) @ d["head"]
-        made |= {bone: power(nod, 1 / len(NECK)) for bone in NECK}
+        turned |= {bone: power(nod, 1 / len(NECK)) for bone in NECK}
         ahead = rest().ahead
         for s in "LR":
             chain = [("clavicle", "spine01"), ("upperarm01", f"clavicle.{s}"),
@@ -169,18 +169,18 @@ class Pose(NamedTuple):
                      ("upperleg01", "root"), ("lowerleg01", f"upperleg01.{s}"),
                      ("foot", f"lowerleg01.{s}")]  # fmt: skip
             for bone, parent in chain:
-                made[f"{bone}.{s}"] = inverse(d[parent]) @ d[f"{bone}.{s}"]
+                turned[f"{bone}.{s}"] = inverse(d[parent]) @ d[f"{bone}.{s}"]
             # Flesh twists gradually: half of a twist is given to the second half of the limb.
             for bone, low in (("upperarm01", "upperarm02"), ("upperleg01", "upperleg02")):
                 line = ahead[f"{bone}.{s}"]
-                half = about(line, twist(made[f"{bone}.{s}"], line) / 2)
-                made[f"{bone}.{s}"] = made[f"{bone}.{s}"] @ inverse(half)
-                made[f"{low}.{s}"] = half
+                half = about(line, twist(turned[f"{bone}.{s}"], line) / 2)
+                turned[f"{bone}.{s}"] = turned[f"{bone}.{s}"] @ inverse(half)
+                turned[f"{low}.{s}"] = half
             line = ahead[f"lowerarm01.{s}"]
-            half = about(line, 0.6 * twist(made[f"wrist.{s}"], line))
-            made[f"lowerarm02.{s}"] = half
-            made[f"wrist.{s}"] = inverse(half) @ made[f"wrist.{s}"]
-        return made
+            half = about(line, 0.6 * twist(turned[f"wrist.{s}"], line))
+            turned[f"lowerarm02.{s}"] = half
+            turned[f"wrist.{s}"] = inverse(half) @ turned[f"wrist.{s}"]
+        return turned
 
 
 class Motion:

@@ -10,6 +10,7 @@ from functools import lru_cache
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from aidagen.pixels import as_bytes
 from aidagen.rendering.body import Body
 
 Colour = tuple[float, float, float]
@@ -118,11 +119,11 @@ def surface(body: Body) -> Float[np.ndarray, "512 512 3"]:
 
     for inside in (True, False):
         island, texels = head(where) == inside, head(grid) == inside
-        found = LinearNDInterpolator(where[island], what[island])(grid[texels])
-        holes = np.isnan(found[:, 0])
+        inner = LinearNDInterpolator(where[island], what[island])(grid[texels])
+        holes = np.isnan(inner[:, 0])
         nearest = NearestNDInterpolator(where[island], what[island])
-        found[holes] = nearest(grid[texels][holes])
-        points[texels] = found
+        inner[holes] = nearest(grid[texels][holes])
+        points[texels] = inner
     return points
 
 
@@ -284,7 +285,7 @@ def paint(body: Body, look: Look, hairline) -> UInt8[np.ndarray, "512 512 4"]:
     worn = np.where((z > waist)[..., None], top, np.asarray(c.bottom))
     worn = np.where((z < -0.77)[..., None], np.asarray(c.shoes), worn)
     over(cloth, worn * (1 + 0.04 * waves(p, 25, rng)[..., None]), 0.03)
-    return (np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8)
+    return as_bytes(image)
 
 
 def displacement(body: Body, look: Look) -> Float[np.ndarray, "V"]:

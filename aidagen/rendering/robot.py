@@ -25,6 +25,7 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from aidagen.errors import AidagenError
+from aidagen.rendering.opengl import before_mesa
 
 REPEAT = 4  # control steps of 12.5 ms in which one action is held; one frame is seen after them
 STEP = 0.01  # metres by which an action of 1 moves the target in a control step
@@ -140,6 +141,7 @@ class Scene:
 
     def __init__(self, look: Look, size: int = 64, supersample: int = 3):
         folder = assets()
+        before_mesa()
         os.environ.setdefault("MUJOCO_GL", "egl")
         import mujoco
 

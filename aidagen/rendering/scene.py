@@ -18,6 +18,7 @@ from jaxtyping import Bool, Float, UInt8
 
 from aidagen.rendering import hair, paint
 from aidagen.rendering.body import DETAILS, PHENOTYPES, Body, Posed, RenderError, body
+from aidagen.rendering.opengl import before_mesa
 from aidagen.rendering.paint import Clothes, Look, background
 from aidagen.rendering.shaders import DEPTH_FRAGMENT, DEPTH_VERTEX, FRAGMENT, VERTEX
 
@@ -232,7 +233,7 @@ class Figure:
 
 
 class Renderer:
-    """Draws figures at ``size`` (height, width), averaging ``supersample``² samples a pixel."""
+    """Draws figures at ``size`` (height, width), averaging ``supersample``² samples per pixel."""
 
     def __init__(self, size: tuple[int, int] = (128, 128), supersample: int = 4):
         try:
@@ -242,6 +243,7 @@ class Renderer:
                 "Rendering needs the package moderngl; install it with "
                 "`pip install aidagen[data]`."
             ) from error
+        before_mesa()
         try:
             self.context = moderngl.create_context(standalone=True, backend="egl")
         except Exception as error:
@@ -377,10 +379,10 @@ class Renderer:
         x = np.floor((device[:, 0] + 1) / 2 * width).astype(int)
         y = np.floor((device[:, 1] + 1) / 2 * height).astype(int)
         inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-        found = depth[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)]
+        nearest = depth[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)]
         near, far = 0.1, 12.0
 
         def metres(z):
             return 2 * near * far / (far + near - z * (far - near))
 
-        return inside & (metres(device[:, 2]) < metres(2 * found - 1) + slack)
+        return inside & (metres(device[:, 2]) < metres(2 * nearest - 1) + slack)

