@@ -3,8 +3,8 @@
 A *clip* is any file that holds moving pictures (mp4, mov, webm, mkv, avi, GIF ...); a still
 picture (PNG, JPEG ...) is a clip of one frame. Frames are ``uint8`` tensors ``(3, H, W)``, RGB,
 upright: rotation flags of phones and cameras are applied, transparency is laid on white, grey
-becomes three equal channels. Clips are decoded by PyAV, pictures by Pillow; nothing here ever
-holds more than a few frames of a clip.
+becomes three equal channels. Clips are decoded by PyAV (`aidagen.decoding`), pictures by Pillow;
+nothing here ever holds more than a few frames of a clip.
 
 What goes wrong with a file is a :class:`VideoError` whose message is one sentence.
 """

@@ -1,11 +1,11 @@
 """The shipped pack `heads`: what it promises is what is on disk."""
 
-import hashlib
 import json
 
 import numpy as np
 import pytest
 import torch
+from test_render import needs_egl
 
 from aidagen.datasets import heads
 from aidagen.datasets.layout import SPLITS, DatasetError
@@ -28,16 +28,6 @@ def test_counts_and_size(pack):
     assert not (heads.PACK / "unfinished").exists()
     for key in ("licence", "version", "seed", "citation", "source"):
         assert str(pack.info[key])
-
-
-def test_every_hash(pack):
-    for split in SPLITS:
-        for clip in pack.clips(split):
-            digest = hashlib.sha256(clip.path.read_bytes())
-            labels = clip.labels()
-            for key in sorted(labels):
-                digest.update(key.encode() + np.ascontiguousarray(labels[key]).tobytes())
-            assert digest.hexdigest() == clip.entry["sha256"], clip
 
 
 def test_nobody_is_in_two_splits(pack):
@@ -99,3 +89,16 @@ def test_another_seed_is_not_mixed_in(tmp_path):
     (tmp_path / "dataset.json").write_text(json.dumps({"size": 64, "seed": 7, "clips": {}}))
     with pytest.raises(DatasetError, match="seed 7"):
         heads.make(tmp_path, 1)
+
+
+@needs_egl
+def test_a_person_of_the_pack_is_drawn_again(pack, tmp_path):
+    """The same labels, and the same pixels up to what the encoder makes of them."""
+    (again,) = heads.make(tmp_path, clips=1, progress=False).clips("test")
+    shipped = pack.clips("test")[0]
+    assert {**again.entry, "sha256": ""} == {**shipped.entry, "sha256": ""}
+    one, other = again.labels(), shipped.labels()
+    for key in KEYS - {"visible"}:
+        np.testing.assert_allclose(one[key], other[key], atol=1e-2)
+    assert (one["visible"] == other["visible"]).mean() > 0.99
+    assert (again.frames().float() - shipped.frames().float()).abs().mean() < 3
