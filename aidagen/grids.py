@@ -65,10 +65,14 @@ def local_affine_grids(
 
     Without matrices these are K translations (zeroth order).
     """
-    offset = grid[None, None] - points_from[:, :, None, None]  # (B, K, H, W, 2)
+    from_x, from_y = points_from[:, :, None, None].unbind(-1)  # (B, K, 1, 1) each
+    to_x, to_y = points_to[:, :, None, None].unbind(-1)
+    x, y = grid[..., 0] - from_x, grid[..., 1] - from_y  # (B, K, H, W) each
     if matrices is not None:
-        offset = (matrices[:, :, None, None] @ offset[..., None]).squeeze(-1)
-    return offset + points_to[:, :, None, None]
+        # written out: as matrix products these would be millions of 2 x 2 ones, one per pixel
+        a, b, c, d = matrices[:, :, None, None].flatten(-2).unbind(-1)
+        x, y = a * x + b * y, c * x + d * y
+    return torch.stack([x + to_x, y + to_y], dim=-1)
 
 
 @no_type_check  # what it is given is checked by hand, in sentences
