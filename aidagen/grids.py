@@ -55,6 +55,18 @@ def affine_grid(theta: Float[Tensor, "B 2 3"], height: int, width: int) -> Float
     return grid @ theta[:, None, :, :2].mT + theta[:, None, None, :, 2]
 
 
+def inverse_2x2(matrices: Float[Tensor, "*batch 2 2"]) -> Float[Tensor, "*batch 2 2"]:
+    """``[[a, b], [c, d]]^-1 = [[d, -b], [-c, a]] / (a d - b c)``, differentiable.
+
+    Nothing looks whether a matrix is singular, for a look waits for the GPU (as
+    ``torch.linalg.inv`` does, which raises an error): a determinant of zero gives infinities and
+    NaNs in that matrix's inverse and in no other.
+    """
+    a, b, c, d = matrices.flatten(-2).unbind(-1)
+    adjugate = torch.stack([d, -b, -c, a], dim=-1).view_as(matrices)
+    return adjugate / (a * d - b * c)[..., None, None]
+
+
 def local_affine_grids(
     grid: Float[Tensor, "H W 2"],
     points_to: Float[Tensor, "B K 2"],

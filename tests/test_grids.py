@@ -117,6 +117,29 @@ def test_gradients_of_local_affine_grids_are_those_of_the_matrix_products():
         torch.testing.assert_close(written_out, product, rtol=1e-5, atol=1e-5 * largest)
 
 
+@pytest.mark.parametrize(("dtype", "within"), [(torch.float32, 2e-6), (torch.float64, 4e-15)])
+def test_inverse_2x2_is_the_inverse(dtype, within):
+    *_, matrices = maps(40, 10, dtype)
+    reference = torch.linalg.inv(matrices)
+    # relative to the matrix, and no more than its condition allows
+    error = (grids.inverse_2x2(matrices) - reference).flatten(2).norm(dim=-1)
+    allowed = within * torch.linalg.cond(matrices) * reference.flatten(2).norm(dim=-1)
+    assert (error <= allowed).all()
+    assert torch.equal(grids.inverse_2x2(matrices[0, 0]), grids.inverse_2x2(matrices)[0, 0])
+
+
+def test_gradcheck_inverse_2x2():
+    *_, matrices = maps(2, 3, torch.float64)
+    assert gradcheck(grids.inverse_2x2, (matrices.requires_grad_(),))
+
+
+def test_a_singular_matrix_has_no_finite_inverse_and_leaves_the_others_alone():
+    matrices = torch.stack([torch.ones(2, 2), torch.eye(2), torch.zeros(2, 2)])
+    inverse = grids.inverse_2x2(matrices)
+    assert not inverse[0].isfinite().any() and not inverse[2].isfinite().any()
+    assert torch.equal(inverse[1], torch.eye(2))
+
+
 def test_composed_grids_warp_like_two_warps():
     x = torch.nn.functional.interpolate(picture(4, 4), (33, 33), mode="bicubic")
     one = grids.affine_grid(torch.tensor([[[0.7, 0.1, 0.0], [-0.1, 0.7, 0.1]]]), 33, 33)

@@ -21,6 +21,33 @@ def test_soft_argmax_inverts_gaussian_maps():
     torch.testing.assert_close(found, points, atol=1e-3, rtol=0)
 
 
+def test_gaussian_maps_with_covariances_are_the_density_of_a_normal_distribution():
+    generator = torch.Generator().manual_seed(4)
+    points = torch.rand(2, 3, 2, generator=generator, dtype=torch.float64) - 0.5
+    factor = torch.randn(2, 3, 2, 2, generator=generator, dtype=torch.float64)
+    covariances = 0.1 * factor @ factor.mT + 0.05 * torch.eye(2)
+    bumps = keypoints.gaussian_maps(points, 8, 12, covariances)
+    normal = torch.distributions.MultivariateNormal(
+        points[:, :, None, None], covariances[:, :, None, None]
+    )
+    density = normal.log_prob(grids.identity_grid(8, 12, dtype=torch.float64)).exp()
+    peak = normal.log_prob(points[:, :, None, None]).exp()
+    torch.testing.assert_close(bumps, density / peak)
+    assert gradcheck(
+        lambda p, v: keypoints.gaussian_maps(p, 3, 4, v),
+        (points.requires_grad_(), covariances.requires_grad_()),
+    )
+
+
+def test_relative_covariances_of_no_motion_are_the_sources():
+    generator = torch.Generator().manual_seed(5)
+    factors = torch.randn(2, 1, 4, 2, 2, generator=generator, dtype=torch.float64)
+    source, first = factors @ factors.mT + 0.1 * torch.eye(2)
+    torch.testing.assert_close(keypoints.relative_covariances(source, first, first), source)
+    # a driving covariance that doubles makes the source's double
+    torch.testing.assert_close(keypoints.relative_covariances(source, 2 * first, first), 2 * source)
+
+
 def test_gradcheck_soft_argmax():
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn(1, 2, 4, 5, generator=generator, dtype=torch.float64).requires_grad_()
