@@ -195,6 +195,12 @@ def test_time_that_a_kernel_computes_is_counted_and_time_that_it_waits_is_not():
     assert seconds["computes"] >= 2 > seconds["waits"]
 
 
+def test_kernels_do_not_warn_of_sockets_without_encryption(course, capfd):
+    notebooks.build(course)
+    notebooks.run(course)
+    assert "encryption" not in capfd.readouterr().err
+
+
 def test_check_names_what_is_stale(course):
     [path] = notebooks.build(course)
     text = course / "course" / "07_small.py"

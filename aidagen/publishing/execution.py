@@ -20,6 +20,7 @@ from aidagen.errors import AidagenError
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
+    from traitlets.config import Config
 
 LARGEST_WIDGETS = 300_000  # bytes of the widget state that is kept for readers without a kernel
 CELL_TIMEOUT = 600  # seconds of the clock, against a cell that hangs
@@ -58,6 +59,13 @@ def _cpu_seconds() -> float:
     return sum(os.times()[:4])
 
 
+def _encrypted() -> Config:
+    """Kernels get keys for their sockets, where they can; without, each one prints a warning."""
+    from traitlets.config import Config
+
+    return Config({"KernelManager": {"transport_encryption": "auto"}})
+
+
 def execute(notebook: NotebookNode, folder: Path, profile: str) -> Spent:
     """Run all cells in ``folder`` with ``AIDAGEN_PROFILE=profile``; fills in the outputs.
 
@@ -72,6 +80,7 @@ def execute(notebook: NotebookNode, folder: Path, profile: str) -> Spent:
         timeout=CELL_TIMEOUT,
         kernel_name="python3",
         record_timing=False,
+        config=_encrypted(),
         resources={"metadata": {"path": str(folder)}},
     )
     try:
@@ -116,7 +125,8 @@ def trial(notebook: NotebookNode, copy: Path, folder: Path, seconds: float) -> S
                 progress_bar=False,
                 execution_timeout=int(seconds),
                 start_timeout=120,
-                    )
+                config=_encrypted(),
+            )
     except PapermillExecutionError as problem:
         raise NotebookError(
             f"fails in profile smoke at cell number {problem.cell_index + 1}: "
