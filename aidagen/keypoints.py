@@ -78,8 +78,8 @@ def clip_variance(
     covariances: Float[Tensor, "B K 2 2"], smallest: float
 ) -> Float[Tensor, "B K 2 2"]:
     """Matrices scaled as a whole until no direction varies by less than ``smallest``."""
-    found = smallest_variance(covariances)
-    return covariances * (found.clamp(min=smallest) / found)[..., None, None]
+    variances = smallest_variance(covariances)
+    return covariances * (variances.clamp(min=smallest) / variances)[..., None, None]
 
 
 def symmetric_positive(
