@@ -114,6 +114,7 @@ def environment():
 
 def everything(stages):
     stages.run("ruff", ["ruff", "check", "--output-format=concise", "."], tests=False)
+    stages.run("anny's cache", ["tests.anny_cache"], tests=False)
     units = [*PYTEST, "tests", "-m", "not verify and not browser", "-n", "2"]
     stages.run("unit tests", [*units, "--dist", "worksteal", "--durations=8"])
     if sorted((ROOT / "course").glob("[0-9][0-9]_*.py")):
