@@ -55,6 +55,18 @@ def affine_grid(theta: Float[Tensor, "B 2 3"], height: int, width: int) -> Float
     return grid @ theta[:, None, :, :2].mT + theta[:, None, None, :, 2]
 
 
+def inverse_2x2(matrices: Float[Tensor, "*batch 2 2"]) -> Float[Tensor, "*batch 2 2"]:
+    """``[[a, b], [c, d]]^-1 = [[d, -b], [-c, a]] / (a d - b c)``, differentiable.
+
+    Nothing looks whether a matrix is singular, for a look waits for the GPU (as
+    ``torch.linalg.inv`` does, which raises an error): a determinant of zero gives infinities and
+    NaNs in that matrix's inverse and in no other.
+    """
+    a, b, c, d = matrices.flatten(-2).unbind(-1)
+    adjugate = torch.stack([d, -b, -c, a], dim=-1).view_as(matrices)
+    return adjugate / (a * d - b * c)[..., None, None]
+
+
 def local_affine_grids(
     grid: Float[Tensor, "H W 2"],
     points_to: Float[Tensor, "B K 2"],
@@ -65,10 +77,14 @@ def local_affine_grids(
 
     Without matrices these are K translations (zeroth order).
     """
-    offset = grid[None, None] - points_from[:, :, None, None]  # (B, K, H, W, 2)
+    from_x, from_y = points_from[:, :, None, None].unbind(-1)  # (B, K, 1, 1) each
+    to_x, to_y = points_to[:, :, None, None].unbind(-1)
+    x, y = grid[..., 0] - from_x, grid[..., 1] - from_y  # (B, K, H, W) each
     if matrices is not None:
-        offset = (matrices[:, :, None, None] @ offset[..., None]).squeeze(-1)
-    return offset + points_to[:, :, None, None]
+        # written out: as matrix products these would be millions of 2 x 2 ones, one per pixel
+        a, b, c, d = matrices[:, :, None, None].flatten(-2).unbind(-1)
+        x, y = a * x + b * y, c * x + d * y
+    return torch.stack([x + to_x, y + to_y], dim=-1)
 
 
 @no_type_check  # what it is given is checked by hand, in sentences

@@ -26,7 +26,9 @@ OLDEST = (3, 11)
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"  # PyTorch's own
 PROBE_SECONDS = 3
 GIGABYTE = 10**9
-NEEDED = {"cpu": 2.5 * GIGABYTE, "cuda": 9 * GIGABYTE}  # the virtual environment and pip's cache
+# what the virtual environment and pip's cache take: for the extra lab, and what the others add
+NEEDED = {"cpu": 2.5 * GIGABYTE, "cuda": 9 * GIGABYTE}
+NEEDED_BESIDES_LAB = 2 * GIGABYTE
 STAMP = "aidagen-installed.json"
 OFFLINE = (
     "Temporary failure in name resolution",
@@ -243,8 +245,7 @@ def pip_install(root, venv, *arguments):
         )
     if "No space left on device" in text:
         raise InstallationError(
-            "The disk is full: free about 2.5 GB and run the same command again; what is "
-            "installed stays."
+            "The disk is full: make room and run the same command again; what is installed stays."
         )
     raise InstallationError(
         f"pip could not install {arguments[-1]}: {last_line(text)} "
@@ -280,10 +281,12 @@ def install_torch(root, venv, gpu):
     return "PyTorch's own index did not answer: pip's index"
 
 
-def check_disk(root, gpu):
+def check_disk(root, gpu, extras):
     """Raise InstallationError where the disk cannot hold the environment."""
     free = shutil.disk_usage(root).free
     needed = NEEDED["cuda" if gpu else "cpu"]
+    if set(extras) - {"lab"}:
+        needed += NEEDED_BESIDES_LAB
     if free < needed:
         raise InstallationError(
             f"The set-up needs about {needed / GIGABYTE:.1f} GB of disk and "
@@ -303,7 +306,7 @@ def install(root, extras):
     begin = time.monotonic()
     gpu = has_nvidia_gpu()
     if not os.path.exists(python_of(venv)):
-        check_disk(root, gpu)
+        check_disk(root, gpu, extras)
     wanted = sorted(have | set(extras))
     print("aidagen: setting up .venv for {}".format(", ".join(wanted)), flush=True)
     with contextlib.suppress(OSError):

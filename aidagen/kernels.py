@@ -1,15 +1,15 @@
 """Warp, three ways: K first-order warps of one image, eager, compiled, and as one fused kernel.
 
-The dense-motion network of the FOMM family warps its source once a keypoint, by
+The dense-motion network of the FOMM family warps its source once per keypoint, by
 ``points_to + matrices (z - points_from)``. Three ways to the same numbers:
 
 * ``eager``: `grids.local_affine_grids`, K copies of the image, `grids.warp`; readable, and the
   truth that the other two are tested against;
 * ``compiled``: the same Python through ``torch.compile`` (on a CPU it needs a C++ compiler);
-* ``triton``: one fused kernel (`aidagen.kernels_triton`) that keeps neither grids nor copies. On
-  an NVIDIA GPU it needs the extra ``gpu``; on a CPU the same source runs in Triton's interpreter,
-  for tests and for reading. Its backward pass computes the eager way again and differentiates
-  that, so training pays the eager way's memory there.
+* ``triton``: one fused kernel (`aidagen.kernels_triton`) that keeps neither grids nor copies. It
+  needs the extra ``gpu``, and an NVIDIA GPU to be fast: on a CPU the same source runs in Triton's
+  interpreter, for tests and for reading. Its backward pass computes the eager way again and
+  differentiates that, so training pays the eager way's memory there.
 
 Places are computed in float32 (float64 for float64 images) in all ways, whatever the image is: a
 bfloat16 coordinate near 1 is good to half a pixel of 256.
@@ -200,8 +200,8 @@ class _Fused(torch.autograd.Function):
             ]
             again = _eager(*given, ctx.align_corners)
         sought = [x for x, want in zip(given, wanted) if want]
-        found = iter(torch.autograd.grad(again, sought, gradient))
-        return *(next(found) if want else None for want in wanted), None
+        gradients = iter(torch.autograd.grad(again, sought, gradient))
+        return *(next(gradients) if want else None for want in wanted), None
 
 
 def ptx(
@@ -215,6 +215,6 @@ def ptx(
     if dtype not in fused.DTYPES:
         raise KernelError(f"The fused warp takes float32, float16 or bfloat16, not {dtype}.")
     if capability not in CAPABILITIES:
-        known = ", ".join(map(str, CAPABILITIES))
-        raise KernelError(f"The kernel is compiled for capabilities {known}; got {capability!r}.")
+        tested = ", ".join(map(str, CAPABILITIES))
+        raise KernelError(f"The kernel is compiled for capabilities {tested}; got {capability!r}.")
     return fused.ptx(capability, dtype, align_corners)

@@ -42,15 +42,17 @@ def gaussian_maps(
     width: int,
     variance: float | Float[Tensor, "B K 2 2"] = 0.01,
 ) -> Float[Tensor, "B K H W"]:
-    """``exp(-|z - p|^2 / (2 variance))``: one bump of height 1 a point.
+    """``exp(-|z - p|^2 / (2 variance))``: one bump of height 1 per point.
 
-    ``variance`` may be a covariance matrix a point: ``exp(-(z - p)^T variance^-1 (z - p) / 2)``.
+    ``variance`` may be one covariance per point: ``exp(-(z - p)^T variance^-1 (z - p) / 2)``.
     """
     grid = grids.identity_grid(height, width, device=points.device, dtype=points.dtype)
     offset = grid - points[:, :, None, None]  # (B, K, H, W, 2)
     if isinstance(variance, Tensor):
-        scaled = (torch.linalg.inv(variance)[:, :, None, None] @ offset[..., None]).squeeze(-1)
-        return torch.exp(-0.5 * (scaled * offset).sum(-1))
+        # written out: as matrix products these would be millions of 2 x 2 ones, one per pixel
+        x, y = offset.unbind(-1)
+        a, b, c, d = grids.inverse_2x2(variance)[:, :, None, None].flatten(-2).unbind(-1)
+        return torch.exp(-0.5 * (a * x * x + (b + c) * x * y + d * y * y))
     return torch.exp(-0.5 * offset.square().sum(-1) / variance)
 
 
@@ -76,8 +78,8 @@ def clip_variance(
     covariances: Float[Tensor, "B K 2 2"], smallest: float
 ) -> Float[Tensor, "B K 2 2"]:
     """Matrices scaled as a whole until no direction varies by less than ``smallest``."""
-    found = smallest_variance(covariances)
-    return covariances * (found.clamp(min=smallest) / found)[..., None, None]
+    variances = smallest_variance(covariances)
+    return covariances * (variances.clamp(min=smallest) / variances)[..., None, None]
 
 
 def symmetric_positive(
@@ -115,7 +117,7 @@ def relative_jacobians(
     initial: Float[Tensor, "#B K 2 2"],
 ) -> Float[Tensor, "B K 2 2"]:
     """Turn and stretch the source's neighbourhoods as the driving ones did since ``initial``."""
-    return driving @ torch.linalg.inv(initial) @ source
+    return driving @ grids.inverse_2x2(initial) @ source
 
 
 def relative_covariances(
@@ -125,7 +127,7 @@ def relative_covariances(
 ) -> Float[Tensor, "B K 2 2"]:
     """Change the source's covariances as the driving ones did since ``initial``."""
     # the product of covariances need not be one: back to the nearest that is
-    return symmetric_positive(driving @ torch.linalg.solve(initial, source))
+    return symmetric_positive(driving @ grids.inverse_2x2(initial) @ source)
 
 
 @dataclass(frozen=True)

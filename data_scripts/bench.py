@@ -10,6 +10,7 @@ way is faster. Nothing is compared with another machine.
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import statistics
 import time
@@ -20,6 +21,8 @@ os.environ.setdefault("GOMP_SPINCOUNT", "0")
 import torch
 
 from aidagen import grids, kernels
+
+MODEL = "fomm-heads-64"  # of the zoo: the one that the widgets of lecture 05 run
 
 
 def side_by_side(
@@ -62,6 +65,7 @@ def rows(seconds: float):
         else:
             print("No NVIDIA GPU with Triton here: the row of the fused warp is left out.")
         yield from animation_rows(seconds)
+    yield from widget_rows(seconds)
 
 
 def local_affine_rows(seconds: float, way: str, device: str = "cpu"):
@@ -83,23 +87,53 @@ def local_affine_rows(seconds: float, way: str, device: str = "cpu"):
 
 
 def animation_rows(seconds: float):
-    """The animator with one frame at a time and with sixteen, on the first model of the zoo."""
+    """The animator with one frame at a time and with sixteen."""
     from aidagen import zoo
     from aidagen.animation import Animator
 
-    for name in zoo.names():
-        if not name.startswith("fomm"):
-            continue
-        model = zoo.load(name, device="cpu")
-        frames = torch.rand(32, 3, model.config.size, model.config.size)
+    model = zoo.load(MODEL, device="cpu")
+    frames = torch.rand(32, 3, model.config.size, model.config.size)
 
-        def animate(batch: int, model=model, frames=frames) -> None:
-            for _ in Animator(model, frames[0], batch=batch).animate(frames):
-                pass
+    def animate(batch: int) -> None:
+        for _ in Animator(model, frames[0], batch=batch).animate(frames):
+            pass
 
-        timed = side_by_side(lambda: animate(1), lambda: animate(16), seconds)
-        yield f"{name}, 32 frames", "batch 1", "batch 16", *timed
-        return
+    timed = side_by_side(lambda: animate(1), lambda: animate(16), seconds)
+    yield f"{MODEL}, 32 frames", "batch 1", "batch 16", *timed
+
+
+def widget_rows(seconds: float):
+    """One step of widgets that run the model as it is moved, beside one rendering alone."""
+    from aidagen import zoo
+    from aidagen.widgets import controls
+    from aidagen.widgets.mask_painter import MaskPainter
+    from aidagen.widgets.own_photo import OwnPhoto
+    from aidagen.widgets.puppet import Puppet
+    from aidagen.widgets.recordings import looking
+
+    model = zoo.load(MODEL, device="cpu")
+    size = model.config.size
+    generator = torch.Generator().manual_seed(0)
+    frames = torch.rand(6, 3, size, size, generator=generator)
+    with looking(model):
+        encoded = model.encode(frames[:1])
+
+    def render() -> None:
+        with looking(model):
+            model.render(encoded, encoded.motion)
+
+    puppet, painter = Puppet(model, frames[0]), MaskPainter(model, frames[0], frames[1:2])
+    photo = OwnPhoto(model, {"noise": frames}, faces=None, reference=frames)
+    photo.load(torch.rand(3, 8 * size, 8 * size, generator=generator))
+    places = itertools.cycle((-0.4, 0.4))
+    steps = {
+        "puppet: a keypoint is moved": lambda: puppet.move(1, right=next(places)),
+        "mask painter: a stroke": lambda: painter.paint(next(places), 0.0),
+        "own photo: the crop is moved": lambda: setattr(photo, "extent", 0.5 + next(places)),
+    }
+    most = f"(at most {1000 * controls.STEP_SECONDS:.0f} ms)"
+    for title, step in steps.items():
+        yield f"{title} {most}", "step", "rendering alone", *side_by_side(step, render, seconds)
 
 
 def main() -> None:
@@ -109,10 +143,10 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     print(f"torch {torch.__version__}, {options.threads} of {os.cpu_count()} CPU threads")
-    print(f"{'what':48} {'first':>16} {'second':>24} {'ratio':>7} {'turns':>6}")
+    print(f"{'what':52} {'first':>16} {'second':>24} {'ratio':>7} {'turns':>6}")
     for what, first, second, one, two, turns in rows(options.seconds):
         left, right = f"{first} {1000 * one:.1f} ms", f"{second} {1000 * two:.1f} ms"
-        print(f"{what:48} {left:>16} {right:>24} {one / two:7.2f} {turns:6}", flush=True)
+        print(f"{what:52} {left:>16} {right:>24} {one / two:7.2f} {turns:6}", flush=True)
 
 
 if __name__ == "__main__":

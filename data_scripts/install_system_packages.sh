@@ -1,8 +1,9 @@
 #!/bin/sh
-# Debian and Ubuntu packages that the tests need: a browser, software OpenGL, a font.
+# Debian and Ubuntu packages that the tests need: a browser, software OpenGL, a font, and a C++
+# compiler with Python's headers for torch.compile.
 # `make test` calls this; `make lab` needs none of them. Quick when they are there.
 set -u
-wanted="chromium libegl1 libegl-mesa0 libgl1 libgl1-mesa-dri fonts-dejavu-core"
+wanted="chromium libegl1 libegl-mesa0 libgl1 libgl1-mesa-dri fonts-dejavu-core g++ python3-dev"
 
 missing_packages() {
     for name in $wanted; do
@@ -13,7 +14,7 @@ missing_packages() {
 
 give_up() {
     echo "system packages: $1" >&2
-    echo "Browser and rendering tests will be skipped where they miss a package." >&2
+    echo "Tests of the browser, of rendering and of compiling are skipped where they miss one." >&2
     exit 3
 }
 

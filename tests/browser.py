@@ -161,7 +161,7 @@ class LabPage:
         """All sliders in outputs: ipywidgets' handles and native inputs."""
         return self.page.locator(SLIDER)
 
-    def move(self, slider, key="ArrowRight", times=3, seconds=20):
+    def move(self, slider, key="ArrowRight", times=3, seconds=120):
         """Move a slider by the keyboard; returns what its output says before and after.
 
         Waits until something readable changes, and then until it stays: each key press is
@@ -200,7 +200,7 @@ class LabPage:
             button.click()
         chooser.value.set_files({"name": name, "mimeType": mime, "buffer": content})
 
-    def wait_text(self, area, wanted, seconds=20):
+    def wait_text(self, area, wanted, seconds=120):
         """Wait until ``area`` says ``wanted``, a part of a sentence or a pattern; returns all."""
         end = time.monotonic() + seconds
         while not re.search(wanted, text := area.inner_text()):
@@ -208,7 +208,7 @@ class LabPage:
             self.page.wait_for_timeout(50)
         return text
 
-    def run_cell(self, number, seconds=20):
+    def run_cell(self, number, seconds=120):
         """Run one code cell again; returns the text that it printed."""
         cell = self.page.locator(".jp-Notebook .jp-CodeCell").nth(number - 1)
         before = cell.locator(".jp-InputPrompt").first.inner_text()

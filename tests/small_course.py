@@ -6,6 +6,8 @@ first code cell).
 """
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import aidagen.lectures
@@ -170,15 +172,20 @@ def write(root: Path, lecture: str = LECTURE, table: str = TABLE) -> Path:
     return source
 
 
-def table_beside(monkeypatch, root: Path) -> None:
-    """Let this process find the small lecture's exercises."""
-    forget()
-    places = [*aidagen.lectures.__path__, str(root / "tables")]
-    monkeypatch.setattr(aidagen.lectures, "__path__", places)
+@contextmanager
+def table_beside(root: Path) -> Iterator[None]:
+    """Let this process find the small lecture's exercises inside the block, and not after it."""
+    folder = str(root / "tables")
+    aidagen.lectures.__path__.append(folder)
+    try:
+        yield
+    finally:
+        aidagen.lectures.__path__.remove(folder)
+        forget()
 
 
 def forget() -> None:
-    """Take the small lecture's modules, which another test may have imported, out of memory."""
+    """Take the small lecture's modules out of memory; the next import reads their files again."""
     for name in [n for n in sys.modules if n.startswith("aidagen.lectures.small")]:
         del sys.modules[name]
     if hasattr(aidagen.lectures, "small"):

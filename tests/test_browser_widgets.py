@@ -103,7 +103,7 @@ class Shown:
         self.cell = 2 + 2 * self.names.index(name)
         self.area = lab.output(self.cell)
         self.area.scroll_into_view_if_needed()
-        self.area.locator(".widget-vbox, .aidagen-canvas").first.wait_for(timeout=30_000)
+        self.area.locator(".widget-vbox, .aidagen-canvas").first.wait_for()
 
     def state(self):
         return json.loads(self.lab.run_cell(self.cell + 1))
@@ -115,7 +115,7 @@ class Shown:
         """What the last canvas of the widget shows, as text to compare."""
         return self.area.locator(".stage canvas").last.evaluate("node => node.toDataURL()")
 
-    def redrawn(self, before, seconds=20):
+    def redrawn(self, before, seconds=120):
         """Whether that canvas comes to show something else than ``before``."""
         end = time.monotonic() + seconds
         while self.picture() == before and time.monotonic() < end:
@@ -194,7 +194,7 @@ def test_canvas_follows_python(widget, lab):
     lab.page.keyboard.type(f"{write};")
     assert widget.state() == [[0.1, 0.2], [0.3, 0.4]]
     button = widget.area.get_by_role("button", name="Left, x 0.10, y 0.20")
-    button.wait_for(timeout=10_000)
+    button.wait_for()
 
 
 @of("puppet")
@@ -305,7 +305,7 @@ def test_own_photo_by_keyboard_and_mouse(widget):
     button.click()
     widget.says("Animated: 6 frames, moving as in 'turning'")
     player = widget.area.locator("video")
-    player.wait_for(timeout=20_000)
+    player.wait_for()
     widget.lab.page.wait_for_function(
         "() => [...document.querySelectorAll('video')].every(v => v.readyState > 1 && v.videoWidth)"
     )

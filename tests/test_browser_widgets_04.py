@@ -68,7 +68,7 @@ class Shown04(Shown):
 
     def changes(self, number, before):
         """Wait until that canvas shows something else."""
-        for _ in range(200):
+        for _ in range(2400):
             if (now := self.draws(number)) != before:
                 return now
             self.lab.page.wait_for_timeout(50)

@@ -297,27 +297,6 @@ def test_ctrl_c_while_the_command_is_being_read():
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "aidagen: Stopped by Ctrl-C.\n")
 
 
-def seconds(code: str) -> float:
-    """Seconds of computing that `code` takes in a fresh interpreter, beside its own start.
-
-    Computing, so that the test holds on a machine that is busy with something else.
-    """
-    script = f"import time; t = time.process_time(); {code}; print(time.process_time() - t)"
-    runs = (
-        subprocess.run([sys.executable, "-c", script], capture_output=True, env=ENVIRONMENT)
-        for _ in range(3)
-    )
-    return min(float(run.stdout) for run in runs)
-
-
-def test_import_and_help_are_quick():
-    assert seconds("import aidagen") < 0.3
-    help_ = (
-        "import aidagen.cli as c, sys; assert 'torch' not in sys.modules; c._parser().format_help()"
-    )
-    assert seconds(help_) < 0.3
-
-
 def peak(files, driving) -> int:
     process = start("animate", "face.png", driving, "out.mp4", "--model", NAME, size=64)
     out, err = process.communicate()

@@ -25,10 +25,10 @@ def test_a_run_within_150_percent_is_silent(root):
 
 def test_a_run_over_150_percent_is_named(root):
     words = compute.over_budget("05", "smoke", 181, 100, root)
-    assert words.startswith("lecture 05 took 181 s, and its budget is 120 s in profile smoke (more")
+    assert words.startswith("lecture 05 took 181 CPU s, and its budget is 120 s in profile smoke")
     assert "3100 MB, and its budget is 2000 MB" in compute.over_budget("05", "smoke", 1, 3100, root)
     both = compute.over_budget("05", "smoke", 1000, 9000, root)
-    assert "1000 s" in both and "9000 MB" in both
+    assert "1000 CPU s" in both and "9000 MB" in both
 
 
 def test_budgets_of_its_own_come_first_and_stay(root):
@@ -86,9 +86,9 @@ def test_problems_name_the_lecture(root, capsys):
     assert compute.main(["--root", str(root)]) == 0
     compute.record("05", "lecture", 901, 900, root)
     (found,) = compute.problems(root)
-    assert found.startswith("course/05_motion.py: lecture 05 took 901 s, and its budget is 600 s")
+    assert found.startswith("course/05_motion.py: lecture 05 took 901 CPU s, and its budget is 600")
     assert compute.main(["--root", str(root)]) == 1
-    assert "901 s" in capsys.readouterr().out
+    assert "901 CPU s" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def lab(tmp_path):
 
 def wait_for(lab, shown):
     """Until exactly these cells are on the screen."""
-    lab.page.wait_for_function(f"() => '{shown}' === ({SHOWN})().join()", timeout=30_000)
+    lab.page.wait_for_function(f"() => '{shown}' === ({SHOWN})().join()")
 
 
 def only(*visible):
@@ -85,7 +85,7 @@ def test_a_widget_answers_inside_the_deck(lab, tmp_path):
     lab.page.locator(".jp-Notebook .jp-Cell.jp-mod-active .cm-content").click()
     lab.page.keyboard.press("Control+Enter")  # live code on the slide
     slider = lab.sliders().first
-    slider.wait_for(timeout=60_000)
+    slider.wait_for()
     before, after = lab.move(slider, times=2)
     assert "frame 3 is shown" in before
     assert re.search(r"frame [45] is shown", after)

@@ -77,6 +77,69 @@ def test_local_affine_grids_map_their_own_point_exactly():
     torch.testing.assert_close(step, 0.5 * matrices[:, 0, :, 0])
 
 
+def by_matrix_products(grid, points_to, points_from, matrices=None):
+    """`grids.local_affine_grids` as it is read in the paper: one 2 x 2 product per pixel."""
+    offset = grid[None, None] - points_from[:, :, None, None]
+    if matrices is not None:
+        offset = (matrices[:, :, None, None] @ offset[..., None]).squeeze(-1)
+    return offset + points_to[:, :, None, None]
+
+
+def maps(b, k, dtype=torch.float32, seed=5):
+    """Points to, points from and matrices of K random maps for each of B images."""
+    generator = torch.Generator().manual_seed(seed)
+    there, here = 2 * torch.rand(2, b, k, 2, generator=generator, dtype=dtype) - 1
+    return there, here, torch.randn(b, k, 2, 2, generator=generator, dtype=dtype)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_local_affine_grids_written_out_have_the_bits_of_the_matrix_products(dtype):
+    there, here, matrices = maps(3, 4, dtype)
+    grid = grids.identity_grid(17, 33, dtype=dtype)
+    for given in (matrices, None):
+        written_out = grids.local_affine_grids(grid, there, here, given)
+        assert torch.equal(written_out, by_matrix_products(grid, there, here, given))
+
+
+def test_gradients_of_local_affine_grids_are_those_of_the_matrix_products():
+    there, here, matrices = (x.requires_grad_() for x in maps(2, 3, torch.float64))
+    grid = grids.identity_grid(4, 5, dtype=torch.float64)
+    assert gradcheck(lambda *x: grids.local_affine_grids(grid, *x), (there, here, matrices))
+    # in float32 the pixels are added up in another order: equal up to rounding, not to the bit
+    gradients = {}
+    for way in (grids.local_affine_grids, by_matrix_products):
+        given = [x.requires_grad_() for x in maps(2, 3)]
+        grid = way(grids.identity_grid(32, 32), *given)
+        weight = torch.linspace(0, 1, grid.numel()).view_as(grid)
+        gradients[way] = torch.autograd.grad((weight * grid).sum(), given)
+    for written_out, product in zip(*gradients.values()):
+        largest = product.abs().max().item()
+        torch.testing.assert_close(written_out, product, rtol=1e-5, atol=1e-5 * largest)
+
+
+@pytest.mark.parametrize(("dtype", "within"), [(torch.float32, 2e-6), (torch.float64, 4e-15)])
+def test_inverse_2x2_is_the_inverse(dtype, within):
+    *_, matrices = maps(40, 10, dtype)
+    reference = torch.linalg.inv(matrices)
+    # relative to the matrix, and no more than its condition allows
+    error = (grids.inverse_2x2(matrices) - reference).flatten(2).norm(dim=-1)
+    allowed = within * torch.linalg.cond(matrices) * reference.flatten(2).norm(dim=-1)
+    assert (error <= allowed).all()
+    assert torch.equal(grids.inverse_2x2(matrices[0, 0]), grids.inverse_2x2(matrices)[0, 0])
+
+
+def test_gradcheck_inverse_2x2():
+    *_, matrices = maps(2, 3, torch.float64)
+    assert gradcheck(grids.inverse_2x2, (matrices.requires_grad_(),))
+
+
+def test_a_singular_matrix_has_no_finite_inverse_and_leaves_the_others_alone():
+    matrices = torch.stack([torch.ones(2, 2), torch.eye(2), torch.zeros(2, 2)])
+    inverse = grids.inverse_2x2(matrices)
+    assert not inverse[0].isfinite().any() and not inverse[2].isfinite().any()
+    assert torch.equal(inverse[1], torch.eye(2))
+
+
 def test_composed_grids_warp_like_two_warps():
     x = torch.nn.functional.interpolate(picture(4, 4), (33, 33), mode="bicubic")
     one = grids.affine_grid(torch.tensor([[[0.7, 0.1, 0.0], [-0.1, 0.7, 0.1]]]), 33, 33)

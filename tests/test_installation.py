@@ -130,11 +130,13 @@ def test_a_newer_python_beside_an_old_one_is_found(monkeypatch, tmp_path):
     assert installation.suitable_python() == str(newer)
 
 
-def test_a_full_disk_is_told_before_anything_is_written(monkeypatch, clone):
+@pytest.mark.parametrize(("extras", "needed"), [(["lab"], r"2\.5"), (["lab", "test"], r"4\.5")])
+def test_a_full_disk_is_told_before_anything_is_written(extras, needed, monkeypatch, clone):
     usage = shutil.disk_usage(clone)._replace(free=10**9)
     monkeypatch.setattr(installation.shutil, "disk_usage", lambda root: usage)
-    with pytest.raises(installation.InstallationError, match=r"2\.5 GB .* 1\.0 GB are free"):
-        installation.install(str(clone), ["lab"])
+    monkeypatch.setattr(installation, "has_nvidia_gpu", lambda: False)
+    with pytest.raises(installation.InstallationError, match=rf"{needed} GB .* 1\.0 GB are free"):
+        installation.install(str(clone), extras)
     assert not (clone / ".venv").exists()
 
 

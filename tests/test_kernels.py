@@ -38,32 +38,32 @@ def truth(image, to, origin, matrices, corners):
     """One map after another, straight from the definition."""
     h, w = image.shape[2:]
     grid = grids.identity_grid(h, w, dtype=image.dtype, device=image.device)
-    made = []
+    warped = []
     for k in range(to.shape[1]):
         offset = grid[None] - origin[:, k, None, None]
         offset = torch.einsum("bij,bhwj->bhwi", matrices[:, k], offset)
         where = offset + to[:, k, None, None]
-        made.append(grids.warp(image, where, align_corners=corners))
-    return torch.stack(made, 1)
+        warped.append(grids.warp(image, where, align_corners=corners))
+    return torch.stack(warped, 1)
 
 
 @pytest.mark.parametrize("corners", [True, False])
 def test_the_eager_way_is_the_definition(corners):
     given = case()
-    found = kernels.local_affine_warp(*given, way="eager", align_corners=corners)
-    torch.testing.assert_close(found, truth(*given, corners))
-    assert found.shape == (2, 3, 3, 7, 9)
+    warped = kernels.local_affine_warp(*given, way="eager", align_corners=corners)
+    torch.testing.assert_close(warped, truth(*given, corners))
+    assert warped.shape == (2, 3, 3, 7, 9)
     other = kernels.local_affine_warp(*given, way="eager", align_corners=not corners)
-    assert (found - other).abs().mean() > 1e-3  # the switch does something
+    assert (warped - other).abs().mean() > 1e-3  # the switch does something
 
 
 def test_the_identity_comes_first_and_changes_nothing():
     image, to, origin, matrices = case()
     for given in (matrices, None):
-        found = kernels.local_affine_warp(image, to, origin, given, identity=True)
-        torch.testing.assert_close(found[:, 0], image)
+        warped = kernels.local_affine_warp(image, to, origin, given, identity=True)
+        torch.testing.assert_close(warped[:, 0], image)
         without = kernels.local_affine_warp(image, to, origin, given)
-        assert torch.equal(found[:, 1:], without)
+        assert torch.equal(warped[:, 1:], without)
 
 
 def test_without_matrices_the_maps_are_translations():
@@ -82,8 +82,8 @@ def test_it_is_what_the_dense_motion_network_sees():
     _, _, _, matrices = case(k=config.keypoints, seed=1)
     eye = torch.eye(2).expand_as(matrices)
     seen = network(small, fomm.Motion(to, matrices), fomm.Motion(origin, eye)).sparse_deformed
-    found = kernels.local_affine_warp(small, to, origin, matrices, identity=True)
-    torch.testing.assert_close(found, seen)
+    warped = kernels.local_affine_warp(small, to, origin, matrices, identity=True)
+    torch.testing.assert_close(warped, seen)
 
 
 @pytest.mark.parametrize("matrices", [True, False])
@@ -131,15 +131,15 @@ def test_half_precision_rounds_the_answer_and_not_the_places(dtype, device):
 @pytest.mark.parametrize("corners", [True, False])
 @pytest.mark.parametrize("which", [(0, 1, 2, 3), (0,), (1, 3)])
 def test_gradients_of_the_fused_way_are_the_eager_ones(which, corners, device):
-    found = {}
+    gradients = {}
     for way in ("eager", "triton"):
         given = case(device=device)
         for i in which:
             given[i].requires_grad_()
-        made = kernels.local_affine_warp(*given, way=way, align_corners=corners, identity=True)
-        weight = torch.linspace(0, 1, made.numel(), device=device).view_as(made)
-        found[way] = torch.autograd.grad((made * weight).sum(), [given[i] for i in which])
-    for eager, fused in zip(found["eager"], found["triton"]):
+        warped = kernels.local_affine_warp(*given, way=way, align_corners=corners, identity=True)
+        weight = torch.linspace(0, 1, warped.numel(), device=device).view_as(warped)
+        gradients[way] = torch.autograd.grad((warped * weight).sum(), [given[i] for i in which])
+    for eager, fused in zip(gradients["eager"], gradients["triton"]):
         assert eager.abs().max() > 0
         torch.testing.assert_close(fused, eager, atol=1e-5, rtol=1e-5)
 
@@ -187,9 +187,9 @@ def test_places_outside_read_zero(way, corners):
     image = torch.ones(1, 2, 6, 8)
     origin = torch.zeros(1, 5, 2)
     far = torch.tensor([[[2.5, 0], [0, -2.5], [1e6, 0], [-1e30, 1e30], [0.5, 0]]])
-    found = kernels.local_affine_warp(image, far, origin, way=way, align_corners=corners)
-    assert not found[:, :4].any()
-    assert found[:, 4, :, 2:4, 2].min() > 0 and found[:, 4, :, :, -1].max() == 0
+    warped = kernels.local_affine_warp(image, far, origin, way=way, align_corners=corners)
+    assert not warped[:, :4].any()
+    assert warped[:, 4, :, 2:4, 2].min() > 0 and warped[:, 4, :, :, -1].max() == 0
     # half a pixel beyond the last centre reads half a pixel and half nothing
     step = 2 / 7 if corners else 2 / 8
     edge = torch.tensor([[[1 + step / 2 if corners else 1.0, 0.0]]])

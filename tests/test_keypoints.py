@@ -17,8 +17,35 @@ def test_soft_argmax_finds_a_sharp_peak():
 def test_soft_argmax_inverts_gaussian_maps():
     points = torch.tensor([[[0.3, -0.2], [-0.4, 0.5]]])
     maps = keypoints.gaussian_maps(points, 32, 32)
-    found, _ = keypoints.soft_argmax(maps.log(), temperature=1.0)
-    torch.testing.assert_close(found, points, atol=1e-3, rtol=0)
+    expected, _ = keypoints.soft_argmax(maps.log(), temperature=1.0)
+    torch.testing.assert_close(expected, points, atol=1e-3, rtol=0)
+
+
+def test_gaussian_maps_with_covariances_are_the_density_of_a_normal_distribution():
+    generator = torch.Generator().manual_seed(4)
+    points = torch.rand(2, 3, 2, generator=generator, dtype=torch.float64) - 0.5
+    factor = torch.randn(2, 3, 2, 2, generator=generator, dtype=torch.float64)
+    covariances = 0.1 * factor @ factor.mT + 0.05 * torch.eye(2)
+    bumps = keypoints.gaussian_maps(points, 8, 12, covariances)
+    normal = torch.distributions.MultivariateNormal(
+        points[:, :, None, None], covariances[:, :, None, None]
+    )
+    density = normal.log_prob(grids.identity_grid(8, 12, dtype=torch.float64)).exp()
+    peak = normal.log_prob(points[:, :, None, None]).exp()
+    torch.testing.assert_close(bumps, density / peak)
+    assert gradcheck(
+        lambda p, v: keypoints.gaussian_maps(p, 3, 4, v),
+        (points.requires_grad_(), covariances.requires_grad_()),
+    )
+
+
+def test_relative_covariances_of_no_motion_are_the_sources():
+    generator = torch.Generator().manual_seed(5)
+    factors = torch.randn(2, 1, 4, 2, 2, generator=generator, dtype=torch.float64)
+    source, first = factors @ factors.mT + 0.1 * torch.eye(2)
+    torch.testing.assert_close(keypoints.relative_covariances(source, first, first), source)
+    # a driving covariance that doubles makes the source's double
+    torch.testing.assert_close(keypoints.relative_covariances(source, 2 * first, first), 2 * source)
 
 
 def test_gradcheck_soft_argmax():
@@ -48,9 +75,9 @@ def test_random_transform_jacobian_is_its_derivative(tps):
     generator = torch.Generator().manual_seed(2)
     transform = keypoints.RandomTransform.sample(1, generator=generator, sigma_tps=tps)
     z = torch.tensor([[[0.13, -0.57], [0.31, 0.44]]])
-    found = torch.autograd.functional.jacobian(transform.points, z)  # (1, N, 2, 1, N, 2)
+    derivative = torch.autograd.functional.jacobian(transform.points, z)  # (1, N, 2, 1, N, 2)
     for n in range(2):
-        torch.testing.assert_close(transform.jacobian(z)[0, n], found[0, n, :, 0, n])
+        torch.testing.assert_close(transform.jacobian(z)[0, n], derivative[0, n, :, 0, n])
 
 
 def test_random_transform_frame_shows_at_z_what_the_picture_shows_at_t_of_z():
@@ -61,8 +88,8 @@ def test_random_transform_frame_shows_at_z_what_the_picture_shows_at_t_of_z():
     shown = transform.frame(ramp)
     z = grid[20:45:6, 20:45:6].reshape(1, -1, 2)
     expected = transform.points(z)[0]
-    found = shown[0].permute(1, 2, 0)[20:45:6, 20:45:6].reshape(-1, 2)
-    torch.testing.assert_close(found, expected, atol=2e-3, rtol=0)
+    colours = shown[0].permute(1, 2, 0)[20:45:6, 20:45:6].reshape(-1, 2)
+    torch.testing.assert_close(colours, expected, atol=2e-3, rtol=0)
 
 
 def test_random_transform_repeats_with_its_seed():

@@ -10,6 +10,7 @@ import small_course
 
 import aidagen.teaching
 from aidagen.publishing import lints, notebooks
+from aidagen.teaching import check, material
 
 pytest.importorskip("aidagen.teaching.check")
 
@@ -28,13 +29,13 @@ def course(built, tmp_path, monkeypatch):
     """A copy to doctor; maps and cards say nothing unless a test lets them."""
     root = tmp_path / "copy"
     shutil.copytree(built, root)
-    small_course.table_beside(monkeypatch, root)
     for name in ("papermap", "compute"):
         silent = types.ModuleType(f"aidagen.teaching.{name}")
         silent.problems = lambda root: []
         monkeypatch.setitem(sys.modules, silent.__name__, silent)
         monkeypatch.setattr(aidagen.teaching, name, silent, raising=False)
-    return root
+    with small_course.table_beside(root):
+        yield root
 
 
 def doctor(root, old, new, count=1):
@@ -56,6 +57,16 @@ def doctor(root, old, new, count=1):
 def the_fault(root):
     [sentence] = lints.problems(root)
     return sentence
+
+
+def test_the_small_lecture_is_gone_after_its_test(tmp_path):
+    small_course.write(tmp_path)
+    with small_course.table_beside(tmp_path):
+        assert len(check.exercises("98")) == 3
+        assert "aidagen.lectures.small.exercises" in sys.modules
+    assert not [name for name in sys.modules if name.startswith("aidagen.lectures.small")]
+    with pytest.raises(material.MaterialError, match="Lecture '98' has no exercises"):
+        check.exercises("98")
 
 
 def test_the_small_lecture_has_no_fault(course, capsys):

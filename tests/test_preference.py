@@ -179,7 +179,7 @@ STATE = "print(json.dumps([made.rater, made.done, made.stage]))"
 
 def says(tab, area, wanted):
     status = area.get_by_role("status").first
-    end = 200
+    end = 2400
     while not re.search(wanted, status.inner_text()):
         end -= 1
         assert end, f"{wanted!r} does not appear: {status.inner_text()!r}"
@@ -192,7 +192,7 @@ def watch(tab, area):
         area.get_by_role("button", name="Play").click()
     button = area.get_by_role("button", name="A is better")
     tab.wait_for_function("node => node.getAttribute('aria-disabled') === 'false'",
-                          arg=button.element_handle(), timeout=20_000)  # fmt: skip
+                          arg=button.element_handle(), timeout=120_000)  # fmt: skip
 
 
 @pytest.mark.browser

@@ -159,7 +159,7 @@ def shown(chromium_page, panel):
             "settled",
         )
     }  # fmt: skip
-    chromium_page.set_default_timeout(20_000)
+    chromium_page.set_default_timeout(120_000)
     chromium_page.goto("about:blank")
     chromium_page.set_content('<!doctype html><html lang="en"><title>a</title><main></main></html>')
     chromium_page.evaluate(SHOW, [asking.ESM, asking.CSS, state])

@@ -17,7 +17,7 @@ def _reason() -> str | None:
         if importlib.util.find_spec(package) is None:
             return f"{package} is not installed (pip install aidagen[data])"
     if not os.environ.get("ANNY_CACHE_DIR") and not (home() / "anny").exists():
-        return "anny's cache is not built yet (some minutes); set ANNY_CACHE_DIR or render once"
+        return "anny's cache is not built yet (some minutes): python -m tests.anny_cache"
     from aidagen.rendering.scene import Renderer, RenderError
 
     try:

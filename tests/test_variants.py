@@ -18,20 +18,19 @@ pytest.importorskip("aidagen.teaching.check")
 def built(tmp_path_factory):
     """The small course with its notebook and variants, made once."""
     root = tmp_path_factory.mktemp("course")
-    with pytest.MonkeyPatch.context() as patch:
-        small_course.write(root)
-        small_course.table_beside(patch, root)
+    small_course.write(root)
+    with small_course.table_beside(root):
         notebooks.build(root)
         variants.build(root)
     return root
 
 
 @pytest.fixture
-def course(built, tmp_path, monkeypatch):
+def course(built, tmp_path):
     root = tmp_path / "copy"
     shutil.copytree(built, root)
-    small_course.table_beside(monkeypatch, root)
-    yield root
+    with small_course.table_beside(root):
+        yield root
     os.environ.pop("AIDAGEN_PROFILE", None)
 
 
@@ -112,7 +111,7 @@ def test_the_tour_takes_its_slides_and_what_they_build_on(course):
     assert (course / "build/tour/tour.html").read_text().count('<section class="slide"') == 4
 
 
-def test_only_what_changed_is_made_again(course, monkeypatch):
+def test_only_what_changed_is_made_again(course):
     before = times(course)
     assert len(before) == 7
     assert variants.build(course) == []
@@ -121,7 +120,7 @@ def test_only_what_changed_is_made_again(course, monkeypatch):
     assert [p.name for p in variants.build(course)] == ["98_small.html"]
     table = course / "tables" / "small" / "exercises.py"
     table.write_text(table.read_text().replace("Indeed.", "Right."))
-    small_course.table_beside(monkeypatch, course)
+    small_course.forget()
     assert len(variants.build(course)) == 4, "the lecture's own; the tour knows no exercises"
     assert variants.build(course) == []
 

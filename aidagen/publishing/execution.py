@@ -12,7 +12,6 @@ import json
 import os
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,9 +20,10 @@ from aidagen.errors import AidagenError
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
+    from traitlets.config import Config
 
 LARGEST_WIDGETS = 300_000  # bytes of the widget state that is kept for readers without a kernel
-CELL_TIMEOUT = 600
+CELL_TIMEOUT = 600  # seconds of the clock, against a cell that hangs
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 
@@ -35,23 +35,35 @@ class NotebookError(AidagenError):
 class Spent(NamedTuple):
     """What one run of a lecture took; the start of its kernel is included."""
 
-    seconds: float
+    cpu_seconds: float  # of this process and of its kernels: a busy machine does not add to them
     peak_mb: float | None  # largest resident memory of the kernel, in 10^6 bytes; None: unknown
 
 
 @contextlib.contextmanager
 def _measured() -> Iterator[list[Spent]]:
-    """Time and memory of what is run inside; the list holds them at the end."""
+    """CPU time and memory of what is run inside; the list holds them at the end."""
     try:
         from aidagen.teaching.compute import peak_of
     except ImportError:  # no cards: no memory is watched
         peak_of = contextlib.nullcontext
     spent: list[Spent] = []
-    begin = time.monotonic()
+    begin = _cpu_seconds()
     with peak_of() as peak:
         yield spent
-    took = round(time.monotonic() - begin, 1)
+    took = round(_cpu_seconds() - begin, 1)
     spent.append(Spent(took, None if peak is None else round(peak.mb)))
+
+
+def _cpu_seconds() -> float:
+    """Of this process and of the children that it has seen end, the kernels."""
+    return sum(os.times()[:4])
+
+
+def _encrypted() -> Config:
+    """Kernels get keys for their sockets, where they can; without, each one prints a warning."""
+    from traitlets.config import Config
+
+    return Config({"KernelManager": {"transport_encryption": "auto"}})
 
 
 def execute(notebook: NotebookNode, folder: Path, profile: str) -> Spent:
@@ -68,6 +80,7 @@ def execute(notebook: NotebookNode, folder: Path, profile: str) -> Spent:
         timeout=CELL_TIMEOUT,
         kernel_name="python3",
         record_timing=False,
+        config=_encrypted(),
         resources={"metadata": {"path": str(folder)}},
     )
     try:
@@ -112,6 +125,7 @@ def trial(notebook: NotebookNode, copy: Path, folder: Path, seconds: float) -> S
                 progress_bar=False,
                 execution_timeout=int(seconds),
                 start_timeout=120,
+                config=_encrypted(),
             )
     except PapermillExecutionError as problem:
         raise NotebookError(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 KINDS = ("unsolved", "half", "wrong")
-SECONDS = 180  # one cell of a copy
+SECONDS = 600  # of the clock, one cell of a copy: it has hung
 VERDICT = "from aidagen.teaching import check\nprint('references:', *check.fallbacks())"
 WRONG = """from aidagen.teaching import check
 {name} = next(e for e in check.exercises({number!r}) if e.id == {id!r}).wrong[0].answer"""

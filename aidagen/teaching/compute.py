@@ -1,8 +1,9 @@
-"""What a lecture takes: minutes and peak memory, measured, with a budget that is kept.
+"""What a lecture takes: CPU time and peak memory, measured, with a budget that is kept.
 
 ``course/compute.json`` holds, for each lecture and profile, a budget and what was measured when
 somebody asked for it (so that a rebuild changes nothing). The card of a lecture shows both; a run
-that takes more than 150 % of its budget fails with a sentence.
+that takes more than 150 % of its budget fails with a sentence. Seconds are those of the CPU, which
+a busy machine does not add to; the builds run on one thread, so an idle machine takes as long.
 
     with compute.peak_of() as peak:          # memory of this process's children: the kernels
         run(notebook)
@@ -27,7 +28,7 @@ from aidagen.errors import AidagenError
 
 ALLOWED = 1.5  # times the budget
 PROFILES = ("smoke", "lecture", "full")
-BUDGETS = {  # seconds and megabytes, for a lecture that has none of its own yet
+BUDGETS = {  # CPU seconds and megabytes, for a lecture that has none of its own yet
     "smoke": {"seconds": 120, "peak_mb": 2000},
     "lecture": {"seconds": 600, "peak_mb": 3000},
     "full": {"seconds": 28800, "peak_mb": 12000},
@@ -86,12 +87,12 @@ def over_budget(
 ) -> str | None:
     """A sentence if a run took more than 150 % of its budget, else None.
 
-    What was not measured is None.
+    ``seconds`` are those of the CPU. What was not measured is None.
     """
     _entry(number, profile, root)  # refuses what does not exist
     allowed, faults = budget(number, profile, root), []
     if seconds is not None and seconds > ALLOWED * allowed["seconds"]:
-        faults.append(f"{seconds:.0f} s, and its budget is {allowed['seconds']:.0f} s")
+        faults.append(f"{seconds:.0f} CPU s, and its budget is {allowed['seconds']:.0f} s")
     if peak_mb is not None and peak_mb > ALLOWED * allowed["peak_mb"]:
         faults.append(f"{peak_mb:.0f} MB, and its budget is {allowed['peak_mb']:.0f} MB")
     if not faults:
@@ -162,7 +163,9 @@ def card(number: str, root: Path | str | None = None) -> str:
             f"| `{profile}` | {minutes} | {peak} "
             f"| {_minutes(allowed['seconds'])} min, {_memory(allowed['peak_mb'])} |"
         )
-    note = "Measured for all cells in a row, start of the kernel included, without a GPU."
+    note = (
+        "CPU time of all cells in a row, on one thread, the kernel's start included, without a GPU."
+    )
     return "\n".join(lines) + f"\n\n{note}\n"
 
 
