@@ -124,7 +124,7 @@ def sparse_motions(
     matrices = None
     if driving.jacobians is not None:
         # eq. (5): J_k = T'_{S<-R}(p_k) T'_{D<-R}(p_k)^-1
-        matrices = source.jacobians @ torch.linalg.inv(driving.jacobians)
+        matrices = source.jacobians @ grids.inverse_2x2(driving.jacobians)
     # eq. (4): T_{S<-D}(z) = T_{S<-R}(p_k) + J_k (z - T_{D<-R}(p_k))
     moved = grids.local_affine_grids(grid, source.points, driving.points, matrices)
     identity = grid.expand(len(moved), 1, height, width, 2)
