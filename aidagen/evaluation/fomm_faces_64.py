@@ -21,100 +21,115 @@ from __future__ import annotations
 
 import torch
 
-from aidagen import datasets, zoo
+from aidagen import datasets, metrics, zoo
 from aidagen.datasets.layout import Clip, ClipSet
 from aidagen.errors import AidagenError
-from aidagen.evaluation import clips as parts
-from aidagen.evaluation import reconstruction
+from aidagen.evaluation import clips, reconstruction
+from aidagen.evaluation.clips import Task
+from aidagen.evaluation.face_judges import FaceJudges
+from aidagen.evaluation.readings import Readings
 from aidagen.evaluation.reconstruction import own, person
-from aidagen.evaluation.sheets import SEED, EvaluationError, Sheet
+from aidagen.evaluation.set_distance import FD, SetDistance
+from aidagen.evaluation.sheets import SEED, EvaluationError, Sheet, Table
+
+MODEL = "fomm-faces-64"
+SETS = ("faces", "heads")
+SAME, OTHER = "same-person", "other-person"
 
 
 def compute(
-    table: str, *, limit: int | None = None, progress: parts.Progress, model=None, sets=None
-) -> Sheet:
-    """The whole table. `model` and `sets` stand in for the checkpoint and the data in tests."""
-    sheet = Sheet(table)
-    model = model or zoo.load(table)
-    judges = parts.FaceJudges()
-    for name in ("faces", "heads"):
+    *, limit: int | None = None, progress: clips.Progress, load_model=zoo.load,
+    load_data=datasets.load,
+) -> Sheet:  # fmt: skip
+    """The whole table. Model and data are opened by name."""
+    sheet, model, judges = Sheet(), load_model(MODEL), FaceJudges()
+    for name in SETS:
         try:
-            found = sets[name] if sets else datasets.load(name)
-        except (AidagenError, ImportError, KeyError) as error:
+            clip_set = load_data(name)
+        except (AidagenError, ImportError) as error:
             sheet.notes.append(f"{name} left out: {str(error).rstrip('.')}")
             continue
-        gallery = parts.Gallery(found.clips("train"))
-        for split, tasks in _splits(name, found, limit).items():
+        gallery = clips.Gallery(clip_set.clips("train"))
+        for split, tasks in _splits(name, clip_set, limit).items():
             if tasks:
                 _score(sheet, name, split, tasks, model, gallery, judges, progress)
     if not sheet.columns:
-        raise EvaluationError(f"{table} has no data to be evaluated on: {'; '.join(sheet.notes)}.")
+        raise EvaluationError(f"There is no data to evaluate on: {'; '.join(sheet.notes)}.")
     return sheet
 
 
-def _splits(name: str, found: ClipSet, limit: int | None) -> dict[str, list[parts.Task]]:
-    test = found.clips("test")
+def _splits(name: str, clip_set: ClipSet, limit: int | None) -> dict[str, list[Task]]:
+    test = clip_set.clips("test")
     if name != "faces":
-        return {name: [own(clip) for clip in parts.some(test, limit)]}
+        return {name: [own(clip) for clip in clips.some(test, limit)]}
     groups = {g: [c for c in test if c.entry.get("group") == g] for g in ("segments", "persons")}
-    pool = found.clips("train") + groups["segments"]
+    pool = clip_set.clips("train") + groups["segments"]
     return {
-        "segments": [own(clip) for clip in parts.some(groups["segments"], limit)],
+        "segments": [own(clip) for clip in clips.some(groups["segments"], limit)],
         "random-pairs": [
             task
-            for i, clip in enumerate(parts.some(groups["segments"], limit))
+            for i, clip in enumerate(clips.some(groups["segments"], limit))
             if (task := _from_elsewhere(clip, pool, i)) is not None
         ],
-        "persons": [own(clip) for clip in parts.some(groups["persons"], limit)],
+        "persons": [own(clip) for clip in clips.some(groups["persons"], limit)],
     }
 
 
-def _from_elsewhere(clip: Clip, pool: list[Clip], seed: int) -> parts.Task | None:
+def _from_elsewhere(clip: Clip, pool: list[Clip], seed: int) -> Task | None:
     others = [c for c in pool if person(c) == person(clip) and c.name != clip.name]
     if not others:
         return None
     generator = torch.Generator().manual_seed(SEED + seed)
     pick = others[int(torch.randint(len(others), (1,), generator=generator))]
-    frames = parts.spread(clip)
-    return parts.Task(clip.name, pick.frames(0, 1)[0], frames, frames, person(clip))
+    frames = clips.spread(clip)
+    return Task(clip.name, pick.frames(0, 1)[0], frames, frames, person(clip))
 
 
 def _score(sheet, data, split, tasks, model, gallery, judges, progress) -> None:
-    units = parts.units(tasks[0].truth.shape[-1])
     progress(f"{data} / {split}: animating {len(tasks)} clips")
-    made = [parts.animate(model, task.source, task.driving) for task in tasks]
-    methods = {sheet.model: made, **reconstruction.baselines(tasks, gallery)}
+    animated = [clips.animate(model, task.source, task.driving) for task in tasks]
+    methods = {MODEL: animated, **reconstruction.baselines(tasks, gallery)}
     readings = reconstruction.score(sheet, data, split, tasks, methods, judges, progress)
-    distance = parts.SetDistance([task.truth for task in tasks])
-    for method, made in methods.items():
-        sheet.add_interval(data, split, method, "fd", units["fd"], distance(made, SEED))
-    for method, pairs in (("same-person", _same(tasks)), ("other-person", _other(tasks))):
-        values = [_identity_distance(readings, i, j, method) for i, j in pairs]
-        sheet.add(data, split, method, "aed", units["aed"], values)
+    distance = SetDistance([task.truth for task in tasks])
+    for method, predictions in methods.items():
+        sheet.add_statistic(data, split, method, FD, distance(predictions))
+    aed = judges.metrics(tasks[0].truth.shape[-1])["aed"]
+    for method, partners in ((SAME, _same(tasks)), (OTHER, _other(tasks))):
+        values = [_identity_distance(readings, i, j) for i, j in enumerate(partners)]
+        sheet.add(data, split, method, aed, values)
 
 
-def _same(tasks: list[parts.Task]) -> list[tuple[int, int]]:
-    """Each clip with another clip of the same person; with itself where there is no other."""
-    pairs = []
+def _same(tasks: list[Task]) -> list[int]:
+    """For each clip another clip of the same person; the clip itself where there is no other."""
+    partners = []
     for i, task in enumerate(tasks):
         others = [j for j, t in enumerate(tasks) if t.person == task.person and j != i]
-        pairs.append((i, others[i % len(others)] if others else i))
-    return pairs
+        partners.append(others[i % len(others)] if others else i)
+    return partners
 
 
-def _other(tasks: list[parts.Task]) -> list[tuple[int, int]]:
-    """Each clip with a clip of somebody else; without one, the clip is left out."""
-    pairs = []
+def _other(tasks: list[Task]) -> list[int | None]:
+    """For each clip a clip of somebody else; None where everybody is the same person."""
+    partners = []
     for i, task in enumerate(tasks):
         others = [j for j, t in enumerate(tasks) if t.person != task.person]
-        if others:
-            pairs.append((i, others[i % len(others)]))
-    return pairs
+        partners.append(others[i % len(others)] if others else None)
+    return partners
 
 
-def _identity_distance(readings, i: int, j: int, method: str) -> float:
-    a, b = readings[i].identity, readings[j].identity
+def _identity_distance(readings: list[Readings], i: int, j: int | None) -> float:
+    if j is None:
+        return float("nan")
+    a, b = readings[i].embedding, readings[j].embedding
     if i == j:  # the same clip: compare frames that are half of it apart
         b = b.roll(len(b) // 2, 0)
     n = min(len(a), len(b))
-    return parts.mean(parts.metrics.aed(a[:n], b[:n]))
+    return clips.mean(metrics.aed(a[:n], b[:n]))
+
+
+TABLE = Table(
+    compute=compute,
+    models=(MODEL,),
+    data=SETS,
+    comparisons=[(MODEL, method) for method in (*reconstruction.BASELINES, SAME, OTHER)],
+)
