@@ -215,8 +215,8 @@ class Statistic(NamedTuple):
 def mean_of(values: Sequence[float] | np.ndarray, draws: int = 2000) -> Statistic:
     """The mean of one number per clip; clips without one (NaN) are left out."""
     values = np.asarray(values, dtype=np.float64)
-    known = np.flatnonzero(np.isfinite(values))
-    return Statistic(known, lambda chosen: values[chosen].mean(-1), draws, centred=False)
+    clips = np.flatnonzero(np.isfinite(values))
+    return Statistic(clips, lambda chosen: values[chosen].mean(-1), draws, centred=False)
 
 
 def of_set(

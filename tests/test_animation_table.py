@@ -92,7 +92,7 @@ def sets(tmp_path):
 
 def stand_in(patch):
     patch.setattr(joint_judges, "Joints", SimpleNamespace(pretrained=Centre))
-    patch.setattr(stand_ins, "FaceJudges", Brightest)
+    patch.setattr(animation, "FaceJudges", Brightest)
 
 
 @pytest.fixture
@@ -256,7 +256,7 @@ def test_a_checkpoint_that_is_missing_is_named_without_the_whole_zoo(sets, judge
 
 
 def test_without_a_judge_a_set_is_left_out(sets, monkeypatch, tmp_path):
-    monkeypatch.setattr(stand_ins, "FaceJudges", Brightest)
+    monkeypatch.setattr(animation, "FaceJudges", Brightest)
     monkeypatch.setattr(joints, "WEIGHTS", tmp_path)
     sheet = computed(animation, MODELS, sets)
     assert {row["data"] for row in sheet.rows()} == {"faces"}
@@ -287,7 +287,7 @@ def test_joints_belong_to_the_frames_that_are_scored(tmp_path, judged):
     entry = layout.write_clip(tmp_path, "test", "long", frames, labels)
     clip = layout.Clip(tmp_path, "test", "long", entry)
     task = reconstruction.own(clip)
-    exact = joint_judges.JointJudges("bodies").exact(clip, task.truth).points
+    exact = joint_judges.JointJudges("bodies").truth(clip, task.truth).points
     assert len(exact) == len(task.truth) == 31
     assert torch.equal(exact[:, 0], torch.from_numpy(places[2::2, 0]))
     assert exact[:, 1].isnan().all()

@@ -67,19 +67,19 @@ def format_table(rows: list[dict]) -> str:
     What a table itself remarks on its rows stands at the end.
     """
     shown = text.format_table(rows)
-    table = _found(getattr(rows, "table", ""))
+    table = _find(getattr(rows, "table", ""))
     return "\n".join([shown, *table.remarks(rows)]) if table and table.remarks else shown
 
 
-def _found(name: str) -> Table | None:
+def _find(name: str) -> Table | None:
     module = discovery.module(__name__, name.replace("-", "_"))
     return None if "_" in name else getattr(module, "TABLE", None)
 
 
 def _definition(name: str) -> Table:
-    table = _found(name)
+    table = _find(name)
     if table is None:
-        rows_of = (other for other in names() if name in _found(other).models)
+        rows_of = (other for other in names() if name in _find(other).models)
         home = next((f"; {name} is a row of {other}" for other in rows_of), "")
         raise EvaluationError(f"There is no table {name!r}; there are {', '.join(names())}{home}.")
     return table

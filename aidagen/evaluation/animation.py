@@ -10,6 +10,9 @@ from __future__ import annotations
 from aidagen import datasets, zoo
 from aidagen.evaluation import claims, stand_ins
 from aidagen.evaluation.clips import Progress
+from aidagen.evaluation.face_judges import FaceJudges
+from aidagen.evaluation.joint_judges import JointJudges
+from aidagen.evaluation.readings import Judge
 from aidagen.evaluation.sheets import Rows, Sheet, Table
 from aidagen.evaluation.stand_ins import SPLITS, SYSTEMS
 
@@ -22,8 +25,18 @@ def compute(
 ) -> Sheet:
     """The whole table. Models and data are opened by name."""
     return stand_ins.score(
-        METHODS, limit=limit, progress=progress, load_model=load_model, load_data=load_data
+        METHODS,
+        judge_of,
+        limit=limit,
+        progress=progress,
+        load_model=load_model,
+        load_data=load_data,
     )
+
+
+def judge_of(data: str) -> Judge:
+    """Who reads the frames of a data set."""
+    return FaceJudges() if data == "faces" else JointJudges(data)
 
 
 def remarks(rows: Rows) -> list[str]:

@@ -7,6 +7,7 @@ import hashlib
 import torch
 from torch import Tensor
 
+from aidagen.datasets.layout import Clip
 from aidagen.evaluation.clips import Frames
 from aidagen.evaluation.readings import Readings
 from aidagen.evaluation.sheets import Metric
@@ -32,6 +33,10 @@ class FaceJudges:
                 self.memory[name] = tuple(reading)
         points, identity = zip(*(self.memory[name] for name in names), strict=True)
         return Readings(torch.stack(points), torch.stack(identity))
+
+    def truth(self, clip: Clip, frames: Frames) -> Readings:
+        """What is read in the true frames themselves."""
+        return self.read(frames)
 
     @staticmethod
     def metrics(size: int) -> dict[str, Metric]:

@@ -22,8 +22,8 @@ class JointJudges:
         reading = self.judge(frames)
         return Readings(reading.points, reading.identity)
 
-    def exact(self, clip: Clip, truth: Frames) -> Readings:
-        """The labels' visible joints in the frames that `reconstruction.own` scores."""
+    def truth(self, clip: Clip, frames: Frames) -> Readings:
+        """The labels' visible joints, and identity as read in the true frames."""
         labels = clip.labels()
         count = len(self.judge.joints)
         if "joints" not in labels or labels["joints"].shape[1] != count:
@@ -36,12 +36,12 @@ class JointJudges:
         points = points.masked_fill(hidden[..., None], torch.nan)
         step = max(1, len(points) // FRAMES)  # as `clips.spread`
         points = points[::step][:FRAMES][1:]
-        if len(points) != len(truth):
+        if len(points) != len(frames):
             raise EvaluationError(
                 f"{clip} came with labels of {len(labels['joints'])} frames; make the data set "
                 "again."
             )
-        return self.read(truth)._replace(points=points)
+        return self.read(frames)._replace(points=points)
 
     def metrics(self, size: int) -> dict[str, Metric]:
         """By name, for pictures that are `size` pixels wide."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 from aidagen import datasets, zoo
 from aidagen.evaluation import stand_ins
 from aidagen.evaluation.clips import Progress
+from aidagen.evaluation.joint_judges import JointJudges
 from aidagen.evaluation.sheets import Sheet, Table
 
 WHOLE = "monkeynet"
@@ -22,6 +23,7 @@ def compute(
     """The whole table. Models and data are opened by name."""
     return stand_ins.score(
         {"bodies": METHODS},
+        JointJudges,
         limit=limit,
         progress=progress,
         load_model=load_model,

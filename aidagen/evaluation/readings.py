@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from aidagen import metrics
+from aidagen.datasets.layout import Clip
 from aidagen.evaluation.clips import Frames, mean
 from aidagen.evaluation.sheets import Metric
 
@@ -25,6 +26,10 @@ class Judge(Protocol):
 
     def read(self, frames: Frames) -> Readings:
         """Readings of each frame."""
+
+    def truth(self, clip: Clip, frames: Frames) -> Readings:
+        """What readings are held against: those of the true `frames` of `clip`, which are the ones
+        that `reconstruction.own` scores, or what the clip's labels know of them."""
 
     def metrics(self, size: int) -> dict[str, Metric]:
         """By name: `akd`, `akd_l2`, `mkr`, and `aed` of a judge with embeddings, for pictures

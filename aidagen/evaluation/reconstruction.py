@@ -67,8 +67,8 @@ def score(
     """Scores of every method's frames, by pixels and by a judge, as columns (those named in
     `only`, or all).
 
-    Returns what the judge reads in the true frames; `readings` are given where more is known of
-    these (exact labels).
+    Returns what the predictions are held against: `readings` if they are given (`Judge.truth`),
+    or what the judge reads in the true frames.
     """
     size = tuple(tasks[0].truth.shape[-2:])
     metrics = BY_PIXELS | judge.metrics(size[1])

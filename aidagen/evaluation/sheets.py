@@ -84,9 +84,9 @@ class Sheet:
     ) -> None:
         """A number that a whole set of clips has (`metrics.of_set`). One that nobody has, because
         it is NaN, is no column."""
-        found = interval(statistic, SEED)
-        if np.isfinite(found.value):
-            self.columns.append(Column(data, split, method, metric, statistic, found))
+        estimate = interval(statistic, SEED)
+        if np.isfinite(estimate.value):
+            self.columns.append(Column(data, split, method, metric, statistic, estimate))
 
     def rows(self) -> list[dict]:
         """The flat list of the contract."""

@@ -23,8 +23,7 @@ from torch import nn
 from aidagen.datasets.layout import Clip, ClipSet
 from aidagen.errors import AidagenError
 from aidagen.evaluation import clips, reconstruction
-from aidagen.evaluation.face_judges import FaceJudges
-from aidagen.evaluation.joint_judges import JointJudges
+from aidagen.evaluation.readings import Judge
 from aidagen.evaluation.sheets import EvaluationError, Sheet
 
 SYSTEMS = ("x2face", "monkeynet", "fomm")
@@ -34,6 +33,7 @@ METRICS = ("l1", "l1_moving", "akd", "mkr", "aed")
 
 def score(
     methods: Mapping[str, Mapping[str, str]],
+    judge_of: Callable[[str], Judge],
     *,
     limit: int | None,
     progress: clips.Progress,
@@ -42,22 +42,22 @@ def score(
 ) -> Sheet:
     """A sheet of `methods`: data set -> name of a method -> checkpoint.
 
-    A checkpoint or a set that is not there is left out, and a note says so. Raises
-    `EvaluationError` where no set is there.
+    `judge_of` gives the judge of a data set. A checkpoint that is not there is left out, and so is
+    a set that lacks its data or its judge; a note says so. Raises `EvaluationError` where no set
+    is left.
     """
     sheet = Sheet()
     for data, checkpoints in methods.items():
-        _score_set(sheet, data, checkpoints, limit, progress, load_model, load_data)
+        _score_set(sheet, data, checkpoints, judge_of, limit, progress, load_model, load_data)
     if not sheet.columns:
         raise EvaluationError(f"There is no data to evaluate on: {'; '.join(sheet.notes)}.")
     return sheet
 
 
-def _score_set(sheet, data, checkpoints, limit, progress, load_model, load_data) -> None:
+def _score_set(sheet, data, checkpoints, judge_of, limit, progress, load_model, load_data) -> None:
     """All splits of one data set, with the models that are there."""
     try:
-        clip_set = load_data(data)
-        judges = FaceJudges() if data == "faces" else JointJudges(data)
+        clip_set, judge = load_data(data), judge_of(data)
     except (AidagenError, ImportError) as error:
         sheet.notes.append(f"{data} left out: {str(error).rstrip('.')}")
         return
@@ -79,11 +79,9 @@ def _score_set(sheet, data, checkpoints, limit, progress, load_model, load_data)
             progress(f"{data} / {split}: animating {len(tasks)} clips with {checkpoints[method]}")
             predictions[method] = [clips.animate(model, t.source, t.driving) for t in tasks]
         predictions |= reconstruction.baselines(tasks, gallery)
-        readings = None
-        if isinstance(judges, JointJudges):
-            readings = [judges.exact(clip, task.truth) for clip, task in zip(chosen, tasks)]
+        readings = [judge.truth(clip, task.truth) for clip, task in zip(chosen, tasks)]
         reconstruction.score(
-            sheet, data, split, tasks, predictions, judges, progress, METRICS, readings
+            sheet, data, split, tasks, predictions, judge, progress, METRICS, readings
         )
 
 
