@@ -12,6 +12,9 @@ of a new clip as they come, at constant memory. It works with every model that c
 with ``model.config.size`` = S. In mode "relative" the source keeps its shape and takes over the
 movement (eq. 14 of the First Order Motion paper); the first driving frame should then show about
 the pose of the source. In mode "absolute" it takes over places and shapes as they are.
+
+`rendering` is the four in a row for a short clip that is ready for the model; `transferred` is the
+choice between the two modes.
 """
 
 import os
@@ -26,6 +29,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from aidagen.errors import AidagenError
+from aidagen.pixels import as_floats
 
 Mode = Literal["relative", "absolute"]
 _TOLERANCE = 1e-3  # of the range [0, 1]: what interpolation may leave
@@ -44,7 +48,7 @@ def prepare(
     antialiasing (bilinear).
     """
     if image.dtype == torch.uint8:
-        image = image.float() / 255
+        image = as_floats(image)
     height, width = image.shape[-2:]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
@@ -56,6 +60,29 @@ def prepare(
         batch, size=(size, size), mode="bilinear", align_corners=False, antialias=True
     )
     return batch.clamp(0, 1).reshape(*image.shape[:-2], size, size)
+
+
+def transferred(model: Any, encoded: Any, motion: Any, first: Any = None) -> Any:
+    """The motion that ``encoded`` is rendered with: ``motion`` as it is (absolute), or, given the
+    motion of the ``first`` driving frame, what has changed since (relative)."""
+    return motion if first is None else model.relative(motion, first, encoded)
+
+
+def rendering(
+    model: Any,
+    source: Float[Tensor, "1 3 S S"],
+    driving: Float[Tensor, "T 3 S S"],
+    mode: Mode = "absolute",
+) -> Any:
+    """The model's `Rendering` of a short clip in one pass, batch first.
+
+    ``source`` and ``driving`` are as the model takes them, on its device; see `Animator` for
+    pictures of any size and for long clips.
+    """
+    with looking(model):
+        encoded, motion = model.encode(source), model.motion(driving)
+        first = model.motion(driving[:1]) if mode == "relative" else None
+        return model.render(encoded, transferred(model, encoded, motion, first))
 
 
 @no_type_check  # what users give is checked by hand, in sentences, in tests as well
@@ -140,10 +167,9 @@ class Animator:
             driving = torch.stack([self.fit(*each) for each in zip(taken, names, strict=True)])
             with _working(self.model, self.batch):
                 motion = self.model.motion(driving)
-                if self.mode == "relative":
-                    if first is None:
-                        first = _part(motion, slice(0, 1), len(taken))
-                    motion = self.model.relative(motion, first, self.encoded)
+                if self.mode == "relative" and first is None:
+                    first = _part(motion, slice(0, 1), len(taken))
+                motion = transferred(self.model, self.encoded, motion, first)
                 rendering = self.model.render(self.encoded, motion)
             count += len(taken)
             for index in range(len(taken)):
@@ -218,22 +244,30 @@ def _home(model: Any) -> tuple[torch.device, torch.dtype]:
 
 
 @contextmanager
-def _working(model: Any, batch: int) -> Iterator[None]:
-    """Evaluation mode without gradients; a model that was training goes on training afterwards."""
-    modules = list(model.modules()) if isinstance(model, nn.Module) else []
+def looking(model: Any) -> Iterator[None]:
+    """No gradients, evaluation mode; a model in training goes on training afterwards."""
+    modules = model.modules() if isinstance(model, nn.Module) else ()
     training = [module for module in modules if module.training]
     try:
         for module in training:
             module.training = False
         with torch.inference_mode():
             yield
+    finally:
+        for module in training:
+            module.training = True
+
+
+@contextmanager
+def _working(model: Any, batch: int) -> Iterator[None]:
+    """`looking`, in which memory that runs out is said in a sentence."""
+    try:
+        with looking(model):
+            yield
     except torch.OutOfMemoryError:
         raise AnimationError(
             f"The device ran out of memory with {batch} frames at a time; use a smaller batch."
         ) from None
-    finally:
-        for module in training:
-            module.training = True
 
 
 def _part(value: Any, index: int | slice, total: int) -> Any:

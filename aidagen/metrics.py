@@ -2,8 +2,8 @@
 
 Pure functions of arrays, no network inside. Pictures are float in [0, 1]; points are (x, y) in
 [-1, 1] with NaN for "not found" and are scored in pixels of the pictures they were found in.
-Functions that compare frames return one number *per frame* (a row's value is the mean over the
-frames of a clip, then over clips), so that a bootstrap can resample clips.
+Functions that compare frames return one number *per frame*: a score is their mean over the frames
+of a clip, then over clips. A bootstrap resamples clips.
 
 Letters: N frames, K points, D features, C colour channels.
 
@@ -16,24 +16,22 @@ The papers' own code and its traps (github.com/AliaksandrSiarohin/pose-evaluatio
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from aidagen.errors import AidagenError
 
 
-class MetricError(AidagenError):
-    """Two arrays that cannot be compared, or too few of them."""
-
-
 def _pair(prediction: Tensor, truth: Tensor) -> None:
     if prediction.shape != truth.shape:
-        raise MetricError(
+        raise AidagenError(
             f"Cannot compare arrays of shapes {tuple(prediction.shape)} and {tuple(truth.shape)}; "
             "both must be the same frames."
         )
@@ -126,7 +124,7 @@ def akd(
     elif norm == "l2":
         distance = difference.norm(dim=-1)
     else:
-        raise MetricError(f'norm is "l1" (the papers\') or "l2" (Euclidean), not {norm!r}.')
+        raise AidagenError(f'norm is "l1" (the papers\') or "l2" (Euclidean), not {norm!r}.')
     return distance.nanmean(-1)
 
 
@@ -168,7 +166,7 @@ def frechet_distance(
     (a still is 32 equal pictures); with X = Q R the last trace is the nuclear norm of R1 R2ᵀ.
     """
     if min(len(generated), len(real)) < 2:
-        raise MetricError("A Fréchet distance needs at least two pictures on each side.")
+        raise AidagenError("A Fréchet distance needs at least two pictures on each side.")
     a, b = generated.double(), real.double()
     mean = (a.mean(0) - b.mean(0)).square().sum()
     # columns of the centred, scaled sets: S = Rᵀ R
@@ -184,7 +182,7 @@ def kernel_distance(
     from torchmetrics.image.kid import poly_mmd
 
     if min(len(generated), len(real)) < 2:
-        raise MetricError("A kernel distance needs at least two pictures on each side.")
+        raise AidagenError("A kernel distance needs at least two pictures on each side.")
     n = min(len(generated), len(real))
     return 1000 * poly_mmd(generated[:n].double(), real[:n].double())
 
@@ -193,7 +191,7 @@ def kernel_distance(
 
 
 class Interval(NamedTuple):
-    """A mean with its 95 % bootstrap interval over clips (or people); n is how many."""
+    """A number with its 95 % bootstrap interval over clips (or people); n is how many."""
 
     value: float
     low: float
@@ -201,48 +199,94 @@ class Interval(NamedTuple):
     n: int
 
 
-def bootstrap(values: Sequence[float] | np.ndarray, seed: int = 0, draws: int = 2000) -> Interval:
-    """Mean of one number per clip and its 95 % percentile interval; NaN entries are left out."""
+class Statistic(NamedTuple):
+    """A number that any choice of clips (or people) has, repeated ones included.
+
+    `clips` are the indices of those that can be chosen. `of` takes choices, (D, n) indices, and
+    gives a number for each, (D,); NaN where a choice has none. `mean_of` and `of_set` make them.
+    """
+
+    clips: Int[np.ndarray, " N"]
+    of: Callable[[Int[np.ndarray, "D n"]], Float[np.ndarray, " D"]]
+    draws: int  # of a bootstrap
+    centred: bool  # whether the draws are centred on the value before quantiles are taken
+
+
+def mean_of(values: Sequence[float] | np.ndarray, draws: int = 2000) -> Statistic:
+    """The mean of one number per clip; clips without one (NaN) are left out."""
     values = np.asarray(values, dtype=np.float64)
-    values = values[np.isfinite(values)]
-    if len(values) == 0:
-        return Interval(np.nan, np.nan, np.nan, 0)
-    rng = np.random.default_rng(seed)
-    means = values[rng.integers(0, len(values), (draws, len(values)))].mean(1)
-    low, high = np.quantile(means, (0.025, 0.975))
-    return Interval(float(values.mean()), float(low), float(high), len(values))
+    clips = np.flatnonzero(np.isfinite(values))
+    return Statistic(clips, lambda chosen: values[chosen].mean(-1), draws, centred=False)
 
 
-def bootstrap_set(
-    groups: Sequence[Tensor], statistic: Callable[[list[int]], float], seed: int = 0,
-    draws: int = 100,
-) -> Interval:  # fmt: skip
-    """A number that only a whole set has (`fd`), with its 95 % interval over clips.
+def of_set(
+    count: int, number: Callable[[tuple[int, ...]], float], draws: int = 500
+) -> Statistic:
+    """A number that only a whole set of `count` clips has: a Fréchet distance, an AUC, a kappa.
 
-    `statistic` is given the numbers of the clips drawn. A set with repeated clips is less varied
-    than the set itself, so the draws are centred on the value before their quantiles are taken.
+    `number` is given the indices of the clips chosen. A set with repeated clips is less varied
+    than the set itself, which biases such numbers: their draws are centred on the value.
     """
-    rng, n = np.random.default_rng(seed), len(groups)
-    value = float(statistic(list(range(n))))
-    drawn = np.array([float(statistic(rng.integers(0, n, n).tolist())) for _ in range(draws)])
-    low, high = np.quantile(drawn - drawn.mean() + value, (0.025, 0.975))
-    return Interval(value, float(low), float(high), n)
+    remembered = cache(number)  # an interval and the differences draw the same clips
+
+    def of(chosen: np.ndarray) -> np.ndarray:
+        return np.array([remembered(tuple(row)) for row in chosen.tolist()], dtype=np.float64)
+
+    return Statistic(np.arange(count), of, draws, centred=True)
 
 
-def paired_bootstrap(
-    a: Sequence[float] | np.ndarray,
-    b: Sequence[float] | np.ndarray,
-    seed: int = 0,
-    draws: int = 2000,
-) -> Interval:
-    """Mean of a - b over the same clips and its 95 % interval.
+def interval(statistic: Statistic, seed: int = 0) -> Interval:
+    """The number of all clips and its 95 % percentile interval under draws of as many clips.
 
-    "Better by more than the interval" means that this interval excludes 0. Clips in which either
-    number is missing are left out of both.
+    scipy draws them. Its own interval is not taken, because it does not always contain the number
+    of a set (hence the centring), and is NaN as soon as one draw has no number, as an AUC of clips
+    that are all of one class (such draws are left out here). One clip alone has no spread.
     """
-    a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
-    if a.shape != b.shape:
-        raise MetricError(
-            f"A paired bootstrap needs the same clips on both sides, not {len(a)} and {len(b)}."
-        )
-    return bootstrap(a - b, seed, draws)
+    clips, count = statistic.clips, len(statistic.clips)
+    value = float(statistic.of(clips[None])[0]) if count else np.nan
+    if count < 2 or not np.isfinite(value):
+        return Interval(value, value, value, count)
+    drawn = bootstrap_draws(statistic, seed)
+    drawn = drawn[np.isfinite(drawn)]
+    if statistic.centred:
+        drawn = drawn - drawn.mean() + value
+    low, high = np.quantile(drawn, (0.025, 0.975))
+    return Interval(value, float(low), float(high), count)
+
+
+def bootstrap_draws(statistic: Statistic, seed: int = 0) -> Float[np.ndarray, " D"]:
+    """The statistic's values on clips drawn with replacement."""
+    from scipy import stats
+
+    with warnings.catch_warnings():  # of its own interval, which is not taken
+        warnings.simplefilter("ignore", stats.DegenerateDataWarning)
+        return stats.bootstrap(
+            (statistic.clips,),
+            lambda chosen, axis: statistic.of(np.atleast_2d(chosen)).reshape(chosen.shape[:-1]),
+            n_resamples=statistic.draws,
+            vectorized=True,
+            method="percentile",
+            rng=np.random.default_rng(seed),
+        ).bootstrap_distribution
+
+
+def difference(a: Statistic, b: Statistic, seed: int = 0) -> Interval:
+    """a - b over the same clips, with its 95 % interval; "better by more than the interval" means
+    that it excludes 0.
+
+    The bootstrap is paired: both are given the same clips in every draw, those that both have.
+    """
+
+    def apart(chosen: np.ndarray) -> np.ndarray:
+        # equal sums, added in another order, differ in their last bits
+        return (a.of(chosen) - b.of(chosen)).round(12)
+
+    clips = np.intersect1d(a.clips, b.clips)
+    return interval(
+        Statistic(clips, apart, min(a.draws, b.draws), a.centred or b.centred), seed
+    )
+
+
+def bootstrap(values: Sequence[float] | np.ndarray, seed: int = 0, draws: int = 2000) -> Interval:
+    """The mean of one number per clip and its 95 % interval; NaN entries are left out."""
+    return interval(mean_of(values, draws), seed)

@@ -53,7 +53,8 @@ from IPython.display import HTML, Markdown
 
 from aidagen import datasets, evaluation, grids, metrics, recipes, study, training, video, zoo
 from aidagen.animation import animate
-from aidagen.evaluation import animation
+from aidagen.evaluation.claims import STANDS_FOR, orderings, published
+from aidagen.evaluation.stand_ins import SPLITS
 from aidagen.models import monkeynet, x2face
 from aidagen.models import monkeynet_prediction as going_on
 from aidagen.teaching import check, compute, ledger, lesson, papermap, predict, quiz
@@ -841,7 +842,7 @@ def cell(row):
 
 def side_by_side_with_paper(rows, metrics_shown):
     """A line a set and metric: our methods with intervals, then the paper's numbers, apart."""
-    theirs = {(r["method"], r["data"], r["metric"]): r["value"] for r in animation.published()}
+    theirs = {(r["method"], r["data"], r["metric"]): r["value"] for r in published()}
     methods = ("copy-source", "nearest-train", "x2face", "monkeynet", "fomm")
     head = ["set, split, metric", *methods, "paper's set", "paper: x2face", "paper: monkeynet"]
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
@@ -850,7 +851,7 @@ def side_by_side_with_paper(rows, metrics_shown):
                 if (r["data"], r["split"]) == (data, split)}
         for m in metrics_shown:
             ours = [cell(here[k, m]) if (k, m) in here else "" for k in methods]
-            there = animation.STANDS_FOR[data]
+            there = STANDS_FOR[data]
             paper = [theirs.get((k, there, m), "") for k in ("x2face", "monkeynet")]
             if any(ours):
                 cells = [f"{data}, {split}, {m}", *ours, there, *map(str, paper)]
@@ -861,7 +862,7 @@ def side_by_side_with_paper(rows, metrics_shown):
 # %%
 rows = evaluation.table("animation")
 value = {(r["data"], r["split"], r["method"], r["metric"]): r["value"] for r in rows}
-main_split = {data: splits[0] for data, splits in animation.SPLITS.items()}
+main_split = {data: splits[0] for data, splits in SPLITS.items()}
 left = {data: value[data, split, "monkeynet", "l1_moving"] / value[data, split, "x2face", "l1_moving"]
         for data, split in main_split.items()}
 bet.reveal(min(left, key=left.get))
@@ -870,10 +871,10 @@ Markdown(side_by_side_with_paper(rows, ("l1", "l1_moving", "akd", "mkr", "aed"))
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # **The paper's columns are not to be compared with ours**: other footage, other judges, other
 # training. What can be compared is the *order* of the systems: does it hold here, too? An ordering
-# holds if the interval of the paired difference over clips leaves zero out.
+# holds if the interval of the paired difference over clips excludes zero.
 
 # %%
-print("\n".join(animation.orderings(rows)).strip())
+print("\n".join(orderings(rows)).strip())
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # Read it line by line. `copy-source` does nothing, and any method has to beat it. `nearest-train`
@@ -1047,9 +1048,10 @@ Markdown("\n".join(lines))
 # `study.page(plan, shown_clips, "study.html")`.
 
 # %% tags=["nbval-ignore-output"]
-from aidagen.evaluation.clips import Task, eight_bit
+from aidagen.evaluation.clips import Task
+from aidagen.pixels import as_bytes
 
-tasks = [Task(f"pair-{n:02d}", eight_bit(people[i][frame]), eight_bit(people[j]), None, "")
+tasks = [Task(f"pair-{n:02d}", as_bytes(people[i][frame]), as_bytes(people[j]), None, "")
          for n, (i, frame, _, j) in enumerate(close[: lesson.pick(3, 10)])]
 rivals = {name: models[name] for name in ("Monkey-Net", "X2Face")}
 shown_clips = study.clips_from(rivals, tasks)

@@ -133,7 +133,7 @@ def verify(stages):
         stages.run("learners' copies", ["aidagen.publishing.variants", "prove"], tests=False)
     from aidagen import evaluation
 
-    for name in evaluation.TABLES:
+    for name in evaluation.names():
         stages.run(f"table {name}", ["aidagen", "evaluate", name, "--recompute"], tests=False)
 
 

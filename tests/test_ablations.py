@@ -6,16 +6,27 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from test_evaluation import ABOUT, KEYS, Brightest, find, no_networks, walk  # noqa: F401
+from test_evaluation import (  # noqa: F401
+    ABOUT,
+    KEYS,
+    Brightest,
+    among,
+    find,
+    no_networks,
+    quiet,
+    walk,
+)
 from torch import nn
 
 from aidagen import datasets, evaluation, zoo
 from aidagen.datasets import heads, layout
-from aidagen.evaluation import ablations, sheets, store
+from aidagen.errors import AidagenError
+from aidagen.evaluation import fomm_heads_64, keys, sheets
 from aidagen.models import fomm
 
 TABLE = "fomm-heads-64"
-NAMES = store.MODELS[TABLE]
+NAMES = fomm_heads_64.TABLE.models
+L1 = sheets.Metric("l1", "unit", "lower")
 
 
 class Perfect(nn.Module):
@@ -67,11 +78,18 @@ def people(tmp_path):
 
 @pytest.fixture
 def sheet(people, no_networks):  # noqa: F811
-    models = {NAMES[0]: Perfect(), NAMES[1]: Still()}
     said = []
-    made = ablations.compute(TABLE, progress=said.append, models=models, sets={"heads": people})
+    computed = fomm_heads_64.compute(
+        progress=said.append,
+        load_model=among({NAMES[0]: Perfect(), NAMES[1]: Still()}),
+        load_data=among({"heads": people}),
+    )
     assert any("no-jacobian" in line for line in said)
-    return made
+    return computed
+
+
+def compared(sheet):
+    return sheet.comparisons(fomm_heads_64.TABLE.comparisons)
 
 
 def value(sheet, method, metric):
@@ -92,7 +110,7 @@ def test_a_perfect_model_beats_one_that_stands_still(sheet):
         assert value(sheet, "no-jacobian", metric) == value(sheet, "copy-source", metric)
     verdicts = {
         (c["against"], c["metric"]): c["verdict"]
-        for c in sheet.comparisons()
+        for c in compared(sheet)
         if c["method"] == TABLE
     }
     for metric in ("l1", "ssim", "akd", "turn_error", "kp_consistency"):
@@ -104,7 +122,7 @@ def test_a_perfect_model_beats_one_that_stands_still(sheet):
 
 def test_painting_is_compared_with_warping_alone(sheet):
     assert value(sheet, TABLE, "warp_l1") == value(sheet, "warp-only", "l1") > 0
-    (c,) = find(sheet.comparisons(), against="warp-only", metric="l1")
+    (c,) = find(compared(sheet), against="warp-only", metric="l1")
     assert c["verdict"] == "better"
 
 
@@ -117,8 +135,12 @@ def test_keypoints_that_stay_on_the_head_know_its_landmarks(sheet):
 
 def test_models_that_are_not_there_are_left_out_in_words(sheet, people, no_networks):  # noqa: F811
     assert len(sheet.notes) == 2 and sheet.notes[0].startswith("no-occlusion left out: ")
-    with pytest.raises(KeyError):
-        ablations.compute(TABLE, progress=print, models={NAMES[1]: Still()}, sets={"heads": people})
+    with pytest.raises(AidagenError, match=f"nothing called '{TABLE}'"):
+        fomm_heads_64.compute(
+            progress=quiet,
+            load_model=among({NAMES[1]: Still()}),
+            load_data=among({"heads": people}),
+        )
 
 
 def test_judges_and_networks_are_named_in_the_units(sheet):
@@ -132,11 +154,14 @@ def test_untrained_models_of_every_kind_are_scored_on_the_shipped_heads(no_netwo
     settings = [tiny, replace(tiny, jacobian="none"),
                 replace(tiny, occlusion=False, blend=False), tiny]  # fmt: skip
     models = {name: fomm.FOMM(config).eval() for name, config in zip(NAMES, settings)}
-    sheet = ablations.compute(
-        TABLE, limit=2, progress=lambda text: None, models=models, sets={"heads": heads.load()}
+    sheet = fomm_heads_64.compute(
+        limit=2,
+        progress=quiet,
+        load_model=among(models),
+        load_data=among({"heads": heads.load()}),
     )
     methods = [TABLE, "no-jacobian", "no-occlusion", "no-equivariance"]
-    for metric in (*ablations.JUDGED, "warp_l1", "turn_error", "kp_consistency"):
+    for metric in (*fomm_heads_64.JUDGED, "warp_l1", "turn_error", "kp_consistency"):
         assert set(methods) <= {row["method"] for row in find(sheet.rows(), metric=metric)}
     assert not sheet.notes
 
@@ -144,19 +169,19 @@ def test_untrained_models_of_every_kind_are_scored_on_the_shipped_heads(no_netwo
 def test_turning_is_anticlockwise_around_the_middle_and_reflects():
     frame = torch.full((1, 3, 33, 33), 50, dtype=torch.uint8)
     frame[..., 16, 26:29] = 255  # to the right of the middle
-    turned = ablations.turn(frame, 90)
+    turned = fomm_heads_64.turn(frame, 90)
     assert turned[0, 0, 5:7, 16].min() > 200 and turned[0, 0, 16, 26:29].max() < 60
-    assert torch.equal(ablations.turn(frame, 0), frame)
-    assert ablations.turn(torch.full_like(frame, 200)).min() == 200  # no black corners
+    assert torch.equal(fomm_heads_64.turn(frame, 0), frame)
+    assert fomm_heads_64.turn(torch.full_like(frame, 200)).min() == 200  # no black corners
 
 
 def test_the_linear_map_is_found_and_survives_a_dead_keypoint():
     x = torch.randn(500, 6, dtype=torch.float64)
     x[:, 5] = 0.3  # never moves
     slope = torch.randn(6, 4, dtype=torch.float64)
-    predict = ablations.linear_map(x[:400], x[:400] @ slope + 1)
+    predict = fomm_heads_64.linear_map(x[:400], x[:400] @ slope + 1)
     torch.testing.assert_close(predict(x[400:]), x[400:] @ slope + 1, atol=2e-3, rtol=0)
-    shuffled = ablations.linear_map(x[:400], (x[:400] @ slope + 1)[torch.randperm(400)])
+    shuffled = fomm_heads_64.linear_map(x[:400], (x[:400] @ slope + 1)[torch.randperm(400)])
     assert (shuffled(x[400:]) - x[400:] @ slope - 1).abs().mean() > 0.5
 
 
@@ -164,8 +189,10 @@ def test_heads_without_labels_are_refused(people, no_networks):  # noqa: F811
     for clip in people.clips("train"):
         clip.path.with_suffix(".npz").unlink()
     with pytest.raises(evaluation.EvaluationError, match="no exact landmarks"):
-        ablations.compute(
-            TABLE, progress=lambda text: None, models={TABLE: Perfect()}, sets={"heads": people}
+        fomm_heads_64.compute(
+            progress=quiet,
+            load_model=among({TABLE: Perfect()}),
+            load_data=among({"heads": people}),
         )
 
 
@@ -181,15 +208,16 @@ def shelf(tmp_path, monkeypatch, people):
     folder.mkdir(parents=True)
     for name in NAMES:
         (folder / f"{name}.safetensors").write_bytes(name.encode())
-        (folder / f"{name}.json").write_text("{}")
+        (folder / f"{name}.json").write_text('{"system": "fomm"}')
     monkeypatch.setattr(datasets, "load", lambda name: people)
 
-    def compute(table, *, limit, progress):
-        sheet = sheets.Sheet(table)
-        sheet.add("heads", "heads", table, "l1", "unit", [0.1, 0.2, 0.15])
+    def compute(*, limit, progress):
+        sheet = sheets.Sheet()
+        sheet.add("heads", "heads", TABLE, L1, [0.1, 0.2, 0.15])
         return sheet
 
-    monkeypatch.setitem(evaluation.TABLES, TABLE, compute)
+    table = fomm_heads_64.TABLE._replace(compute=compute)
+    monkeypatch.setattr(fomm_heads_64, "TABLE", table)
     evaluation.table(TABLE, recompute=True)
     assert evaluation.table(TABLE)
     return folder
@@ -218,9 +246,9 @@ def test_rows_are_stale_when_an_ablation_goes_or_comes(shelf):
 
 def test_weights_and_code_are_named_together(shelf, monkeypatch):
     (shelf / f"{NAMES[1]}.safetensors").write_bytes(b"trained again")
-    monkeypatch.setattr(store, "code_hash", lambda: "another")
-    monkeypatch.setattr(store, "data_hash", lambda name: "another")
-    wanted = f"the weights of {NAMES[1]} and the data and the evaluation code changed"
+    monkeypatch.setattr(keys, "code_hash", lambda source: "another")
+    monkeypatch.setattr(keys, "data_hash", lambda name: "another")
+    wanted = f"the weights of {NAMES[1]} and the data of heads and the code of .* more changed"
     with pytest.raises(evaluation.EvaluationError, match=wanted):
         evaluation.table(TABLE)
 

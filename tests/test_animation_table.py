@@ -7,13 +7,21 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from test_evaluation import ABOUT, KEYS, Brightest, Replay, find, walk
+from test_evaluation import ABOUT, KEYS, Brightest, Replay, among, find, quiet, walk
 from torch import nn
 
 from aidagen import datasets, evaluation, zoo
 from aidagen.datasets import layout
 from aidagen.errors import AidagenError
-from aidagen.evaluation import animation, sheets, store
+from aidagen.evaluation import (
+    animation,
+    claims,
+    joint_judges,
+    monkeynet_ablations,
+    reconstruction,
+    sheets,
+    stand_ins,
+)
 from aidagen.judges import joints
 from aidagen.judges.joints import JointReading
 
@@ -83,8 +91,8 @@ def sets(tmp_path):
 
 
 def stand_in(patch):
-    patch.setattr(animation, "Joints", SimpleNamespace(pretrained=Centre))
-    patch.setattr(animation.parts, "FaceJudges", Brightest)
+    patch.setattr(joint_judges, "Joints", SimpleNamespace(pretrained=Centre))
+    patch.setattr(animation, "FaceJudges", Brightest)
 
 
 @pytest.fixture
@@ -106,11 +114,20 @@ def sheet(tmp_path_factory):
     sets = {data: made_set(root, data) for data in ("faces", "bodies", "robot")}
     with pytest.MonkeyPatch.context() as patch:
         stand_in(patch)
-        return animation.compute(TABLE, progress=lambda text: None, models=MODELS, sets=sets)
+        return computed(animation, MODELS, sets)
 
 
-def as_rows(sheet, table=TABLE):
-    return sheets.Rows(sheet.rows(), table, sheet.comparisons(), sheet.notes)
+def computed(table, models, sets):
+    """The table's sheet of these models, by checkpoint, on these sets."""
+    return table.compute(progress=quiet, load_model=among(models), load_data=among(sets))
+
+
+def compared(sheet, table=animation):
+    return sheet.comparisons(table.TABLE.comparisons)
+
+
+def as_rows(sheet, name=TABLE, table=animation):
+    return sheets.Rows(sheet.rows(), name, compared(sheet, table), sheet.notes)
 
 
 def value(sheet, data, method, metric):
@@ -132,14 +149,14 @@ def test_the_best_wins_on_every_set_and_every_claim_is_said(sheet):
     methods = {*animation.SYSTEMS, "copy-source", "nearest-train", "judge-floor"}
     for data in sets_of(rows):
         assert {row["method"] for row in find(rows, data=data)} == methods
-        assert {row["metric"] for row in find(rows, data=data)} <= set(animation.METRICS)
+        assert {row["metric"] for row in find(rows, data=data)} <= set(stand_ins.METRICS)
         for metric in ("l1", "l1_moving"):
             assert value(sheet, data, "fomm", metric) == 0
             assert value(sheet, data, "monkeynet", metric) < value(sheet, data, "x2face", metric)
         assert value(sheet, data, "x2face", "l1") == value(sheet, data, "copy-source", "l1")
     verdicts = {
         (c["method"], c["against"], c["data"], c["split"], c["metric"]): c["verdict"]
-        for c in sheet.comparisons()
+        for c in compared(sheet)
     }
     for method, against in (("monkeynet", "x2face"), ("fomm", "monkeynet"), ("fomm", "x2face"),
                             ("monkeynet", "copy-source"), ("fomm", "copy-source")):  # fmt: skip
@@ -175,30 +192,32 @@ def test_the_robot_is_nobody_and_bodies_have_identities(sheet):
 def test_the_text_answers_the_lectures_claims(sheet, sets, judged):
     said = evaluation.format_table(as_rows(sheet))
     assert "monkeynet against x2face: better by more than the interval in l1" in said
-    claims = said[said.index("What the lecture claims") : said.index("Beside the paper")]
-    assert "l1_moving: monkeynet below x2face?" in claims
-    assert "akd: fomm below monkeynet?" in claims
-    assert claims.count("bodies/test: yes, by more than the interval (-") >= 3
-    line, *_ = [x for x in claims.splitlines() if x.startswith("    bodies/test: x2face no (1.00)")]
+    answers = said[said.index("What the lecture claims") : said.index("Beside the paper")]
+    assert "l1_moving: monkeynet below x2face?" in answers
+    assert "akd: fomm below monkeynet?" in answers
+    assert answers.count("bodies/test: yes, by more than the interval (-") >= 3
+    (line, *_) = [
+        x for x in answers.splitlines() if x.startswith("    bodies/test: x2face no (1.00)")
+    ]
     assert line.endswith("monkeynet yes (0.30), fomm yes (0.00)")
     assert "monkeynet l1: 0.30 × copy-source, l1_moving: 0.30 × copy-source, akd: " in said
     # the other way round it is said, too
     swapped = {**MODELS, "x2face-bodies-64": Replay(), "monkeynet-bodies-64": Still()}
-    other = animation.compute(TABLE, progress=lambda text: None, models=swapped, sets=sets)
+    other = computed(animation, swapped, sets)
     assert "    bodies/test: no, the other way round by more than the interval (+" in "\n".join(
-        animation.orderings(as_rows(other))
+        claims.orderings(as_rows(other))
     )
-    assert animation.orderings(sheet.rows()) == []  # a plain list knows no comparisons
+    assert claims.orderings(sheet.rows()) == []  # a plain list knows no comparisons
 
 
 def test_the_papers_numbers_stand_in_columns_of_their_own(sheet):
-    numbers = animation.published()
+    numbers = claims.published()
     assert {row["data"] for row in numbers} == {"Tai-Chi", "Nemo", "BAIR"}
     assert all("CVPR 2019" in row["source"] for row in numbers)
     assert not {row["data"] for row in numbers} & sets_of(sheet.rows()).keys()
     (row,) = find(numbers, method="monkeynet", data="Tai-Chi", metric="akd")
     assert row["value"] == 2.53
-    shown = animation.beside(as_rows(sheet)).splitlines()
+    shown = claims.beside(as_rows(sheet)).splitlines()
     head, *body = shown[2:-1]
     assert head.split("  ")[0] == "here | paper" and "here: fomm" in head
     at = head.index("paper: x2face")
@@ -208,14 +227,12 @@ def test_the_papers_numbers_stand_in_columns_of_their_own(sheet):
     assert own[2] == f"{value(sheet, 'bodies', 'fomm', 'akd'):.3g}"
     (line,) = [x for x in body if x.startswith("robot | BAIR") and " mkr " in x]
     assert line[at:].split() == ["–", "–"]
-    assert "Beside the paper" in animation.beside([])  # also before anything is computed
+    assert "Beside the paper" in claims.beside([])  # also before anything is computed
 
 
 def test_what_is_not_there_is_left_out_in_words(sets, judged):
     some = {"fomm-bodies-64": Replay()}
-    sheet = animation.compute(
-        TABLE, progress=lambda text: None, models=some, sets={"bodies": sets["bodies"]}
-    )
+    sheet = computed(animation, some, {"bodies": sets["bodies"]})
     assert {row["method"] for row in sheet.rows()} == {
         "fomm", "copy-source", "nearest-train", "judge-floor",
     }  # fmt: skip
@@ -225,24 +242,23 @@ def test_what_is_not_there_is_left_out_in_words(sets, judged):
         assert part in notes
     assert "fomm on bodies" not in notes
     assert evaluation.format_table(as_rows(sheet))
-    with pytest.raises(evaluation.EvaluationError, match="no data to be evaluated on"):
-        animation.compute(TABLE, progress=print, models={}, sets={"cats": None})
+    with pytest.raises(evaluation.EvaluationError, match="no data to evaluate on"):
+        computed(animation, {}, {"cats": None})
 
 
-def test_a_checkpoint_that_is_missing_is_named_without_the_whole_zoo(sets, judged, monkeypatch):
+def test_a_checkpoint_that_is_missing_is_named_without_the_whole_zoo(sets, judged):
     def load(name):
         raise zoo.ZooError(f"There is no model named {name!r}; there are a, b, c.")
 
-    monkeypatch.setattr(animation.zoo, "load", load)
-    sheet = animation.compute(TABLE, limit=1, progress=lambda text: None, sets=sets)
+    sheet = animation.compute(limit=1, progress=quiet, load_model=load, load_data=among(sets))
     wanted = "x2face on bodies left out: There is no model named 'x2face-bodies-64'"
     assert wanted in sheet.notes and {row["n"] for row in sheet.rows()} == {1}
 
 
 def test_without_a_judge_a_set_is_left_out(sets, monkeypatch, tmp_path):
-    monkeypatch.setattr(animation.parts, "FaceJudges", Brightest)
+    monkeypatch.setattr(animation, "FaceJudges", Brightest)
     monkeypatch.setattr(joints, "WEIGHTS", tmp_path)
-    sheet = animation.compute(TABLE, progress=lambda text: None, models=MODELS, sets=sets)
+    sheet = computed(animation, MODELS, sets)
     assert {row["data"] for row in sheet.rows()} == {"faces"}
     assert any("robot left out: There is no judge of joints for 'robot'" in n for n in sheet.notes)
 
@@ -259,7 +275,7 @@ def test_labels_that_do_not_fit_are_refused(sets, judged, damage):
             np.savez(file, joints=labels["joints"][:5], visible=labels["visible"][:5])
     wanted = "came with labels of 5 frames" if damage == "short" else "exact places of the 2 joints"
     with pytest.raises(evaluation.EvaluationError, match=wanted):
-        animation.compute(TABLE, progress=lambda text: None, models=MODELS, sets=sets)
+        computed(animation, MODELS, sets)
 
 
 def test_joints_belong_to_the_frames_that_are_scored(tmp_path, judged):
@@ -270,30 +286,27 @@ def test_joints_belong_to_the_frames_that_are_scored(tmp_path, judged):
     labels = {"joints": places, "visible": visible}
     entry = layout.write_clip(tmp_path, "test", "long", frames, labels)
     clip = layout.Clip(tmp_path, "test", "long", entry)
-    task = animation.reconstruction.own(clip)
-    exact = animation.JointJudges("bodies").exact(clip, task.truth).points
+    task = reconstruction.own(clip)
+    exact = joint_judges.JointJudges("bodies").truth(clip, task.truth).points
     assert len(exact) == len(task.truth) == 31
     assert torch.equal(exact[:, 0], torch.from_numpy(places[2::2, 0]))
     assert exact[:, 1].isnan().all()
 
 
 def test_ablations_stand_beside_the_whole_model(sets, judged):
-    whole, no_flow, no_skips = store.MODELS[ABLATIONS]
+    whole, no_flow, no_skips = monkeynet_ablations.TABLE.models
     models = {whole: Replay(), no_flow: Half(), no_skips: Still()}
-    sheet = animation.compute_ablations(
-        ABLATIONS, progress=lambda text: None, models=models, sets={"bodies": sets["bodies"]}
-    )
-    verdicts = {(c["method"], c["against"], c["metric"]): c["verdict"] for c in sheet.comparisons()}
+    sheet = computed(monkeynet_ablations, models, {"bodies": sets["bodies"]})
+    comparisons = compared(sheet, monkeynet_ablations)
+    verdicts = {(c["method"], c["against"], c["metric"]): c["verdict"] for c in comparisons}
     for method in ("monkeynet-no-flow", "monkeynet-no-deformed-skips"):
         assert verdicts["monkeynet", method, "l1_moving"] == "better"
         assert (method, "copy-source", "l1") in verdicts
-    said = evaluation.format_table(as_rows(sheet, ABLATIONS))
+    said = evaluation.format_table(as_rows(sheet, ABLATIONS, monkeynet_ablations))
     assert "monkeynet against monkeynet-no-flow: better by more than" in said
     assert "lecture claims" not in said
     del models[no_flow]
-    sheet = animation.compute_ablations(
-        ABLATIONS, progress=lambda text: None, models=models, sets={"bodies": sets["bodies"]}
-    )
+    sheet = computed(monkeynet_ablations, models, {"bodies": sets["bodies"]})
     assert any(note.startswith("monkeynet-no-flow on bodies left out") for note in sheet.notes)
 
 
@@ -311,7 +324,7 @@ def test_untrained_models_of_every_system_are_scored_on_the_shipped_sets(data):
         model = getattr(module, build)(getattr(module, settings)())
         models[f"{system}-{data}-64"] = model.eval()
     sheet = animation.compute(
-        TABLE, limit=1, progress=lambda text: None, models=models, sets={data: found}
+        limit=1, progress=quiet, load_model=among(models), load_data=among({data: found})
     )
     rows = sheet.rows()
     for method in animation.SYSTEMS:
@@ -331,12 +344,13 @@ def shelf(tmp_path, monkeypatch, sets):
     (tmp_path / "shipped").mkdir()
     monkeypatch.setattr(datasets, "load", sets.__getitem__)
 
-    def compute(table, *, limit, progress):
-        sheet = sheets.Sheet("fomm", animation.LADDER)
-        sheet.add("bodies", "test", "x2face", "l1", "unit", [0.1, 0.2, 0.15])
+    def compute(*, limit, progress):
+        sheet = sheets.Sheet()
+        l1 = sheets.Metric("l1", "unit", "lower")
+        sheet.add("bodies", "test", "x2face", l1, [0.1, 0.2, 0.15])
         return sheet
 
-    monkeypatch.setitem(evaluation.TABLES, TABLE, compute)
+    monkeypatch.setattr(animation, "TABLE", animation.TABLE._replace(compute=compute))
     return tmp_path / "shipped"
 
 
@@ -345,30 +359,16 @@ def test_rows_lie_beside_the_first_checkpoint_that_is_there(shelf, tmp_path):
     evaluation.table(TABLE, recompute=True)
     assert evaluation.table(TABLE) and (shelf / "animation.rows.json").exists()
     (shelf / "monkeynet-robot-64.safetensors").write_bytes(b"weights")
-    (shelf / "monkeynet-robot-64.json").write_text("{}")
-    with pytest.raises(evaluation.EvaluationError, match="weights of monkeynet-robot-64 changed"):
+    (shelf / "monkeynet-robot-64.json").write_text('{"system": "monkeynet"}')
+    with pytest.raises(evaluation.EvaluationError, match="weights of monkeynet-robot-64 and"):
         evaluation.table(TABLE)
     evaluation.table(TABLE, recompute=True)
     assert evaluation.table(TABLE)
     home = tmp_path / "home" / "weights"  # the user's own are preferred, rows and all
     home.mkdir(parents=True)
     (home / "x2face-faces-64.safetensors").write_bytes(b"mine")
-    (home / "x2face-faces-64.json").write_text("{}")
+    (home / "x2face-faces-64.json").write_text('{"system": "x2face"}')
     assert evaluation.stored_path(TABLE) == home / "animation.rows.json"
-
-
-def test_another_judge_makes_rows_stale(shelf, tmp_path, monkeypatch):
-    package = tmp_path / "package"
-    (package / store.TRAINED).mkdir(parents=True)
-    (package / "evaluation").mkdir()
-    (package / "metrics.py").write_text("a = 1\n")
-    first = store.code_hash(package)
-    weights = package / store.TRAINED / "joints-bodies.safetensors"
-    weights.write_bytes(b"one")
-    second = store.code_hash(package)
-    weights.write_bytes(b"two")
-    assert len({first, second, store.code_hash(package)}) == 3
-    assert (store.PACKAGE / store.TRAINED).is_dir() and store.TRAINED.startswith("judges/")
 
 
 def test_a_checkpoint_of_the_table_is_no_table():

@@ -1,4 +1,4 @@
-"""Tables on small made-up sets: who wins when the answer is known, and what is kept on disk."""
+"""Tables on small made-up sets: who wins when the answer is known."""
 
 import json
 import re
@@ -9,9 +9,21 @@ import pytest
 import torch
 from torch import nn
 
-from aidagen import datasets, evaluation
 from aidagen.datasets import layout
-from aidagen.evaluation import cartoons, clips, faces, reconstruction, sheets, store
+from aidagen.errors import AidagenError
+from aidagen.evaluation import (
+    animation,
+    clips,
+    face_judges,
+    fomm_cartoons_64,
+    fomm_faces_64,
+    fomm_heads_64,
+    readings,
+    reconstruction,
+    set_distance,
+    sheets,
+)
+from aidagen.metrics import of_set
 
 KEYS = ["data", "split", "method", "metric", "unit", "value", "low", "high", "n", "seed"]
 ABOUT = {"name": "made-up", "version": "1", "size": 32, "source": "a test", "licence": "CC0"}
@@ -47,7 +59,30 @@ class Brightest:
         total = grey.sum((1, 2))
         x, y = (grey.sum(1) @ steps) / total, (grey.sum(2) @ steps) / total
         points = torch.stack([x, y], -1)[:, None].expand(-1, 68, -1)
-        return clips.Readings(points, frames.float().mean((2, 3)).repeat(1, 43)[:, :128] / 255)
+        colour = frames.float().mean((2, 3)).repeat(1, 43)[:, :128] / 255
+        return readings.Readings(points, colour)
+
+    def truth(self, clip, frames):
+        return self.read(frames)
+
+    @staticmethod
+    def metrics(size):
+        return face_judges.FaceJudges.metrics(size)
+
+
+def among(things):
+    """Opens models or data sets by name, as the zoo and `datasets` do."""
+
+    def load(name):
+        if name not in things:
+            raise AidagenError(f"There is nothing called {name!r}; there are a, b, c.")
+        return things[name]
+
+    return load
+
+
+def quiet(text):
+    """Progress that nobody reads."""
 
 
 def walk(colour, start, length=8, size=32):
@@ -93,9 +128,11 @@ def dancers(tmp_path):
 
 @pytest.fixture
 def no_networks(monkeypatch):
-    monkeypatch.setattr(clips, "FaceJudges", Brightest)
+    for table in (fomm_faces_64, fomm_heads_64, animation):
+        monkeypatch.setattr(table, "FaceJudges", Brightest)
     pooled = nn.Sequential(nn.AvgPool2d(16), nn.Flatten())
-    monkeypatch.setattr(clips, "scoring_features", lambda: lambda x: pooled(x.float() / 255))
+    features = lambda x: pooled(x.float() / 255)  # noqa: E731
+    monkeypatch.setattr(set_distance, "scoring_features", lambda: features)
 
 
 def find(rows, **wanted):
@@ -105,7 +142,11 @@ def find(rows, **wanted):
 def test_a_perfect_model_wins_every_split_and_a_copy_does_not(people, no_networks):
     table = "fomm-faces-64"
     said = []
-    sheet = faces.compute(table, progress=said.append, model=Replay(), sets={"faces": people})
+    sheet = fomm_faces_64.compute(
+        progress=said.append,
+        load_model=among({table: Replay()}),
+        load_data=among({"faces": people}),
+    )
     rows = sheet.rows()
     assert all(list(row) == KEYS for row in rows)
     json.dumps(rows, allow_nan=False)
@@ -135,10 +176,10 @@ def test_a_perfect_model_wins_every_split_and_a_copy_does_not(people, no_network
     assert not find(rows, split="persons", method="other-person")  # there is only one of them
     verdicts = {
         (c["split"], c["metric"]): c["verdict"]
-        for c in sheet.comparisons()
+        for c in sheet.comparisons(fomm_faces_64.TABLE.comparisons)
         if c["against"] == "copy-source"
     }
-    for metric in ("l1", "psnr", "ssim", "akd"):
+    for metric in ("l1", "psnr", "ssim", "akd", "fd"):
         assert verdicts["segments", metric] == "better"
     assert verdicts["segments", "mkr"] == "undecided"
     assert sheet.notes and "heads left out" in sheet.notes[0] and said
@@ -153,8 +194,10 @@ def test_the_source_frame_is_not_scored_where_it_is_the_clips_own(people):
 
 def test_motion_transfer_between_characters_is_scored_against_the_true_frames(dancers):
     table = "fomm-cartoons-64"
-    sheet = cartoons.compute(
-        table, progress=lambda text: None, model=Replay(), sets={"cartoons": dancers}
+    sheet = fomm_cartoons_64.compute(
+        progress=quiet,
+        load_model=among({table: Replay()}),
+        load_data=among({"cartoons": dancers}),
     )
     rows = sheet.rows()
     assert {row["metric"] for row in rows} == {"l1", "l1_moving", "ssim"}
@@ -192,9 +235,11 @@ def test_judges_do_not_look_twice_at_one_picture(monkeypatch):
             looked.append(len(pictures))
             return SimpleNamespace(points=pictures.mean((1, 2, 3))[:, None, None].expand(-1, 68, 2))
 
-    monkeypatch.setattr(clips, "FaceLandmarks", Landmarks)
-    monkeypatch.setattr(clips, "Identity", lambda: lambda x, points: points[:, :64].flatten(1))
-    judges = clips.FaceJudges()
+    monkeypatch.setattr(face_judges, "FaceLandmarks", Landmarks)
+    monkeypatch.setattr(
+        face_judges, "Identity", lambda: lambda x, points: points[:, :64].flatten(1)
+    )
+    judges = face_judges.FaceJudges()
     a, b = torch.zeros(1, 3, 8, 8).byte(), torch.full((1, 3, 8, 8), 255).byte()
     reading = judges.read(torch.cat([a, b, a, a]))
     assert looked == [2]
@@ -203,133 +248,76 @@ def test_judges_do_not_look_twice_at_one_picture(monkeypatch):
     assert looked == [2]
 
 
-# ----------------------------------------------------------------------------- rows on the disk
+def test_readings_are_of_any_judge():
+    """Some points, no identity: there is no aed, and what is not found is missing."""
+    points = torch.zeros(4, 5, 2)
+    found = points.clone()
+    found[:, 0] = torch.nan
+    scores = readings.reading_scores(
+        readings.Readings(found + 0.1), readings.Readings(points), (21, 21)
+    )
+    assert scores == pytest.approx({"akd": 1, "akd_l2": 2**0.5, "mkr": 0.2})
+    scores = readings.reading_scores(
+        readings.Readings(points, torch.ones(4, 2)), readings.Readings(points, torch.ones(4, 2)),
+        (21, 21),
+    )  # fmt: skip
+    assert scores["aed"] == 0
 
 
-@pytest.fixture
-def shelf(tmp_path, monkeypatch, dancers):
-    """A user's folder with a checkpoint, a table that counts how often it is computed."""
-    monkeypatch.setenv("AIDAGEN_HOME", str(tmp_path / "home"))
-    weights = tmp_path / "home" / "weights" / "fomm-cartoons-64.safetensors"
-    weights.parent.mkdir(parents=True)
-    weights.write_bytes(b"weights")
-    weights.with_suffix(".json").write_text("{}")
-    monkeypatch.setattr(datasets, "load", lambda name: dancers)
-    calls = []
+# ----------------------------------------------------------------------------- columns, verdicts
 
-    def compute(table, *, limit, progress):
-        calls.append(limit)
-        sheet = sheets.Sheet(table)
-        sheet.add("cartoons", "cross-identity", table, "l1", "unit", [0.1, 0.2, 0.15])
-        sheet.add("cartoons", "cross-identity", "copy-source", "l1", "unit", [0.3, 0.4, 0.35])
-        return sheet
-
-    monkeypatch.setitem(evaluation.TABLES, "fomm-cartoons-64", compute)
-    return SimpleNamespace(weights=weights, calls=calls, set=dancers)
-
-
-def test_rows_are_stored_and_given_back(shelf):
-    with pytest.raises(evaluation.EvaluationError, match="No rows are stored"):
-        evaluation.table("fomm-cartoons-64")
-    made = evaluation.table("fomm-cartoons-64", recompute=True)
-    again = evaluation.table("fomm-cartoons-64")
-    assert again == made and shelf.calls == [None]
-    assert again.comparisons == made.comparisons and isinstance(again, list)
-    assert not list(shelf.weights.parent.glob("*.part"))
-    limited = evaluation.table("fomm-cartoons-64", limit=1)
-    assert shelf.calls == [None, 1] and "not stored" in limited.notes[-1]
-    assert evaluation.table("fomm-cartoons-64").notes == made.notes
-
-
-@pytest.mark.parametrize("what", ["weights", "data", "code"])
-def test_stale_rows_are_refused_in_one_sentence(shelf, monkeypatch, what):
-    evaluation.table("fomm-cartoons-64", recompute=True)
-    if what == "weights":
-        shelf.weights.write_bytes(b"other weights")
-    elif what == "data":
-        shelf.set.info["version"] = "2"
-    else:
-        monkeypatch.setattr(store, "code_hash", lambda: "another")
-    with pytest.raises(evaluation.EvaluationError, match=f"stale, because .*{what}.*--recompute"):
-        evaluation.table("fomm-cartoons-64")
-    evaluation.table("fomm-cartoons-64", recompute=True)
-    assert evaluation.table("fomm-cartoons-64")
-
-
-def test_stored_rows_hold_where_the_data_cannot_be_had(shelf, monkeypatch):
-    evaluation.table("fomm-cartoons-64", recompute=True)
-
-    def offline(name):
-        raise layout.DatasetError("no network")
-
-    monkeypatch.setattr(datasets, "load", offline)
-    assert evaluation.table("fomm-cartoons-64")
-
-
-def test_damaged_rows_and_wrong_requests_are_explained(shelf):
-    evaluation.table("fomm-cartoons-64", recompute=True)
-    evaluation.stored_path("fomm-cartoons-64").write_text('{"rows": []')
-    with pytest.raises(evaluation.EvaluationError, match="damaged"):
-        evaluation.table("fomm-cartoons-64")
-    with pytest.raises(evaluation.EvaluationError, match="no table 'fomm'"):
-        evaluation.table("fomm")
-    with pytest.raises(evaluation.EvaluationError, match="at least 1"):
-        evaluation.table("fomm-cartoons-64", limit=0)
-
-
-def test_a_failed_write_leaves_the_old_rows(shelf, monkeypatch):
-    evaluation.table("fomm-cartoons-64", recompute=True)
-    path = evaluation.stored_path("fomm-cartoons-64")
-    before = path.read_bytes()
-
-    def fail(*_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(store.os, "replace", fail)
-    with pytest.raises(evaluation.EvaluationError, match="No space left"):
-        evaluation.table("fomm-cartoons-64", recompute=True)
-    assert path.read_bytes() == before and not list(path.parent.glob("*.part"))
-
-
-def test_the_code_hash_follows_the_code_but_not_line_endings(tmp_path):
-    for entry in store.CODE:
-        target = tmp_path / entry
-        if target.suffix:
-            target.write_text("a = 1\n")
-        else:
-            target.mkdir()
-            (target / "part.py").write_text("b = 2\n")
-    first = store.code_hash(tmp_path)
-    (tmp_path / "metrics.py").write_bytes(b"a = 1\r\n")
-    assert store.code_hash(tmp_path) == first
-    (tmp_path / "judges" / "part.py").write_text("b = 3\n")
-    assert store.code_hash(tmp_path) != first
-
-
-def test_a_pack_is_known_by_its_pixels_and_fetched_footage_by_its_description(people, monkeypatch):
-    described = store.set_hash(people)
-    people.info["clips"]["train"]["ann-0"]["sha256"] = "other bytes, another encoder"
-    assert store.set_hash(people) == described
-    monkeypatch.setattr(store, "PACKAGE", people.root.resolve().parent)
-    assert store.set_hash(people) == people.hash != described
-
-
-def test_the_table_to_read_says_who_is_better_and_what_is_left_of_the_copys_error(shelf):
-    text = evaluation.format_table(evaluation.table("fomm-cartoons-64", recompute=True))
-    assert "cartoons / cross-identity" in text and "copy-source" in text
-    assert "better by more than the interval in l1" in text
-    assert "l1: 0.43 × copy-source" in text and "  l1: unit" in text
-    assert evaluation.format_table([])  # nothing to show is not an error
+L1 = sheets.Metric("l1", "of pixels", "lower")
+SSIM = sheets.Metric("ssim", "index", "higher")
+AUC = sheets.Metric("auc", "area under the curve", "higher")
 
 
 def test_verdicts_know_which_scores_are_better_high():
-    sheet = sheets.Sheet("ours")
+    sheet = sheets.Sheet()
     for method, ssim, l1 in (("ours", 0.9, 0.1), ("copy", 0.5, 0.3)):
         jitter = np.linspace(0, 0.01, 6)
-        sheet.add("d", "s", method, "ssim", "u", ssim + jitter)
-        sheet.add("d", "s", method, "l1", "u", l1 + jitter)
-    sheet.add("d", "s", "copy", "mkr", "u", [np.nan])
-    assert {c["metric"]: c["verdict"] for c in sheet.comparisons()} == {
-        "ssim": "better", "l1": "better",
+        sheet.add("d", "s", method, SSIM, ssim + jitter)
+        sheet.add("d", "s", method, L1, l1 + jitter)
+    sheet.add("d", "s", "copy", sheets.Metric("mkr", "share", "lower"), [np.nan])
+    both = sheet.comparisons([("ours", "copy"), ("copy", "ours")])
+    assert {(c["method"], c["metric"]): c["verdict"] for c in both} == {
+        ("ours", "ssim"): "better", ("ours", "l1"): "better",
+        ("copy", "ssim"): "worse", ("copy", "l1"): "worse",
     }  # fmt: skip
     assert not find(sheet.rows(), metric="mkr")  # a number that nobody has is no row
+
+
+def auc(scores, labels):
+    """A statistic of clips: the area under the curve, NaN where all are of one class."""
+
+    def area(chosen):
+        s, y = scores[list(chosen)], labels[list(chosen)]
+        fake, real = s[y == 1], s[y == 0]
+        wins = (fake[:, None] > real) + 0.5 * (fake[:, None] == real)
+        return wins.mean() if wins.size else float("nan")
+
+    return of_set(len(scores), area)
+
+
+def test_an_area_under_the_curve_of_099_is_better_than_chance():
+    labels, spread = np.repeat([0, 1], 20), np.tile(np.linspace(-0.55, 0.55, 20), 2)
+    sheet = sheets.Sheet()
+    for method, scores in (("forensics", labels + spread), ("chance", spread)):
+        sheet.add_statistic("fakes", "test", method, AUC, auc(scores, labels))
+    (ours, chance) = sheet.rows()
+    assert ours["value"] == pytest.approx(0.99, abs=0.005) and chance["value"] == 0.5
+    assert ours["low"] < ours["value"] < ours["high"] and ours["n"] == 40
+    (verdict,) = sheet.comparisons([("forensics", "chance")])
+    assert verdict["verdict"] == "better" and verdict["difference"] > 0
+    (verdict,) = sheet.comparisons([("chance", "forensics")])
+    assert verdict["verdict"] == "worse"
+
+
+def test_methods_are_compared_on_the_clips_that_both_have():
+    sheet = sheets.Sheet()
+    sheet.add("d", "s", "ours", L1, [1.0, 2.0, np.nan, 3.0])
+    sheet.add("d", "s", "copy", L1, [np.nan, 3.0, 9.0, 4.0])
+    (c,) = sheet.comparisons([("ours", "copy")])
+    assert (c["difference"], c["low"], c["high"], c["n"]) == (-1, -1, -1, 2)
+    sheet.add("d", "s", "nobody", L1, [9.0, np.nan, 9.0, np.nan])
+    assert sheet.comparisons([("nobody", "ours")])[0]["n"] == 1
+    assert sheet.comparisons([("nobody", "stranger")]) == []

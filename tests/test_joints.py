@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from aidagen import datasets, files, judges, metrics
+from aidagen import datasets, files, metrics
 from aidagen.errors import AidagenError
 from aidagen.judges import joints
 from aidagen.judges.joints import Joints
@@ -182,9 +182,9 @@ def test_a_larger_picture_of_the_same_thing_has_the_same_joints():
 
 def test_what_cannot_be_read_is_explained(tmp_path):
     judge = Joints("bodies", ("a", "b"), 4)
-    with pytest.raises(judges.JudgeError, match="square pictures, not 64 × 32"):
+    with pytest.raises(AidagenError, match="square pictures, not 64 × 32"):
         judge(torch.zeros(1, 3, 64, 32))
-    with pytest.raises(judges.JudgeError, match="no judge of joints for 'cats', only for none"):
+    with pytest.raises(AidagenError, match="no judge of joints for 'cats', only for none"):
         Joints.pretrained("cats", tmp_path)
 
 
@@ -201,10 +201,10 @@ def test_weights_and_card_come_back_and_damage_is_explained(tmp_path):
     assert (judge(picture).confidence - again(picture).confidence).abs().max() < 1e-2
     card = json.loads(file.with_suffix(".json").read_text())
     file.with_suffix(".json").write_text(json.dumps({**card, "joints": ["a"]}))
-    with pytest.raises(judges.JudgeError, match="damaged"):
+    with pytest.raises(AidagenError, match="damaged"):
         Joints.pretrained("bodies", tmp_path)
     file.with_suffix(".json").write_text("{")
-    with pytest.raises(judges.JudgeError, match="damaged"):
+    with pytest.raises(AidagenError, match="damaged"):
         Joints.pretrained("bodies", tmp_path)
 
 

@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from aidagen import judges, sources
+from aidagen.errors import AidagenError
 from aidagen.judges import crops, face_nets, features
 
 
@@ -54,7 +55,7 @@ def test_a_crop_of_whole_pixels_is_exact():
 
 
 def test_pictures_of_another_shape_are_explained():
-    with pytest.raises(judges.JudgeError, match=r"\(B, 3, H, W\)"):
+    with pytest.raises(AidagenError, match=r"\(B, 3, H, W\)"):
         crops.as_images(torch.zeros(2, 1, 8, 8))
     assert crops.as_images(torch.full((1, 3, 2, 2), 255, dtype=torch.uint8)).max() == 1
 
@@ -90,7 +91,7 @@ def test_the_perceptual_network_is_frozen_but_lets_gradients_through():
     ]  # fmt: skip
     sum(m.abs().mean() for m in maps).backward()
     assert image.grad.abs().sum() > 0
-    with pytest.raises(judges.JudgeError, match="rising"):
+    with pytest.raises(AidagenError, match="rising"):
         judges.mobilenet_features(taps=(3, 1))
 
 
@@ -106,11 +107,11 @@ def test_vgg19_takes_torchvisions_keys_and_names_what_does_not_fit(tmp_path):
     assert [m.shape[2] for m in maps] == [32, 16, 8, 4, 2] and all((m >= 0).all() for m in maps)
     state["features.5.weight"] = torch.zeros(2, 2)
     torch.save(state, tmp_path / "wrong.pth")
-    with pytest.raises(judges.JudgeError, match=r"features\.5\.weight has shape \(2, 2\)"):
+    with pytest.raises(AidagenError, match=r"features\.5\.weight has shape \(2, 2\)"):
         judges.vgg19_features(tmp_path / "wrong.pth")
     (tmp_path / "text.pth").write_text("not weights")
     for name in ("text.pth", "absent.pth"):
-        with pytest.raises(judges.JudgeError, match=name):
+        with pytest.raises(AidagenError, match=name):
             judges.vgg19_features(tmp_path / name)
 
 
@@ -186,7 +187,7 @@ def test_identity_is_near_for_another_crop_and_expression_is_a_smile(landmarks, 
     mood = judges.Expression()(face, landmarks(face).points)
     assert mood.sum().item() == pytest.approx(1, abs=1e-4)
     assert mood[0, judges.Expression.classes.index("happy")] > 0.9
-    with pytest.raises(judges.JudgeError, match="one set for each"):
+    with pytest.raises(AidagenError, match="one set for each"):
         judges.faces._read_faces(identity.network, face, torch.zeros(2, 68, 2), 1.3, 128)
 
 

@@ -166,7 +166,7 @@ class Centre:
         row, column = light.argmax(1) // 64, light.argmax(1) % 64
         points = torch.stack([column, row], -1)[:, None] / 63 * 2 - 1
         points[light.amax(1) < 300] = torch.nan
-        return SimpleNamespace(points=points, identity=frames.float().mean((2, 3)) / 255)
+        return SimpleNamespace(points=points, embedding=frames.float().mean((2, 3)) / 255)
 
 
 def test_judges_are_asked_once_and_only_when_told(clips):
@@ -184,7 +184,7 @@ def test_judges_are_asked_once_and_only_when_told(clips):
     scores = lab.scores()
     truth, dark = (judges.read((f * 255).round().byte()) for f in (lab.truth, lab.spoilt().frames))
     assert scores["AED"].value == pytest.approx(
-        float(metrics.aed(dark.identity, truth.identity).mean())
+        float(metrics.aed(dark.embedding, truth.embedding).mean())
     )
     assert scores["MKR"].value == float(metrics.mkr(dark.points, truth.points).mean())
     assert scores["MKR"].value > 0, "too dark to be found"

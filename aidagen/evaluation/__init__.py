@@ -4,26 +4,34 @@
     rows = evaluation.table("fomm-faces-64", limit=2)     # made now on two clips per split
     print(evaluation.format_table(rows))                  # a table to read, with verdicts
 
-A row is `{data, split, method, metric, unit, value, low, high, n, seed}`: a mean over `n` clips
-with its 95 % bootstrap interval over them. `TABLES` maps the name of a table (a model's name, or
-a name of its own where it compares several) to the function that computes it.
+A row is `{data, split, method, metric, unit, value, low, high, n, seed}`: a number of `n` clips
+(or people) with its 95 % bootstrap interval over them. A table is a file in this folder that ends
+with `TABLE = Table(...)`: `fomm_faces_64.py` holds the table `fomm-faces-64`.
 """
 
 from collections.abc import Callable
+from pathlib import Path
 
-from aidagen.evaluation import ablations, animation, cartoons, faces, text
-from aidagen.evaluation.sheets import EvaluationError, Rows, Sheet
-from aidagen.evaluation.store import MODELS, computed, fresh, stored_path
+from aidagen import discovery
+from aidagen.evaluation import store, text
+from aidagen.evaluation.sheets import EvaluationError, Metric, Rows, Sheet, Table
 
-TABLES: dict[str, Callable[..., Sheet]] = {
-    "fomm-faces-64": faces.compute,
-    "fomm-cartoons-64": cartoons.compute,
-    "fomm-heads-64": ablations.compute,
-    "animation": animation.compute,
-    "monkeynet-ablations": animation.compute_ablations,
-}
+__all__ = [
+    "EvaluationError",
+    "Metric",
+    "Rows",
+    "Sheet",
+    "Table",
+    "format_table",
+    "names",
+    "stored_path",
+    "table",
+]
 
-__all__ = ["TABLES", "EvaluationError", "Rows", "Sheet", "format_table", "stored_path", "table"]
+
+def names() -> list[str]:
+    """The names of all tables, sorted."""
+    return [name.replace("_", "-") for name in discovery.with_attribute(__name__, "TABLE")]
 
 
 def table(
@@ -35,29 +43,43 @@ def table(
 ) -> Rows:
     """The rows of table `name`: a plain list of dicts that also knows its comparisons and notes.
 
-    Stored rows are returned if weights, data and evaluation code are still those they were made
-    with, otherwise `EvaluationError` says what changed. `recompute=True` makes them afresh and
-    stores them (atomically). `limit=N` computes on N clips per split and stores nothing.
-    `progress` is told in words what is being computed.
+    Stored rows are returned if all that they depend on is still what they were made with (see
+    `aidagen.evaluation.keys`), otherwise `EvaluationError` says what changed. `recompute=True`
+    makes them afresh and stores them (atomically). `limit=N` computes on N clips per split and
+    stores nothing. `progress` is told in words what is being computed.
     """
-    if name not in TABLES:
-        home = next((f"; {name} is a row of {t}" for t in MODELS if name in MODELS[t]), "")
-        raise EvaluationError(
-            f"There is no table {name!r}; there are {', '.join(sorted(TABLES))}{home}."
-        )
+    definition = _definition(name)
     if limit is not None and limit < 1:
         raise EvaluationError(f"The limit is a number of clips, at least 1, not {limit}.")
     if limit is None and not recompute:
-        return fresh(name)
-    return computed(name, TABLES[name], limit, progress)
+        return store.fresh(name, definition)
+    return store.computed(name, definition, limit, progress)
+
+
+def stored_path(name: str) -> Path:
+    """Where the rows of table `name` are kept: beside the weights that they are about."""
+    return store.path(name, _definition(name))
 
 
 def format_table(rows: list[dict]) -> str:
     """Rows as a table to read: methods down, metrics across, verdicts below; plain text.
 
-    Below `animation` stand the lecture's claims, and the paper's numbers in their own columns.
+    What a table itself remarks on its rows stands at the end.
     """
     shown = text.format_table(rows)
-    if getattr(rows, "table", "") == "animation":
-        shown = "\n".join([shown, *animation.orderings(rows), animation.beside(rows)])
-    return shown
+    table = _find(getattr(rows, "table", ""))
+    return "\n".join([shown, *table.remarks(rows)]) if table and table.remarks else shown
+
+
+def _find(name: str) -> Table | None:
+    module = discovery.module(__name__, name.replace("-", "_"))
+    return None if "_" in name else getattr(module, "TABLE", None)
+
+
+def _definition(name: str) -> Table:
+    table = _find(name)
+    if table is None:
+        rows_of = (other for other in names() if name in _find(other).models)
+        home = next((f"; {name} is a row of {other}" for other in rows_of), "")
+        raise EvaluationError(f"There is no table {name!r}; there are {', '.join(names())}{home}.")
+    return table

@@ -2,20 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from aidagen.errors import AidagenError
-from aidagen.metrics import Interval, bootstrap, paired_bootstrap
+from aidagen.metrics import Interval, Statistic, difference, interval, mean_of
 
 SEED = 0
-HIGHER_IS_BETTER = ("psnr", "ssim")
 
 
 class EvaluationError(AidagenError):
     """An unknown table, stored rows that no longer hold, or data that cannot be evaluated."""
+
+
+class Metric(NamedTuple):
+    """What is measured: a lower-case name, the unit in words (with the judge's name in it), and
+    which way is better."""
+
+    name: str
+    unit: str
+    better: Literal["lower", "higher"]
+
+
+class Table(NamedTuple):
+    """What a table is; `TABLE = Table(...)` is the last line of its file.
+
+    `compute(limit=..., progress=...)` gives the `Sheet` of at most `limit` clips per split (all
+    of them if it is None) and tells `progress` in words what it is doing. `models` are the
+    checkpoints and `data` the data sets that are scored. `comparisons` are pairs (method,
+    against) whose difference is tested over the same clips. `remarks` may add lines of text below
+    the rows.
+    """
+
+    compute: Callable[..., Sheet]
+    models: Sequence[str]
+    data: Sequence[str]
+    comparisons: Sequence[tuple[str, str]] = ()
+    remarks: Callable[[Rows], list[str]] | None = None
 
 
 class Rows(list):
@@ -29,87 +54,82 @@ class Rows(list):
 
 
 class Column(NamedTuple):
-    """One split × method × metric: a number per clip (same order for all methods of a split)."""
+    """One split × method × metric: a number of any choice of clips (or people), these being in
+    the same order for all methods of a split."""
 
     data: str
     split: str
     method: str
-    metric: str
-    unit: str
-    values: np.ndarray | None  # None for numbers that only a whole set has
+    metric: Metric
+    statistic: Statistic
     interval: Interval
 
 
 class Sheet:
-    """Collects columns; `model` is the method that the others are baselines of.
+    """Collects columns, and notes on what was left out."""
 
-    A sheet of several models names the `pairs` (method, against) that are compared instead.
-    """
-
-    def __init__(self, model: str, pairs: Sequence[tuple[str, str]] | None = None):
-        self.model, self.pairs = model, pairs
+    def __init__(self) -> None:
         self.columns: list[Column] = []
         self.notes: list[str] = []
 
     def add(
-        self, data: str, split: str, method: str, metric: str, unit: str,
+        self, data: str, split: str, method: str, metric: Metric,
         values: Sequence[float] | np.ndarray,
     ) -> None:  # fmt: skip
-        """One number per clip; NaN where the clip has none."""
-        values = np.asarray(values, dtype=np.float64)
-        interval = bootstrap(values, SEED)
-        if interval.n:
-            self.columns.append(Column(data, split, method, metric, unit, values, interval))
+        """The mean of one number per clip; NaN where the clip has none."""
+        self.add_statistic(data, split, method, metric, mean_of(values))
 
-    def add_interval(
-        self, data: str, split: str, method: str, metric: str, unit: str, interval: Interval
+    def add_statistic(
+        self, data: str, split: str, method: str, metric: Metric, statistic: Statistic
     ) -> None:
-        """A number of the whole set, with the interval that was found for it."""
-        if np.isfinite(interval.value):
-            self.columns.append(Column(data, split, method, metric, unit, None, interval))
+        """A number that a whole set of clips has (`metrics.of_set`). One that nobody has, because
+        it is NaN, is no column."""
+        estimate = interval(statistic, SEED)
+        if np.isfinite(estimate.value):
+            self.columns.append(Column(data, split, method, metric, statistic, estimate))
 
     def rows(self) -> list[dict]:
         """The flat list of the contract."""
         return [
             {
-                "data": c.data, "split": c.split, "method": c.method, "metric": c.metric,
-                "unit": c.unit, "value": _short(c.interval.value), "low": _short(c.interval.low),
-                "high": _short(c.interval.high), "n": c.interval.n, "seed": SEED,
+                "data": c.data, "split": c.split, "method": c.method, "metric": c.metric.name,
+                "unit": c.metric.unit, "value": _short(c.interval.value),
+                "low": _short(c.interval.low), "high": _short(c.interval.high),
+                "n": c.interval.n, "seed": SEED,
             }
             for c in self.columns
         ]  # fmt: skip
 
-    def comparisons(self) -> list[dict]:
-        """The model against every other method, per split and metric, over the same clips.
+    def comparisons(self, pairs: Iterable[tuple[str, str]]) -> list[dict]:
+        """Each method against the other one of its pair, per split and metric, over the same clips.
 
-        `difference` is model - method with its 95 % interval; `verdict` is "better" or "worse"
+        `difference` is method - against with its 95 % interval; `verdict` is "better" or "worse"
         where that interval excludes 0, else "undecided".
         """
-        known = {(c.data, c.split, c.metric, c.method): c for c in self.columns}
-        pairs = self.pairs
-        if pairs is None:
-            others = dict.fromkeys(c.method for c in self.columns if c.method != self.model)
-            pairs = [(self.model, other) for other in others]
-        result = []
+        columns = {(c.data, c.split, c.metric.name, c.method): c for c in self.columns}
+        pairs, result = list(pairs), []
         for c, method in ((c, m) for c in self.columns for m, other in pairs if other == c.method):
-            model = known.get((c.data, c.split, c.metric, method))
-            if model is None or model.values is None or c.values is None:
+            own = columns.get((c.data, c.split, c.metric.name, method))
+            if own is None:
                 continue
-            difference = paired_bootstrap(model.values, c.values, SEED)
-            if not difference.n:
+            apart = difference(own.statistic, c.statistic, SEED)
+            if not np.isfinite(apart.value):
                 continue
-            sign = -1 if c.metric in HIGHER_IS_BETTER else 1
-            low, high = sorted((sign * difference.low, sign * difference.high))
-            verdict = "better" if high < 0 else "worse" if low > 0 else "undecided"
             result.append(
                 {
-                    "data": c.data, "split": c.split, "metric": c.metric, "method": method,
-                    "against": c.method, "difference": _short(difference.value),
-                    "low": _short(difference.low), "high": _short(difference.high),
-                    "n": difference.n, "verdict": verdict,
+                    "data": c.data, "split": c.split, "metric": c.metric.name, "method": method,
+                    "against": c.method, "difference": _short(apart.value),
+                    "low": _short(apart.low), "high": _short(apart.high),
+                    "n": apart.n, "verdict": _verdict(apart, c.metric),
                 }
             )  # fmt: skip
         return result
+
+
+def _verdict(apart: Interval, metric: Metric) -> str:
+    if apart.low <= 0 <= apart.high:
+        return "undecided"
+    return "better" if (apart.high < 0) == (metric.better == "lower") else "worse"
 
 
 def _short(value: float) -> float:

@@ -12,14 +12,14 @@ def format_table(rows: list[dict]) -> str:
     lines = [name] if name else []
     for data, split in dict.fromkeys((row["data"], row["split"]) for row in rows):
         part = [row for row in rows if (row["data"], row["split"]) == (data, split)]
-        said = [
+        comparisons = [
             c
             for c in getattr(rows, "comparisons", ())
             if (c["data"], c["split"]) == (data, split)
         ]
-        lines += ["", f"{data} / {split}: mean [95 % bootstrap interval over n clips]"]
-        lines += _table(part) + _verdicts(said, name)
-        models = dict.fromkeys(c["method"] for c in said if c["against"] == "copy-source")
+        lines += ["", f"{data} / {split}: value [95 % bootstrap interval over n clips]"]
+        lines += _table(part) + _verdicts(comparisons, name)
+        models = dict.fromkeys(c["method"] for c in comparisons if c["against"] == "copy-source")
         for model in models or [name]:
             lines += _floored(part, model, name)
     lines += ["", "Units", *dict.fromkeys(f"  {row['metric']}: {row['unit']}" for row in rows)]
@@ -70,21 +70,20 @@ def shares(rows: list[dict], model: str) -> dict[str, tuple[float, float]]:
     """By metric: (share of the copy's error that is left, the judge's floor taken off both; that
     floor). For the rows of one data set and split."""
     value = {(row["method"], row["metric"]): row["value"] for row in rows}
-    found = {}
+    left = {}
     for metric in ("l1", "l1_moving", "akd", "akd_l2"):
         own, copy = value.get((model, metric)), value.get(("copy-source", metric))
         floor = value.get(("judge-floor", metric), 0.0)
         if own is not None and copy is not None and copy > floor:
-            found[metric] = ((own - floor) / (copy - floor), floor)
-    return found
+            left[metric] = ((own - floor) / (copy - floor), floor)
+    return left
 
 
 def _floored(rows: list[dict], model: str, table: str) -> list[str]:
-    found = shares(rows, model)
     words = [
         f"{metric}: {round(share, 2) + 0.0:.2f} × copy-source"  # no -0.00
         + (f" after the judge's floor of {floor:.3g}" if floor else "")
-        for metric, (share, floor) in found.items()
+        for metric, (share, floor) in shares(rows, model).items()
     ]
     if model == table:
         return [f"  {line}" for line in words]

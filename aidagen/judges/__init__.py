@@ -19,7 +19,6 @@ from aidagen.judges.faces import (
     Identity,
 )
 from aidagen.judges.features import (
-    JudgeError,
     PerceptualFeatures,
     ScoringFeatures,
     VGG19Features,
@@ -40,7 +39,6 @@ __all__ = [
     "Identity",
     "JointReading",
     "Joints",
-    "JudgeError",
     "PerceptualFeatures",
     "ScoringFeatures",
     "VGG19Features",

@@ -14,8 +14,8 @@ from jaxtyping import Float, Num
 from torch import Tensor
 
 from aidagen import sources
+from aidagen.errors import AidagenError
 from aidagen.judges.crops import as_images, crop_squares, edges_to_points
-from aidagen.judges.features import JudgeError
 
 BODY_POINTS = (
     "nose", "left eye inner", "left eye", "left eye outer", "right eye inner", "right eye",
@@ -48,7 +48,7 @@ class BodyPose:
         try:
             from ai_edge_litert.interpreter import Interpreter
         except ImportError as error:
-            raise JudgeError(
+            raise AidagenError(
                 "Body keypoints need the package ai-edge-litert; install aidagen[judges]."
             ) from error
         path = sources.extract(

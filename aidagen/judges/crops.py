@@ -15,13 +15,13 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from aidagen.judges.features import JudgeError
+from aidagen.errors import AidagenError
 
 
 def as_images(images: Tensor) -> Float[Tensor, "B 3 H W"]:
     """Check a batch of pictures: float `(B, 3, H, W)` in [0, 1], or uint8, which is scaled."""
     if images.ndim != 4 or images.shape[1] != 3:
-        raise JudgeError(
+        raise AidagenError(
             f"A judge was given an array of shape {tuple(images.shape)}, but looks at RGB images "
             "of shape (B, 3, H, W)."
         )

@@ -20,6 +20,7 @@ from jaxtyping import Float, Num
 from torch import Tensor, nn
 
 from aidagen import sources
+from aidagen.errors import AidagenError
 from aidagen.judges.crops import as_images, crop_squares, edges_to_points, points_to_edges
 from aidagen.judges.face_nets import (
     EXPRESSIONS,
@@ -28,7 +29,6 @@ from aidagen.judges.face_nets import (
     Landmark68Net,
     TinyFaceDetector,
 )
-from aidagen.judges.features import JudgeError
 
 MIRROR_68 = (
     *range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 30, -1),
@@ -177,7 +177,7 @@ class Expression(nn.Module):
 def _read_faces(network, images: Tensor, points: Tensor, growth: float, outputs: int) -> Tensor:
     images = as_images(images)
     if len(points) != len(images):
-        raise JudgeError(
+        raise AidagenError(
             f"{len(images)} images came with landmarks of {len(points)}; give one set for each."
         )
     found = points.isfinite().all(-1).all(-1)
@@ -210,7 +210,7 @@ class DlibLandmarks(nn.Module):
         try:
             import dlib
         except ImportError as error:
-            raise JudgeError(
+            raise AidagenError(
                 "dlib's landmarks need the package dlib-bin; install aidagen[judges]."
             ) from error
         self.finder = dlib.get_frontal_face_detector()

@@ -26,10 +26,6 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)  # red, green, blue, of images in [0, 1]
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
-class JudgeError(AidagenError):
-    """A judge cannot be built or was given something that it cannot look at."""
-
-
 # --------------------------------------------------------------------- MobileNetV2 (trains)
 
 
@@ -109,7 +105,7 @@ class FrozenFeatures(nn.Module):
     def __init__(self, layers: nn.Sequential, taps: Sequence[int]):
         super().__init__()
         if list(taps) != sorted(set(taps)) or not 0 <= taps[0] <= taps[-1] < len(layers):
-            raise JudgeError(
+            raise AidagenError(
                 f"taps must be rising layer numbers below {len(layers)}, not {list(taps)}."
             )
         self.taps = tuple(taps)
@@ -319,14 +315,14 @@ class VGG19Features(FrozenFeatures):
     def load_torchvision(self, state: dict[str, Tensor]) -> None:
         """Fill from torchvision's state dict (`features.0.weight` ...); later layers are ignored.
 
-        Raises `JudgeError` naming the first missing or mis-shaped key.
+        Raises `AidagenError` naming the first missing or mis-shaped key.
         """
         own = {}
         for key, value in self.layers.state_dict().items():
             given = state.get(f"features.{key}")
             if given is None or given.shape != value.shape:
                 found = "is missing" if given is None else f"has shape {tuple(given.shape)}"
-                raise JudgeError(
+                raise AidagenError(
                     f"This is not torchvision's VGG19: features.{key} {found}, "
                     f"but {tuple(value.shape)} was expected."
                 )
@@ -338,16 +334,16 @@ def vgg19_features(path: str | Path) -> VGG19Features:
     """VGG19 features from the reader's own copy of torchvision's weights (read weights-only)."""
     path = Path(path)
     if not path.is_file():
-        raise JudgeError(
+        raise AidagenError(
             f"There is no VGG19 file at {path}; download torchvision's vgg19-dcbb9e9d.pth "
             "and give its path."
         )
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise JudgeError(f"{path} cannot be read as a PyTorch state dict.") from error
+        raise AidagenError(f"{path} cannot be read as a PyTorch state dict.") from error
     if not isinstance(state, dict):
-        raise JudgeError(f"{path} holds a {type(state).__name__}, but a state dict was expected.")
+        raise AidagenError(f"{path} holds a {type(state).__name__}, but a state dict was expected.")
     features = VGG19Features()
     features.load_torchvision(state)
     return features

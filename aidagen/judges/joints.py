@@ -36,8 +36,8 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from aidagen import files
+from aidagen.errors import AidagenError
 from aidagen.judges.crops import as_images
-from aidagen.judges.features import JudgeError
 
 WEIGHTS = Path(__file__).parent / "weights"
 SIZE = 64
@@ -214,7 +214,7 @@ class Joints(nn.Module):
         if not file.exists():
             there = file.parent.glob("joints-*.safetensors")
             known = sorted(path.stem.removeprefix("joints-") for path in there)
-            raise JudgeError(
+            raise AidagenError(
                 f"There is no judge of joints for {data!r}, only for {', '.join(known) or 'none'}; "
                 "data_scripts/make_judges.py trains one."
             )
@@ -227,7 +227,9 @@ class Joints(nn.Module):
             judge.network.load_state_dict(load_file(file) | counters)
         except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
             why = str(error).splitlines()[0]
-            raise JudgeError(f"{file} or its card is damaged ({why}); fetch them again.") from error
+            raise AidagenError(
+                f"{file} or its card is damaged ({why}); fetch them again."
+            ) from error
         judge.card = card
         return judge
 
@@ -254,7 +256,7 @@ class Joints(nn.Module):
         images = as_images(images)
         height, width = images.shape[-2:]
         if height != width:
-            raise JudgeError(
+            raise AidagenError(
                 f"{self.name} reads square pictures, not {height} × {width}; crop them first."
             )
         if height != SIZE:

@@ -12,9 +12,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from aidagen.animation import looking
 from aidagen.errors import AidagenError
 from aidagen.grids import identity_grid
-from aidagen.widgets.recordings import looking
 
 
 class PainterError(AidagenError):

@@ -33,7 +33,7 @@ from aidagen.widgets.composition import (
     painted,
     place,
 )
-from aidagen.widgets.recordings import LONGEST, MODES, looking
+from aidagen.widgets.recordings import LONGEST, MODES
 
 STROKES = ("add", "erase", "only move")
 KEPT = 40  # strokes that can be undone
@@ -162,11 +162,10 @@ class MaskPainter(widgets.VBox):
         """What the model made of a frame; worked out once."""
         frame = self.frame if frame is None else frame
         if frame not in self._known:
-            with looking(self.model):
+            with animation.looking(self.model):
                 motion = self.model.motion(self._driving[frame - 1 : frame])
-                if self.mode == MODES[0]:
-                    first = self.model.motion(self._driving[:1])
-                    motion = self.model.relative(motion, first, self._encoded)
+                first = self.model.motion(self._driving[:1]) if self.mode == MODES[0] else None
+                motion = animation.transferred(self.model, self._encoded, motion, first)
             self._known[frame] = Composition(self.model, self._encoded, motion)
         return self._known[frame]
 

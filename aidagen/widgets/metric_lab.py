@@ -10,10 +10,10 @@ Every error is divided by that of a *copy of the source*, the clip's first frame
 is perfect, 1 is as bad as not moving at all, and a metric below 0.1 is called blind. (MKR is a
 share already; it is blind where less than 1 % of the points are missing.)
 
-AKD, MKR and AED need somebody who looks: judges (`aidagen.evaluation.clips.FaceJudges`). Without
-them AKD and MKR are taken from the exact points of the clip's labels, where the spoiling moves them
-in a known way (shift, frozen video, identity swap, shuffle); elsewhere, and for AED, the lab says
-that a judge is needed.
+AKD, MKR and AED need somebody who looks: judges (`aidagen.evaluation.face_judges.FaceJudges`).
+Without them AKD and MKR are taken from the exact points of the clip's labels, where the spoiling
+moves them in a known way (shift, frozen video, identity swap, shuffle); elsewhere, and for AED,
+the lab says that a judge is needed.
 """
 
 from typing import Any, NamedTuple, no_type_check
@@ -63,7 +63,7 @@ class MetricLab(widgets.VBox):
             set; its labels' ``landmarks`` and ``visible`` are then its exact points.
         other: a clip of somebody else, for the identity swap.
         judges: something whose ``read(frames)`` of bytes ``(T, 3, H, W)`` gives ``points``
-            (T, K, 2), NaN for what it does not find, and ``identity`` (T, D). They take seconds,
+            (T, K, 2), NaN for what it does not find, and ``embedding`` (T, D). They take seconds,
             so they are asked by a button, by ``ask()`` or by ``matrix()``, and remembered.
         seed: of noise and shuffle.
         size: side of each picture on the screen, in pixels.
@@ -154,7 +154,7 @@ class MetricLab(widgets.VBox):
         if self.judges is None:
             raise LabError(
                 "This lab has no judges; give MetricLab(clip, other, judges) something that reads "
-                "faces, such as aidagen.evaluation.clips.FaceJudges()."
+                "faces, such as aidagen.evaluation.face_judges.FaceJudges()."
             )
         name, level = spoiling or self.spoiling, self.level if level is None else level
         wanted = {("truth", 0): self.truth, ("copy", 0): self._copied.frames[1:]}
@@ -194,7 +194,7 @@ class MetricLab(widgets.VBox):
         if reading is None:
             return {metric: Score(np.nan, np.nan, "not asked yet") for metric in JUDGED}
         truth, copy = self._readings["truth", 0], self._readings["copy", 0]
-        apart, worst = (_mean(metrics.aed(r.identity, truth.identity)) for r in (reading, copy))
+        apart, worst = (_mean(metrics.aed(r.embedding, truth.embedding)) for r in (reading, copy))
         none = Score(np.nan, np.nan, "no face found")
         aed = Score(apart, apart / worst) if np.isfinite(apart) and worst > 0 else none
         return self._points(reading.points, truth.points, copy.points) | {"AED": aed}

@@ -18,7 +18,6 @@ from torch import Tensor
 from aidagen import animation, sources
 from aidagen.errors import AidagenError
 from aidagen.keypoints import RandomTransform
-from aidagen.widgets.recordings import looking
 
 MEGABYTES, MEGAPIXELS, SMALLEST, LARGEST = 25, 60, 32, 1024
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
@@ -167,12 +166,11 @@ def rebuilding_errors(model: Any, pictures: Float[Tensor, "N 3 S S"]) -> Float[n
     known = RandomTransform.sample(1, generator=torch.Generator().manual_seed(0))
     like = next(iter(model.parameters()), torch.zeros(())) if hasattr(model, "parameters") else None
     errors = []
-    with looking(model):
-        for picture in pictures.split(1):
-            truths = torch.cat([picture, known.frame(picture)]).clamp(0, 1)
-            moved = truths if like is None else truths.to(like.device, like.dtype)
-            made = model.render(model.encode(moved[:1]), model.motion(moved)).image
-            errors.append(float((made.float().cpu() - truths).abs().mean()))
+    for picture in pictures.split(1):
+        truths = torch.cat([picture, known.frame(picture)]).clamp(0, 1)
+        moved = truths if like is None else truths.to(like.device, like.dtype)
+        rebuilt = animation.rendering(model, moved[:1], moved).image
+        errors.append(float((rebuilt.float().cpu() - truths).abs().mean()))
     return np.array(errors)
 
 

@@ -20,11 +20,10 @@ from PIL import Image
 from torch import Tensor
 
 from aidagen import video
-from aidagen.animation import Animator
+from aidagen.animation import Animator, looking
 from aidagen.errors import AidagenError
 from aidagen.widgets import controls, overlays
 from aidagen.widgets.canvas import PointCanvas, listed
-from aidagen.widgets.recordings import looking
 
 
 class PuppetError(AidagenError):

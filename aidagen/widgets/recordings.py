@@ -1,15 +1,15 @@
 """All that an animatable model does with one clip, kept for looking at: what widgets draw from."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from aidagen import animation
+from aidagen.animation import looking
 from aidagen.errors import AidagenError
 from aidagen.grids import identity_grid
 
@@ -87,21 +87,6 @@ class Recording:
         if mode not in self._takes:
             self._takes[mode] = _stack(list(self._animators[mode].animate(self._frames)))
         return self._takes[mode]
-
-
-@contextmanager
-def looking(model: Any) -> Iterator[None]:
-    """No gradients, evaluation mode; a model in training goes on training afterwards."""
-    modules = model.modules() if isinstance(model, nn.Module) else ()
-    training = [module for module in modules if module.training]
-    try:
-        for module in training:
-            module.training = False
-        with torch.inference_mode():
-            yield
-    finally:
-        for module in training:
-            module.training = True
 
 
 class Rebuilt(NamedTuple):

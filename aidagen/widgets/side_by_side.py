@@ -26,7 +26,7 @@ from aidagen import animation, video
 from aidagen.errors import AidagenError
 from aidagen.grids import identity_grid
 from aidagen.widgets import controls, overlays
-from aidagen.widgets.recordings import LONGEST, MODES, looking
+from aidagen.widgets.recordings import LONGEST, MODES
 
 OWN = "First frame"  # of the driving clip: the source for which the truth is known
 SHOWN = ("picture", "error")
@@ -65,10 +65,9 @@ class System:
         """Frame ``t`` (from 0) of the source called ``name``."""
         if (name, mode, t) not in self._made:
             encoded = self._encoded[name]
-            with looking(self.model):
-                motion = self._motion(t)
-                if mode == MODES[0]:
-                    motion = self.model.relative(motion, self._motion(0), encoded)
+            with animation.looking(self.model):
+                first = self._motion(0) if mode == MODES[0] else None
+                motion = animation.transferred(self.model, encoded, self._motion(t), first)
                 rendering = self.model.render(encoded, motion)
             image, deformed, flow = (
                 None if x is None else x[0].float().cpu().clone()

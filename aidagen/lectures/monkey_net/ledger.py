@@ -1,6 +1,6 @@
 """Lecture 04's ledger: what the paper and the lecture claim of X2Face, Monkey-Net and FOMM.
 
-The paper's numbers come from `evaluation.animation.published`, ours from stored rows. Orderings
+The paper's numbers come from `evaluation.claims.published`, ours from stored rows. Orderings
 are rows of one kind, made by `_ordering`; one that does not hold here stands in `EXPLAINED`, with
 the reason and the test that holds us to the reason. `MISSES` does the same for the bound that a
 system should keep to, beside a copy of the source.
@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from aidagen.evaluation import animation
+from aidagen.evaluation import claims
+from aidagen.evaluation.stand_ins import SPLITS
 from aidagen.teaching.ledger import Row, Selector
 
 TABLE, ABLATIONS = "animation", "monkeynet-ablations"
@@ -74,8 +75,8 @@ MISSES: dict[tuple[str, str], Reason] = {
 
 def _paper(method: str, against: str, data: str, metric: str) -> str:
     """The paper's two numbers in words, or a dash."""
-    there = animation.STANDS_FOR[data]
-    known = {(r["method"], r["data"], r["metric"]): r["value"] for r in animation.published()}
+    there = claims.STANDS_FOR[data]
+    known = {(r["method"], r["data"], r["metric"]): r["value"] for r in claims.published()}
     pair = [(NAMES.get(m, m), known.get((m, there, metric))) for m in (against, method)]
     if any(value is None for _, value in pair):
         return "–"
@@ -84,7 +85,7 @@ def _paper(method: str, against: str, data: str, metric: str) -> str:
 
 def _ordering(method: str, against: str, data: str, metric: str) -> Row:
     """Whether ``method`` is below ``against`` on one set, by one metric."""
-    split = animation.SPLITS[data][0]
+    split = SPLITS[data][0]
     reason = EXPLAINED.get((method, against, data, metric))
     paper = _paper(method, against, data, metric)
     differs = f"{JUDGES[data]}; {SHARED}"
@@ -104,11 +105,11 @@ def _ordering(method: str, against: str, data: str, metric: str) -> Row:
 def _bounds(method: str) -> list[Row]:
     """That a system leaves little of a copy's error; one row a reason."""
     groups: dict[Reason | None, list[str]] = {}
-    for data in animation.SPLITS:
+    for data in SPLITS:
         groups.setdefault(MISSES.get((method, data)), []).append(data)
     return [
         Row(
-            claim=f"{', '.join(sets)}: {NAMES[method]} leaves at most {animation.ENOUGH} of a "
+            claim=f"{', '.join(sets)}: {NAMES[method]} leaves at most {claims.ENOUGH} of a "
             "copy's error in the pixels that move",
             differs="a bound of this course; the papers do not score a copy"
             + ("" if reason is None else f". Here: {reason.why}"),

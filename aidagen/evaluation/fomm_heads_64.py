@@ -22,94 +22,96 @@ from __future__ import annotations
 import math
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from aidagen import datasets, grids, metrics, zoo
 from aidagen.datasets.layout import Clip
 from aidagen.errors import AidagenError
-from aidagen.evaluation import clips as parts
-from aidagen.evaluation import reconstruction
-from aidagen.evaluation.sheets import EvaluationError, Sheet
-from aidagen.evaluation.store import models as checkpoints
+from aidagen.evaluation import clips, reconstruction
+from aidagen.evaluation.clips import Frames
+from aidagen.evaluation.face_judges import FaceJudges
+from aidagen.evaluation.sheets import EvaluationError, Metric, Sheet, Table
+from aidagen.pixels import as_bytes, as_floats
 
 DATA = SPLIT = "heads"
+WHOLE = "fomm-heads-64"
+PARTS = ("no-jacobian", "no-occlusion", "no-equivariance")
+METHODS = {WHOLE: WHOLE} | {part: f"{WHOLE}-{part}" for part in PARTS}
 JUDGED = ("l1", "l1_moving", "ssim", "akd", "mkr", "aed")
+WARP_ONLY, TURNED, MEAN_LANDMARK = "warp-only", "turned-source", "mean-landmark"
 TURN = 20.0  # degrees, anticlockwise as seen
 RIDGE = 1e-4  # of the keypoints' mean variance
+WARP_L1 = Metric("warp_l1", "l1 of the warped source alone, before painting", "lower")
+TURN_ERROR = Metric("turn_error", f"l1 to the driving frames turned by {TURN:g}°", "lower")
+
+
+def kp_consistency(size: int) -> Metric:
+    """The metric for pictures that are `size` pixels wide."""
+    landmarks = f"px of {size}, mean Euclidean distance of 68 exact landmarks (the pack's labels)"
+    how = "linear in the model's keypoints, fitted on other people"
+    return Metric("kp_consistency", f"{landmarks}, {how}", "lower")
 
 
 def compute(
-    table: str, *, limit: int | None = None, progress: parts.Progress, models=None, sets=None
-) -> Sheet:
-    """The whole table. `models` (by checkpoint) and `sets` stand in for zoo and data in tests."""
-    sheet = Sheet(table)
-    found = sets[DATA] if sets else datasets.load(DATA)
-    train = parts.some(found.clips("train"), limit)
-    test = parts.some(found.clips("test"), limit)
+    *, limit: int | None = None, progress: clips.Progress, load_model=zoo.load,
+    load_data=datasets.load,
+) -> Sheet:  # fmt: skip
+    """The whole table. Models and data are opened by name."""
+    sheet, heads = Sheet(), load_data(DATA)
+    train, test = (clips.some(heads.clips(split), limit) for split in ("train", "test"))
     if not train or not test:
-        raise EvaluationError(f"{table} needs clips of heads to train and to test on; got {found}.")
+        raise EvaluationError(f"Heads to train and to test on are needed; got {heads}.")
     tasks = [reconstruction.own(clip) for clip in test]
     size = tasks[0].truth.shape[-1]
     turned = [turn(task.driving) for task in tasks]
-    units = _units(size)
+    consistent = kp_consistency(size)
 
-    def add(method: str, metric: str, values) -> None:
-        sheet.add(DATA, SPLIT, method, metric, units[metric], values)
+    def add(method: str, metric: Metric, values: list[float]) -> None:
+        sheet.add(DATA, SPLIT, method, metric, values)
 
-    methods = {}
-    for name in checkpoints(table):
-        method = name if name == table else name.removeprefix(f"{table}-")
+    predictions = {}
+    for method, name in METHODS.items():
         try:
-            model = models[name] if models else zoo.load(name)
-        except (AidagenError, KeyError) as error:
-            if name == table:
+            model = load_model(name)
+        except AidagenError as error:
+            if method == WHOLE:
                 raise
             sheet.notes.append(f"{method} left out: {str(error).rstrip('.')}")
             continue
         progress(f"{DATA} / {SPLIT}: animating {len(tasks)} clips with {name}")
-        made = [parts.rendering(model, task.source, task.driving) for task in tasks]
-        methods[method] = [parts.eight_bit(each.image.cpu()) for each in made]
-        warped = [parts.eight_bit(each.deformed.cpu()) for each in made]
-        if name == table:
-            methods["warp-only"] = warped
-        add(method, "warp_l1", [_l1(w, task.truth) for w, task in zip(warped, tasks)])
-        after = [parts.animate(model, t.source, frames) for t, frames in zip(tasks, turned)]
-        add(method, "turn_error", [_l1(made, truth) for made, truth in zip(after, turned)])
-        add(method, "kp_consistency", consistency(model, train, test, size))
+        renderings = [clips.rendering(model, task.source, task.driving) for task in tasks]
+        predictions[method] = [as_bytes(r.image.cpu()) for r in renderings]
+        warped = [as_bytes(r.deformed.cpu()) for r in renderings]
+        if method == WHOLE:
+            predictions[WARP_ONLY] = warped
+        add(method, WARP_L1, [_l1(w, task.truth) for w, task in zip(warped, tasks)])
+        answers = [clips.animate(model, t.source, frames) for t, frames in zip(tasks, turned)]
+        add(method, TURN_ERROR, [_l1(answer, truth) for answer, truth in zip(answers, turned)])
+        add(method, consistent, consistency(model, train, test, size))
     for method, sources in (
         ("copy-source", [task.source[None] for task in tasks]),
-        ("turned-source", [turn(task.source[None]) for task in tasks]),
+        (TURNED, [turn(task.source[None]) for task in tasks]),
     ):
         values = [_l1(s.expand_as(truth), truth) for s, truth in zip(sources, turned)]
-        add(method, "turn_error", values)
-    add("mean-landmark", "kp_consistency", mean_landmark(train, test, size))
-    methods |= reconstruction.baselines(tasks, parts.Gallery(train))
-    judges = parts.FaceJudges()
-    reconstruction.score(sheet, DATA, SPLIT, tasks, methods, judges, progress, JUDGED)
+        add(method, TURN_ERROR, values)
+    add(MEAN_LANDMARK, consistent, mean_landmark(train, test, size))
+    predictions |= reconstruction.baselines(tasks, clips.Gallery(train))
+    reconstruction.score(sheet, DATA, SPLIT, tasks, predictions, FaceJudges(), progress, JUDGED)
     return sheet
 
 
-def _units(size: int) -> dict[str, str]:
-    landmarks = f"px of {size}, mean Euclidean distance of 68 exact landmarks (the pack's labels)"
-    return parts.units(size) | {
-        "warp_l1": "l1 of the warped source alone, before painting",
-        "turn_error": f"l1 to the driving frames turned by {TURN:g}°",
-        "kp_consistency": f"{landmarks}, linear in the model's keypoints, fitted on other people",
-    }
+def _l1(prediction: Frames, truth: Frames) -> float:
+    return clips.mean(metrics.l1(as_floats(prediction), as_floats(truth)))
 
 
-def _l1(prediction: UInt8[Tensor, "T 3 H W"], truth: UInt8[Tensor, "T 3 H W"]) -> float:
-    return parts.mean(metrics.l1(parts.unit(prediction), parts.unit(truth)))
-
-
-def turn(frames: UInt8[Tensor, "T 3 H W"], degrees: float = TURN) -> UInt8[Tensor, "T 3 H W"]:
+def turn(frames: Frames, degrees: float = TURN) -> Frames:
     """The (square) frames turned anticlockwise around their middle; borders are reflected."""
     c, s = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     # y points down; the grid says where the *untouched* frame is read
     theta = torch.tensor([[c, -s, 0.0], [s, c, 0.0]]).expand(len(frames), 2, 3)
     grid = grids.affine_grid(theta, *frames.shape[-2:])
-    return parts.eight_bit(grids.warp(parts.unit(frames), grid, padding="reflection"))
+    return as_bytes(grids.warp(as_floats(frames), grid, padding="reflection"))
 
 
 # --- do the keypoints know the head? -------------------------------------------------------------
@@ -117,11 +119,11 @@ def turn(frames: UInt8[Tensor, "T 3 H W"], degrees: float = TURN) -> UInt8[Tenso
 
 def consistency(model: nn.Module, train: list[Clip], test: list[Clip], size: int) -> list[float]:
     """Error per test clip of the landmarks that the model's keypoints give by a linear map."""
-    known = torch.cat([_points(model, clip) for clip in train])
-    wanted = torch.cat([_landmarks(clip) for clip in train])
-    predict = linear_map(known, wanted.flatten(1))
+    points = torch.cat([_points(model, clip) for clip in train])
+    landmarks = torch.cat([_landmarks(clip) for clip in train])
+    predict = linear_map(points, landmarks.flatten(1))
     return [
-        _distance(predict(_points(model, clip)).view(-1, *wanted.shape[1:]), clip, size)
+        _distance(predict(_points(model, clip)).view(-1, *landmarks.shape[1:]), clip, size)
         for clip in test
     ]
 
@@ -147,18 +149,27 @@ def linear_map(x: Float[Tensor, "N D"], y: Float[Tensor, "N E"]):
 def _points(model: nn.Module, clip: Clip) -> Tensor:
     """(T, 2 K) in float64: the model's keypoints in the frames that `_landmarks` belong to."""
     device = next(model.parameters()).device
-    points = model.motion(parts.unit(parts.spread(clip)).to(device)).points
+    points = model.motion(as_floats(clips.spread(clip)).to(device)).points
     return points.flatten(1).double().cpu()
 
 
 def _landmarks(clip: Clip) -> Tensor:
-    """(T, 68, 2) in float64, of the frames that `parts.spread` takes."""
+    """(T, 68, 2) in float64, of the frames that `clips.spread` takes."""
     labels = clip.labels()
     if "landmarks" not in labels:
         raise EvaluationError(f"{clip} has no exact landmarks to compare keypoints with.")
     marks = torch.from_numpy(labels["landmarks"]).double()
-    return marks[:: max(1, len(marks) // parts.FRAMES)][: parts.FRAMES]
+    return marks[:: max(1, len(marks) // clips.FRAMES)][: clips.FRAMES]
 
 
 def _distance(prediction: Tensor, clip: Clip, size: int) -> float:
-    return parts.mean(metrics.akd(prediction, _landmarks(clip), (size, size), "l2"))
+    return clips.mean(metrics.akd(prediction, _landmarks(clip), (size, size), "l2"))
+
+
+OTHERS = (*PARTS, WARP_ONLY, *reconstruction.BASELINES, TURNED, MEAN_LANDMARK)
+TABLE = Table(
+    compute=compute,
+    models=tuple(METHODS.values()),
+    data=(DATA,),
+    comparisons=[(WHOLE, method) for method in OTHERS],
+)

@@ -19,46 +19,45 @@ import torch
 
 from aidagen import datasets, zoo
 from aidagen.datasets.layout import Clip, ClipSet
-from aidagen.evaluation import clips as parts
-from aidagen.evaluation.sheets import SEED, EvaluationError, Sheet
+from aidagen.evaluation import clips
+from aidagen.evaluation.sheets import SEED, EvaluationError, Sheet, Table
 
+MODEL, ABSOLUTE = "fomm-cartoons-64", "fomm-cartoons-64-absolute"
 METRICS = ("l1", "l1_moving", "ssim")
 SPLITS = {"cross-identity": "unseen-pair", "unseen-character": "unseen-character"}
 
 
 def compute(
-    table: str, *, limit: int | None = None, progress: parts.Progress, model=None, sets=None
-) -> Sheet:
-    """The whole table. `model` and `sets` stand in for the checkpoint and the data in tests."""
-    sheet = Sheet(table)
-    model = model or zoo.load(table)
-    found = sets["cartoons"] if sets else datasets.load("cartoons")
-    gallery = parts.Gallery(found.clips("train"))
-    units = parts.units(gallery.frames.shape[-1])
+    *, limit: int | None = None, progress: clips.Progress, load_model=zoo.load,
+    load_data=datasets.load,
+) -> Sheet:  # fmt: skip
+    """The whole table. Model and data are opened by name."""
+    sheet, model, cartoons = Sheet(), load_model(MODEL), load_data("cartoons")
+    gallery = clips.Gallery(cartoons.clips("train"))
     for split, group in SPLITS.items():
-        clips = [c for c in found.clips("test") if c.entry.get("group") == group]
-        tasks = [_task(clip, found, i) for i, clip in enumerate(parts.some(clips, limit))]
+        chosen = [c for c in cartoons.clips("test") if c.entry.get("group") == group]
+        tasks = [_task(clip, cartoons, i) for i, clip in enumerate(clips.some(chosen, limit))]
         if not tasks:
             sheet.notes.append(f"{split} left out: no test clip of group {group}")
             continue
         progress(f"cartoons / {split}: {len(tasks)} clips")
         predictions = {
-            table: [parts.animate(model, t.source, t.driving, relative=True)[1:] for t in tasks],
-            f"{table}-absolute": [parts.animate(model, t.source, t.driving)[1:] for t in tasks],
+            MODEL: [clips.animate(model, t.source, t.driving, "relative")[1:] for t in tasks],
+            ABSOLUTE: [clips.animate(model, t.source, t.driving)[1:] for t in tasks],
             "copy-source": [t.source.expand_as(t.truth[1:]) for t in tasks],
             "copy-driving": [t.driving[1:] for t in tasks],
             "nearest-train": gallery.nearest_each([t.truth[1:] for t in tasks]),
         }
-        for method, made in predictions.items():
+        for method, frames in predictions.items():
             scores = [
-                parts.pixel_scores(prediction, task.truth[1:], task.source)
-                for task, prediction in zip(tasks, made, strict=True)
+                clips.pixel_scores(prediction, task.truth[1:], task.source)
+                for task, prediction in zip(tasks, frames, strict=True)
             ]
-            for metric in METRICS:
-                values = [score[metric] for score in scores]
-                sheet.add("cartoons", split, method, metric, units[metric], values)
+            for name in METRICS:
+                values = [of_clip[name] for of_clip in scores]
+                sheet.add("cartoons", split, method, clips.BY_PIXELS[name], values)
     if not sheet.columns:
-        raise EvaluationError(f"{table} has no data to be evaluated on: {'; '.join(sheet.notes)}.")
+        raise EvaluationError(f"There is no data to evaluate on: {'; '.join(sheet.notes)}.")
     return sheet
 
 
@@ -70,16 +69,26 @@ def move(clip: Clip) -> tuple[str, str]:
     return character, name
 
 
-def _task(clip: Clip, found: ClipSet, seed: int) -> parts.Task:
+def _task(clip: Clip, cartoons: ClipSet, seed: int) -> clips.Task:
     character, name = move(clip)
     partners = [
         c
-        for c in found.clips("train")
+        for c in cartoons.clips("train")
         if move(c)[1] == name and move(c)[0] != character and len(c) == len(clip)
     ]
     if not partners:
         raise EvaluationError(f"Nobody in the training set does the move of {clip.name}.")
     generator = torch.Generator().manual_seed(SEED + seed)
     partner = partners[int(torch.randint(len(partners), (1,), generator=generator))]
-    truth, driving = parts.spread(clip), parts.spread(partner)
-    return parts.Task(clip.name, truth[0], driving, truth, character)
+    truth, driving = clips.spread(clip), clips.spread(partner)
+    return clips.Task(clip.name, truth[0], driving, truth, character)
+
+
+TABLE = Table(
+    compute=compute,
+    models=(MODEL,),
+    data=("cartoons",),
+    comparisons=[
+        (MODEL, method) for method in (ABSOLUTE, "copy-source", "copy-driving", "nearest-train")
+    ],
+)
