@@ -24,14 +24,10 @@ _STOPPED = {
 }
 
 
-class CommandError(AidagenError):
-    """A command that cannot be carried out as it was given."""
-
-
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         message = message[:1].upper() + message[1:]
-        raise CommandError(f"{message} (see {self.prog} --help).")
+        raise AidagenError(f"{message} (see {self.prog} --help).")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -206,7 +202,7 @@ def _load(name: str, device: str = "auto") -> Any:
     if name not in names:
         close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
         meant = f" (did you mean {close[0]}?)" if close else ""
-        raise CommandError(f"There is no model {name!r}{meant}; {_listed(names)}.")
+        raise AidagenError(f"There is no model {name!r}{meant}; {_listed(names)}.")
     if device != "auto":
         _check_device(device)
     return zoo.load(name, device=device)
@@ -218,7 +214,7 @@ def _check_device(name: str) -> None:
     try:
         torch.empty(1, device=name).item()
     except (RuntimeError, AssertionError):
-        raise CommandError(f"This machine has no device {name!r}; leave --device out.") from None
+        raise AidagenError(f"This machine has no device {name!r}; leave --device out.") from None
 
 
 def _listed(names: Iterable[str]) -> str:
@@ -263,7 +259,7 @@ def _check(given: argparse.Namespace) -> int:
 def _play(given: argparse.Namespace) -> NoReturn:
     from aidagen import zoo
 
-    raise CommandError(
+    raise AidagenError(
         f"{given.name!r} cannot be played yet: `aidagen play` comes with the lecture on playable "
         f"video; {_listed(list(zoo.names()))}, and `aidagen animate` runs those that move faces."
     )

@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from aidagen.errors import AidagenError
 from aidagen.teaching import check, material
 from aidagen.widgets import overlays
 
@@ -264,11 +265,11 @@ def test_the_lectures_cards_say_what_the_exercises_say():
 
 
 def test_what_does_not_exist_is_one_sentence():
-    with pytest.raises(material.MaterialError, match=r"There is no exercise '05.9': 05.1, 05.2"):
+    with pytest.raises(AidagenError, match=r"There is no exercise '05.9': 05.1, 05.2"):
         check.choose("05.9", None)
-    with pytest.raises(material.MaterialError, match="Lecture '98' has no exercises"):
+    with pytest.raises(AidagenError, match="Lecture '98' has no exercises"):
         check.exercises("98")
-    with pytest.raises(material.MaterialError, match=r"an id looks like 05\.1"):
+    with pytest.raises(AidagenError, match=r"an id looks like 05\.1"):
         check.choose("five", None)
-    with pytest.raises(material.MaterialError, match="difficulty of 1 to 3"):
+    with pytest.raises(AidagenError, match="difficulty of 1 to 3"):
         material.Exercise("05.1", "", 5, 9, abs, list, (), "", "")

@@ -16,7 +16,7 @@ from study_material import METHODS, keen
 
 from aidagen import study
 from aidagen.study import StudyError
-from aidagen.widgets.preference import NEW, Preference, PreferenceError
+from aidagen.widgets.preference import NEW, Preference
 
 ROOT = Path(__file__).resolve().parents[1]
 SCREENSHOTS = ROOT / "build" / "screenshots"
@@ -52,7 +52,7 @@ def heard(widget, act, pair=None):
 def test_from_consent_to_thanks(made, plan, tmp_path):
     assert made.stage == "consent" and repr(made) == "Preference('small', no consent)"
     assert not (tmp_path / "votes").exists(), "nothing is kept before consent"
-    with pytest.raises(PreferenceError, match="nothing to vote on"):
+    with pytest.raises(StudyError, match="nothing to vote on"):
         made.vote("left")
     heard(made, "agree")
     assert made.stage == "vote" and re.fullmatch(r"[a-z2-9]{8}", made.rater)

@@ -28,10 +28,6 @@ LECTURE = re.compile(r"\d\d_\w+\.ipynb")
 NOT_FOR_STUDENTS = frozenset({"solution", "instructor"})
 
 
-class CopyError(AidagenError):
-    """The students' copies cannot be made."""
-
-
 def without_answers(notebook: NotebookNode, speaker_notes: bool = False) -> NotebookNode:
     """A copy of a notebook as a student gets it: no solutions, no notes for the instructor.
 
@@ -76,7 +72,7 @@ def content_hash(text: str) -> str | None:
 def refresh(root: Path) -> Iterator[str]:
     """Make or renew the copies in ``root/work``; yields one sentence for each set aside.
 
-    Raises CopyError where the folder cannot be written.
+    Raises AidagenError where the folder cannot be written.
     """
     folder = root / FOLDER
     originals = sorted(p for p in (root / "notebooks").glob("*.ipynb") if LECTURE.fullmatch(p.name))
@@ -88,7 +84,7 @@ def refresh(root: Path) -> Iterator[str]:
             if sentence := _refresh_one(original, folder, made):
                 yield sentence
     except OSError as problem:
-        raise CopyError(
+        raise AidagenError(
             f"Your copies cannot be written into {FOLDER}/ ({problem.strerror or problem}): "
             "make that folder writable and start again."
         ) from problem

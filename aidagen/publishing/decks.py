@@ -94,10 +94,6 @@ SCRIPT = """
 KEYS = "← → move · S speaker notes · F full screen"
 
 
-class DeckError(AidagenError):
-    """No deck can be made of a notebook."""
-
-
 @dataclass
 class Slide:
     """Cells that are shown together, and what the speaker says to them."""
@@ -159,12 +155,12 @@ def title(notebook: NotebookNode) -> str:
 def handout(notebook: NotebookNode) -> str:
     """All slides as one HTML document that needs no network; solutions are left out.
 
-    Raises DeckError where there is no slide, PageError where a cell cannot be shown.
+    Raises AidagenError where there is no slide, or where a cell cannot be shown.
     """
     shown = without_answers(notebook, speaker_notes=True)
     made = slides(shown)
     if not made:
-        raise DeckError(f"{title(notebook)!r} has no slides: give its cells slide types.")
+        raise AidagenError(f"{title(notebook)!r} has no slides: give its cells slide types.")
     sections = []
     for ordinal, slide in enumerate(made, start=1):
         parts = []
@@ -194,7 +190,7 @@ def tour(lectures: Sequence[tuple[str, NotebookNode]]) -> NotebookNode:
     A cell's own ``tour`` overrides its slide's. Each lecture gets a title slide; the code cells
     that its live cells build on come before, with slide type ``skip``. A lecture without such
     slides is left out. ``lectures`` holds number and built notebook of each.
-    Raises DeckError where the speaker notes sum up to more than 90 minutes.
+    Raises AidagenError where the speaker notes sum up to more than 90 minutes.
     """
     import copy
 
@@ -224,7 +220,7 @@ def tour(lectures: Sequence[tuple[str, NotebookNode]]) -> NotebookNode:
                 parts.append(cell)
         state.update(part.metadata.get("widgets", {}).get(WIDGET_STATE, {}).get("state", {}))
     if total > TOUR_MINUTES:
-        raise DeckError(
+        raise AidagenError(
             f"The tour takes {total:g} minutes by its speaker notes, more than {TOUR_MINUTES}: "
             "take tour=true from some slides."
         )

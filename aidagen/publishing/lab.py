@@ -31,10 +31,6 @@ OVERRIDES = {  # JupyterLab's own settings, as the course wants them on the firs
 }
 
 
-class LabError(AidagenError):
-    """JupyterLab cannot be started here."""
-
-
 def start_notebook(root: Path) -> Path | None:
     """The copy to open first, relative to ``root``: 00, else 05, else the first one."""
     folder = root / copies.FOLDER
@@ -49,14 +45,14 @@ def start_notebook(root: Path) -> Path | None:
 def free_port(port: int) -> int:
     """``port``, or the first free one of the twenty after it.
 
-    Raises LabError where all of them are taken.
+    Raises AidagenError where all of them are taken.
     """
     for candidate in range(port, port + 21):
         with contextlib.closing(socket.socket()) as probe:
             with contextlib.suppress(OSError):
                 probe.bind(("127.0.0.1", candidate))
                 return candidate
-    raise LabError(f"Ports {port} to {port + 20} are taken: choose another one with --port.")
+    raise AidagenError(f"Ports {port} to {port + 20} are taken: choose another one with --port.")
 
 
 def settings(root: Path) -> dict[str, str]:
@@ -81,7 +77,7 @@ def settings(root: Path) -> dict[str, str]:
             part.write_text(text)
             os.replace(part, target)
     except OSError as problem:
-        raise LabError(
+        raise AidagenError(
             f"The course folder is not writable ({problem.strerror}): copy it to a folder of "
             "yours and start again."
         ) from problem
@@ -136,13 +132,15 @@ def serve(root: Path | str | None = None, port: int = 8888, browser: bool = True
     ``root`` is the folder that holds ``notebooks/``: by default the current folder or one
     above it, else the one this package lies in. The next free port from ``port`` on is taken.
     The environment variable ``JUPYTER_NO_BROWSER`` keeps the browser closed as well.
-    Raises LabError where JupyterLab is missing or the folder cannot be used.
+    Raises AidagenError where JupyterLab is missing or the folder cannot be used.
     """
     if importlib.util.find_spec("jupyterlab") is None:
-        raise LabError('JupyterLab is not installed: run `make venv`, or pip install -e ".[lab]".')
+        raise AidagenError(
+            'JupyterLab is not installed: run `make venv`, or pip install -e ".[lab]".'
+        )
     root = find_root() if root is None else Path(root).resolve()
     if not root.is_dir():
-        raise LabError(f"There is no folder {root} to serve.")
+        raise AidagenError(f"There is no folder {root} to serve.")
     environment = {**os.environ, **settings(root)}
     environment.setdefault("GOMP_SPINCOUNT", "0")  # idle threads of a kernel sleep
     if os.environ.get("JUPYTER_NO_BROWSER", "0") not in ("", "0"):

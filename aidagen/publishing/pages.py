@@ -2,7 +2,7 @@
 
 Formulas become MathML when the page is made; pictures and clips lie inside the page; a widget is
 shown by the picture in its stored state, or by its own sentence. Where nothing of that works, a
-PageError names the cell, for a page with a hole in it helps nobody.
+AidagenError names the cell, for a page with a hole in it helps nobody.
 """
 
 from __future__ import annotations
@@ -46,14 +46,10 @@ details { margin: .4em 0; }
 """
 
 
-class PageError(AidagenError):
-    """A cell cannot be shown in a page that needs no network."""
-
-
 def mathml(formula: str, display: bool) -> str:
     r"""A LaTeX formula as MathML; ``\tag{4}`` becomes (4) at its side.
 
-    Raises PageError for what the converter does not know.
+    Raises AidagenError for what the converter does not know.
     """
     from latex2mathml.converter import convert
 
@@ -63,9 +59,9 @@ def mathml(formula: str, display: bool) -> str:
     try:
         made = convert(plain, display="block" if display else "inline")
     except Exception as problem:  # latex2mathml's errors have no common class
-        raise PageError(f"The formula {plain!r} does not become MathML ({problem!r}).") from None
+        raise AidagenError(f"The formula {plain!r} does not become MathML ({problem!r}).") from None
     if "\\" in made or ENTITY.search(made):
-        raise PageError(f"The formula {plain!r} holds a command that does not become MathML.")
+        raise AidagenError(f"The formula {plain!r} holds a command that does not become MathML.")
     number = f'<span class="tag">({escape(tag[1])})</span>' if tag else ""
     said = made.replace("<math ", f'<math alttext="{escape(plain, quote=True)}" ', 1)
     return said + number
@@ -116,7 +112,7 @@ def style() -> str:
 def cell(one: NotebookNode, notebook: NotebookNode, inputs: bool = True) -> str:
     """A cell of ``notebook`` as HTML: its text, or its code (where ``inputs``) and outputs.
 
-    Raises PageError naming the cell.
+    Raises AidagenError naming the cell.
     """
     tags = one.metadata.get("tags", [])
     if "remove-cell" in tags:
@@ -133,9 +129,9 @@ def cell(one: NotebookNode, notebook: NotebookNode, inputs: bool = True) -> str:
                 parts.append(f'<div class="output">{"".join(outputs)}</div>')
             made = "\n".join(parts)
         if found := NETWORK.search(made):
-            raise PageError(f"It asks the network for something: {found[0]!r}.")
-    except PageError as problem:
-        raise PageError(f"Cell {one.get('id', '')}: {problem}") from None
+            raise AidagenError(f"It asks the network for something: {found[0]!r}.")
+    except AidagenError as problem:
+        raise AidagenError(f"Cell {one.get('id', '')}: {problem}") from None
     return f'<div class="cell">{made}</div>\n' if made else ""
 
 
@@ -144,7 +140,7 @@ def output(given: NotebookNode, notebook: NotebookNode, alt: str) -> str:
     if given.output_type == "stream":
         return f"<pre>{escape(given.text)}</pre>" if given.name == "stdout" else ""
     if given.output_type == "error":
-        raise PageError(f"It failed with {given.ename}: {given.evalue}.")
+        raise AidagenError(f"It failed with {given.ename}: {given.evalue}.")
     data: dict[str, Any] = given.get("data", {})
     for kind in PICTURES:
         if kind in data:

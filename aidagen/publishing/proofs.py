@@ -27,10 +27,6 @@ WRONG = """from aidagen.teaching import check
 {name} = next(e for e in check.exercises({number!r}) if e.id == {id!r}).wrong[0].answer"""
 
 
-class ProofError(NotebookError):
-    """A learner's copy does not do what it has to."""
-
-
 def choices(notebook: NotebookNode) -> dict[str, str]:
     """Exercise id to the function's name, in order of the checks."""
     found = {}
@@ -45,7 +41,7 @@ def left_as(kind: str, notebook: NotebookNode, number: str) -> tuple[NotebookNod
 
     ``kind`` is ``unsolved`` (the stubs as they are), ``half`` (the first half of the exercises
     solved, the middle one included) or ``wrong`` (every stub filled with the first typical wrong
-    answer). Raises ProofError where a check has no stub, or a solution no check.
+    answer). Raises NotebookError where a check has no stub, or a solution no check.
     """
     chosen = choices(notebook)
     ids = list(chosen)
@@ -57,7 +53,7 @@ def left_as(kind: str, notebook: NotebookNode, number: str) -> tuple[NotebookNod
         about = {id for id, name in chosen.items() if name in defined(cell.source)}
         if "solution" in tags(cell):
             if not about:
-                raise ProofError(f"Cell {cell.id} is a solution that no check.choose() tries.")
+                raise NotebookError(f"Cell {cell.id} is a solution that no check.choose() tries.")
             if about <= solved:
                 cell.metadata["tags"] = [t for t in cell.metadata["tags"] if t != "solution"]
         elif about:
@@ -65,7 +61,7 @@ def left_as(kind: str, notebook: NotebookNode, number: str) -> tuple[NotebookNod
             if kind == "wrong":
                 cell.source = _spoiled(cell.source, {id: chosen[id] for id in about}, number)
     if missing := set(ids) - stubs:
-        raise ProofError(f"No stub (tag exercise) defines the function of {min(missing)}.")
+        raise NotebookError(f"No stub (tag exercise) defines the function of {min(missing)}.")
     return without_answers(made), [id for id in ids if id not in solved]
 
 
@@ -83,7 +79,7 @@ def _spoiled(source: str, names: dict[str, str], number: str) -> str:
 def prove(source: Path, notebook: NotebookNode, folder: Path, place: Path) -> dict[str, float]:
     """Run the three copies of a lecture in ``place``; they land in ``folder``. Seconds by kind.
 
-    Raises ProofError naming lecture, copy and what went wrong.
+    Raises NotebookError naming lecture, copy and what went wrong.
     """
     seconds = {}
     for kind in KINDS if choices(notebook) else KINDS[:1]:
@@ -100,7 +96,7 @@ def run_to_end(
 ) -> None:
     """Run a copy; at its end the references of ``expected`` (None: whatever) are in use.
 
-    Raises ProofError, in a sentence that begins with ``what``.
+    Raises NotebookError, in a sentence that begins with ``what``.
     """
     import nbformat
 
@@ -111,13 +107,13 @@ def run_to_end(
     try:
         trial(notebook, target, place, SECONDS)
     except NotebookError as problem:
-        raise ProofError(f"{what[0].upper()}{what[1:]} {problem}") from None
+        raise NotebookError(f"{what[0].upper()}{what[1:]} {problem}") from None
     if asked:
         ended = nbformat.read(target, as_version=4)
         said = "".join(out.get("text", "") for out in ended.cells[-1].outputs)
         found = said.strip().removeprefix("references:").split()
         if found != sorted(expected):
-            raise ProofError(
+            raise NotebookError(
                 f"In {what} the references of {' '.join(found) or 'nothing'} are in use at the "
                 f"end, and those of {' '.join(sorted(expected))} should be."
             )

@@ -107,8 +107,8 @@ def clips_from(
         fps: frames a second that the clips are shown at.
 
     Raises:
-        StudyError: without models or tasks, or on two tasks of one name; AnimationError where a
-            model or a picture does not fit.
+        StudyError: without models or tasks, or on two tasks of one name.
+        AidagenError: where a model or a picture does not fit.
     """
     tasks = list(tasks)
     names = [str(task.name) for task in tasks]

@@ -58,7 +58,7 @@ def choose(id: str, answer: Any) -> Callable[..., Any]:
     they are the same in every run. Nothing that the answer does ends the notebook: what it
     raises becomes a hint. Only an interrupt passes.
 
-    Raises MaterialError on an id that does not exist.
+    Raises AidagenError on an id that does not exist.
     """
     exercise = material.find(Exercise, id)
     words = verdict(exercise, answer)
@@ -277,7 +277,7 @@ def stamp(figure: Any) -> Any:
 
 
 def exercises(number: str) -> tuple[Exercise, ...]:
-    """The exercises of a lecture. Raises MaterialError where it has none."""
+    """The exercises of a lecture. Raises AidagenError where it has none."""
     return tuple(material.of(number).EXERCISES)
 
 

@@ -35,10 +35,6 @@ BUDGETS = {  # seconds and megabytes, for a lecture that has none of its own yet
 EVERY = 0.1  # seconds between two looks at the memory
 
 
-class ComputeError(AidagenError):
-    """A lecture, a profile or a file of measurements that does not fit."""
-
-
 def path(root: Path | str | None = None) -> Path:
     """Where the measurements are kept."""
     root = Path(__file__).resolve().parents[2] if root is None else Path(root)
@@ -48,7 +44,7 @@ def path(root: Path | str | None = None) -> Path:
 def measured(root: Path | str | None = None) -> dict:
     """Everything on record: ``{"05": {"smoke": {"budget": {...}, "seconds": ..., ...}}}``.
 
-    Raises ComputeError where the file is damaged; a file that is not there is an empty record.
+    Raises AidagenError where the file is damaged; a file that is not there is an empty record.
     """
     file = path(root)
     try:
@@ -56,19 +52,19 @@ def measured(root: Path | str | None = None) -> dict:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as problem:
-        raise ComputeError(f"{file.name} cannot be read ({problem}): restore it from git.") from (
+        raise AidagenError(f"{file.name} cannot be read ({problem}): restore it from git.") from (
             problem
         )
     if not isinstance(found, dict) or not all(isinstance(v, dict) for v in found.values()):
-        raise ComputeError(f"{file.name} is not a record of lectures: restore it from git.")
+        raise AidagenError(f"{file.name} is not a record of lectures: restore it from git.")
     return found
 
 
 def _entry(number: str, profile: str, root: Path | str | None) -> dict:
     if not (isinstance(number, str) and len(number) == 2 and number.isdigit()):
-        raise ComputeError(f"A lecture is named by its two digits, as in '05'; not {number!r}.")
+        raise AidagenError(f"A lecture is named by its two digits, as in '05'; not {number!r}.")
     if profile not in PROFILES:
-        raise ComputeError(f"There is no profile {profile!r}: {', '.join(PROFILES)}.")
+        raise AidagenError(f"There is no profile {profile!r}: {', '.join(PROFILES)}.")
     return measured(root).get(number, {}).get(profile, {})
 
 
@@ -112,12 +108,12 @@ def record(
 ) -> None:
     """Put a measurement on record; the file is replaced as a whole, or left as it was.
 
-    The budget stays; a lecture without one gets the profile's. Raises ComputeError where the file
+    The budget stays; a lecture without one gets the profile's. Raises AidagenError where the file
     cannot be written or the numbers are none.
     """
     _entry(number, profile, root)
     if not all(math.isfinite(x) and x > 0 for x in (seconds, peak_mb)):
-        raise ComputeError(f"Nothing takes {seconds} s and {peak_mb} MB; nothing was recorded.")
+        raise AidagenError(f"Nothing takes {seconds} s and {peak_mb} MB; nothing was recorded.")
     everything = measured(root)
     entry = {
         "budget": budget(number, profile, root),
@@ -144,7 +140,7 @@ def _write(file: Path, text: str) -> None:
         finally:
             Path(temporary).unlink(missing_ok=True)
     except OSError as problem:
-        raise ComputeError(f"{file.name} cannot be written: {problem.strerror}.") from problem
+        raise AidagenError(f"{file.name} cannot be written: {problem.strerror}.") from problem
 
 
 def card(number: str, root: Path | str | None = None) -> str:
@@ -216,7 +212,7 @@ def peak_of(pid: int | None = None) -> Iterator[Peak]:
     try:
         top = psutil.Process(os.getpid() if pid is None else pid)
     except psutil.Error as problem:
-        raise ComputeError(f"There is no process {pid} to watch.") from problem
+        raise AidagenError(f"There is no process {pid} to watch.") from problem
 
     def look() -> None:
         try:

@@ -24,10 +24,6 @@ STALE = "stale, to be computed again"
 Source = Callable[[str], Sequence[dict]]  # a table's name -> its rows; raises AidagenError
 
 
-class LedgerError(AidagenError):
-    """A ledger that does not exist."""
-
-
 @dataclass(frozen=True)
 class Selector:
     """One stored row: what `aidagen evaluate TABLE` calls data, split, method, metric."""
@@ -61,11 +57,11 @@ class Row:
 
 
 def rows(number: str) -> tuple[Row, ...]:
-    """The ledger of a lecture. Raises LedgerError where it keeps none."""
+    """The ledger of a lecture. Raises AidagenError where it keeps none."""
     package = material.topic(number)
     found = None if package is None else discovery.module(package.__name__, "ledger")
     if found is None:
-        raise LedgerError(
+        raise AidagenError(
             f"Lecture {number!r} keeps no ledger: no folder of aidagen/lectures with "
             f"NUMBER = {number!r} holds a ledger.py."
         )
@@ -73,7 +69,7 @@ def rows(number: str) -> tuple[Row, ...]:
 
 
 def stored(table: str) -> Sequence[dict]:
-    """A table's rows as they are kept beside its weights; raises EvaluationError without them."""
+    """A table's rows as they are kept beside its weights; raises AidagenError without them."""
     from aidagen import evaluation
 
     return evaluation.table(table)
@@ -144,7 +140,7 @@ def table(number: str, source: Source = stored) -> str:
     """Markdown: claim, the paper's number, ours, whether the claim holds, why they differ, test.
 
     ``source`` gives the rows of a table; by default the stored ones.
-    Raises LedgerError where the lecture keeps no ledger.
+    Raises AidagenError where the lecture keeps no ledger.
     """
     known: dict[str, Any] = {}
 

@@ -20,10 +20,6 @@ PROFILES = ("smoke", "lecture", "full")
 T = TypeVar("T")
 
 
-class LessonError(AidagenError):
-    """A lecture was started in a way that does not exist."""
-
-
 class Lesson(NamedTuple):
     """What the cells of one lecture share; made by :func:`start`."""
 
@@ -64,15 +60,15 @@ def start(
     default, for small networks lose more to waiting threads than they gain (raise it with
     ``threads`` or ``AIDAGEN_THREADS`` on a quiet machine with many cores).
 
-    Raises LessonError for a number or a profile that does not exist.
+    Raises AidagenError for a number or a profile that does not exist.
     """
     if not (isinstance(number, str) and len(number) == 2 and number.isdigit()):
-        raise LessonError(
+        raise AidagenError(
             f"A lecture is named by its two digits, as in start('05'); this was {number!r}."
         )
     wanted = profile or os.environ.get("AIDAGEN_PROFILE") or "lecture"
     if wanted not in PROFILES:
-        raise LessonError(
+        raise AidagenError(
             f"There is no profile {wanted!r}: choose one of {', '.join(PROFILES)} "
             "(argument profile, or the environment variable AIDAGEN_PROFILE)."
         )

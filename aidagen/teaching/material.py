@@ -19,10 +19,6 @@ from aidagen.errors import AidagenError
 ID = re.compile(r"(\d\d)\.[a-z]?\d+")
 
 
-class MaterialError(AidagenError):
-    """An exercise, a question or a prediction that does not exist, or that is not well formed."""
-
-
 @dataclass(frozen=True)
 class Wrong:
     """A typical wrong answer to an exercise."""
@@ -54,7 +50,7 @@ class Exercise:
 
     def __post_init__(self) -> None:
         if not ID.fullmatch(self.id) or not 1 <= self.difficulty <= 3 or self.minutes < 1:
-            raise MaterialError(
+            raise AidagenError(
                 f"Exercise {self.id!r} needs an id such as 05.1, a difficulty of 1 to 3 and at "
                 f"least one minute; it has difficulty {self.difficulty}, {self.minutes} minutes."
             )
@@ -79,7 +75,7 @@ class Question:
 
     def __post_init__(self) -> None:
         if not ID.fullmatch(self.id) or not 0 <= self.right < len(self.options):
-            raise MaterialError(
+            raise AidagenError(
                 f"Question {self.id!r} needs an id such as 05.q1 and one of its "
                 f"{len(self.options)} options as the right one, not number {self.right}."
             )
@@ -101,7 +97,7 @@ class Prediction:
     def __post_init__(self) -> None:
         numbers = self.low < self.high and 0 < self.step <= self.high - self.low
         if not ID.fullmatch(self.id) or len(self.options) == 1 or not numbers:
-            raise MaterialError(
+            raise AidagenError(
                 f"Prediction {self.id!r} needs an id such as 05.p1, and two options or a range "
                 f"with a step; it has {self.options}, {self.low} to {self.high} by {self.step}."
             )
@@ -116,12 +112,12 @@ def topic(number: str) -> ModuleType | None:
 def of(number: str) -> ModuleType:
     """The module ``exercises`` of a lecture.
 
-    Raises MaterialError where there is none.
+    Raises AidagenError where there is none.
     """
     package = topic(number)
     found = None if package is None else discovery.module(package.__name__, "exercises")
     if found is None:
-        raise MaterialError(
+        raise AidagenError(
             f"Lecture {number!r} has no exercises: no folder of aidagen/lectures with "
             f"NUMBER = {number!r} holds an exercises.py."
         )
@@ -131,7 +127,7 @@ def of(number: str) -> ModuleType:
 def find(kind: type, wanted: str) -> Any:
     """The exercise, question or prediction with an id; ``kind`` is its class.
 
-    Raises MaterialError, with the ids there are.
+    Raises AidagenError, with the ids there are.
     """
     found = ID.fullmatch(wanted) if isinstance(wanted, str) else None
     name = {Exercise: "EXERCISES", Question: "QUESTIONS", Prediction: "PREDICTIONS"}[kind]
@@ -140,4 +136,4 @@ def find(kind: type, wanted: str) -> Any:
         if thing.id == wanted:
             return thing
     there = ", ".join(thing.id for thing in things) or "an id looks like 05.1, 05.q1 or 05.p1"
-    raise MaterialError(f"There is no {kind.__name__.lower()} {wanted!r}: {there}.")
+    raise AidagenError(f"There is no {kind.__name__.lower()} {wanted!r}: {there}.")

@@ -31,10 +31,6 @@ CITED = re.compile(
 )
 
 
-class PaperMapError(AidagenError):
-    """A model or a comment that the map cannot be drawn from."""
-
-
 class Line(NamedTuple):
     """One equation and where it is computed."""
 
@@ -53,7 +49,7 @@ def _root() -> Path:
 def lines(model: str, root: Path | str | None = None) -> list[Line]:
     """The marked lines of ``aidagen/models/<model>.py``, by equation.
 
-    Raises PaperMapError on a model there is not, and on a comment that names an equation in
+    Raises AidagenError on a model there is not, and on a comment that names an equation in
     another way than ``# eq. (n): formula``.
     """
     root = _root() if root is None else Path(root)
@@ -61,7 +57,7 @@ def lines(model: str, root: Path | str | None = None) -> list[Line]:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise PaperMapError(f"There is no model {model!r}: {path.name} cannot be read.") from error
+        raise AidagenError(f"There is no model {model!r}: {path.name} cannot be read.") from error
     functions = list(_functions(ast.parse(text)))
     found = []
     for at, code in enumerate(text.splitlines(), start=1):
@@ -70,7 +66,7 @@ def lines(model: str, root: Path | str | None = None) -> list[Line]:
             continue
         match = COMMENT.fullmatch(comment[0].rstrip())
         if match is None:
-            raise PaperMapError(
+            raise AidagenError(
                 f"{path.name}, line {at}: write `# eq. (4): formula`, not `{comment[0]}`."
             )
         name, what = next(
@@ -156,7 +152,7 @@ def problems(root: Path | str | None = None) -> list[str]:
             continue
         try:
             marked = [line for model in models for line in lines(model, root)]
-        except PaperMapError as problem:
+        except AidagenError as problem:
             found.append(f"course/{path.name}: {problem}")
             continue
         for number in sorted(numbers - {line.number for line in marked}, key=_order):

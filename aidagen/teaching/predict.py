@@ -17,10 +17,6 @@ from aidagen.teaching.asking import Asking
 from aidagen.teaching.material import Prediction
 
 
-class PredictError(AidagenError):
-    """An outcome that the prediction does not allow for."""
-
-
 class Guess(Asking):
     """One prediction. ``guess`` is what was guessed; `reveal` ends the guessing."""
 
@@ -43,7 +39,7 @@ class Guess(Asking):
         """Close the guessing and say how the guess compares; None says there is no outcome yet.
 
         ``outcome`` is a number, or one of the options (its text, or its place from 0).
-        Raises PredictError on anything else.
+        Raises AidagenError on anything else.
         """
         if outcome is None:
             self.sentence = "There is no outcome to compare with yet."
@@ -57,7 +53,7 @@ class Guess(Asking):
             outcome = self.options[outcome]
         if outcome not in self.options:
             self.settled = False
-            raise PredictError(
+            raise AidagenError(
                 f"The outcome of {self.prediction.id} is one of {', '.join(self.options)}, "
                 f"not {outcome!r}."
             )
@@ -70,7 +66,7 @@ class Guess(Asking):
     def _measured(self, outcome: float | str) -> str:
         if isinstance(outcome, str) or not math.isfinite(outcome):
             self.settled = False
-            raise PredictError(
+            raise AidagenError(
                 f"The outcome of {self.prediction.id} is a finite number, not {outcome!r}."
             )
         if self.guess is None:
@@ -98,6 +94,6 @@ class Guess(Asking):
 def guess(id: str) -> Guess:
     """The prediction with an id such as ``05.p1``, to be shown by a cell.
 
-    Raises MaterialError where there is none.
+    Raises AidagenError where there is none.
     """
     return Guess(material.find(Prediction, id))

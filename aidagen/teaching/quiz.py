@@ -53,7 +53,7 @@ class Quiz(Asking):
 def ask(id: str) -> Quiz:
     """The question with an id such as ``05.q1``, to be shown by a cell.
 
-    Raises MaterialError where there is none.
+    Raises AidagenError where there is none.
     """
     return Quiz(material.find(Question, id))
 

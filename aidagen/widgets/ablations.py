@@ -26,10 +26,6 @@ from aidagen.widgets import controls, overlays
 from aidagen.widgets.recordings import rebuilt
 
 
-class AblationError(AidagenError):
-    """Nothing to compare, or a name that is not among the models."""
-
-
 class Ablations(widgets.VBox):
     """Models side by side on one clip, the first being the complete one.
 
@@ -42,8 +38,8 @@ class Ablations(widgets.VBox):
     ``model`` (a name) and ``frame`` (from 1) are traits; ``errors`` is name -> mean absolute error.
 
     Raises:
-        AblationError: as it says; RecordingError and AnimationError where models and clip do not
-            fit.
+        AidagenError: on fewer than two models, on a name or a frame that does not exist, and
+            where models and clip do not fit.
     """
 
     model = traitlets.Unicode()
@@ -53,13 +49,13 @@ class Ablations(widgets.VBox):
     def __init__(self, models: Mapping[str, Any], frames: Tensor, *, size: int = 200) -> None:
         self.names, self.size = list(models), size
         if len(self.names) < 2:
-            raise AblationError(
+            raise AidagenError(
                 f"A comparison needs two models or more, the complete one first; got {self.names}."
             )
         self.made = {name: rebuilt(model, frames) for name, model in models.items()}
         sides = {name: made.image.shape[-1] for name, made in self.made.items()}
         if len(set(sides.values())) > 1:
-            raise AblationError(f"The models make pictures of different sizes: {sides}.")
+            raise AidagenError(f"The models make pictures of different sizes: {sides}.")
         self.errors = {name: float(made.errors.mean()) for name, made in self.made.items()}
         self.count = len(self.made[self.names[0]].image)
         super().__init__()
@@ -149,7 +145,7 @@ class Ablations(widgets.VBox):
 
     def _known(self, name: str) -> str:
         if name not in self.made:
-            raise AblationError(f"There is no model {name!r}; there are {', '.join(self.names)}.")
+            raise AidagenError(f"There is no model {name!r}; there are {', '.join(self.names)}.")
         return name
 
     @traitlets.validate("model", "frame")
@@ -157,7 +153,7 @@ class Ablations(widgets.VBox):
         if proposal["trait"].name == "model":
             return self._known(proposal["value"])
         if not 1 <= proposal["value"] <= self.count:
-            raise AblationError(
+            raise AidagenError(
                 f"There is no frame {proposal['value']}: 1 to {self.count} were rebuilt."
             )
         return proposal["value"]

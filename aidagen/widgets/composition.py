@@ -17,10 +17,6 @@ from aidagen.grids import identity_grid
 from aidagen.widgets.recordings import looking
 
 
-class PainterError(AidagenError):
-    """A model without masks, or something that cannot be painted."""
-
-
 def painted(
     masks: Float[Tensor, "J h w"], k: int, weight: Float[Tensor, "h w"], erase: bool = False
 ) -> Float[Tensor, "J h w"]:
@@ -65,7 +61,7 @@ class Composition:
     the model's flow has beyond their mixture, or None.
 
     Raises:
-        PainterError: if the model mixes nothing by masks.
+        AidagenError: if the model mixes nothing by masks.
     """
 
     def __init__(self, model: nn.Module, encoded: Any, motion: Any) -> None:
@@ -79,7 +75,7 @@ class Composition:
             handle.remove()
         self.dense = heard[-1]
         if self.dense.masks is None:
-            raise PainterError(_without_masks(model))
+            raise AidagenError(_without_masks(model))
         self.masks = self.dense.masks[0].detach().cpu().float().clone()
         self.sparse_motion = self.dense.sparse_motion.detach()
         mixed = (self.dense.masks[..., None] * self.sparse_motion).sum(1)
@@ -98,10 +94,10 @@ class Composition:
         """The model's ``Rendering`` under other masks.
 
         Raises:
-            PainterError: on masks of another shape.
+            AidagenError: on masks of another shape.
         """
         if masks.shape != self.masks.shape:
-            raise PainterError(
+            raise AidagenError(
                 f"Masks {tuple(self.masks.shape)} were expected, the background first, not "
                 f"{tuple(masks.shape)}."
             )
@@ -125,13 +121,13 @@ def dense_motion(model: Any) -> nn.Module:
     """The part of a model that finds masks and flow, by its published name.
 
     Raises:
-        PainterError: if there is none.
+        AidagenError: if there is none.
     """
     parts = model.named_modules() if isinstance(model, nn.Module) else ()
     for name, part in parts:
         if name.split(".")[-1] in ("dense_motion_network", "dense_motion_module"):
             return part
-    raise PainterError(_without_masks(model))
+    raise AidagenError(_without_masks(model))
 
 
 def _without_masks(model: Any) -> str:

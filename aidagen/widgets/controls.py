@@ -84,10 +84,6 @@ export default { render };
 """
 
 
-class ControlError(AidagenError):
-    """A control with impossible bounds, or a picture that cannot be shown."""
-
-
 class Range(anywidget.AnyWidget):
     """A native slider with a label: ``value`` from ``low`` to ``high`` in steps of ``step``.
 
@@ -98,7 +94,7 @@ class Range(anywidget.AnyWidget):
         unit: what follows the number, such as " degrees".
 
     Raises:
-        ControlError: on bounds that leave nothing to choose.
+        AidagenError: on bounds that leave nothing to choose.
     """
 
     _esm = Path(__file__).with_name("range.js")
@@ -118,7 +114,7 @@ class Range(anywidget.AnyWidget):
         *, texts: Sequence[str] = (), unit: str = "", disabled: bool = False,
     ) -> None:  # fmt: skip
         if not (high > low and step > 0):
-            raise ControlError(
+            raise AidagenError(
                 f"The slider {label!r} goes from {low} to {high} in steps of {step}; give a "
                 "larger end and a step above 0."
             )
@@ -189,10 +185,10 @@ def picture(pixels: UInt8[np.ndarray, "H W 3"], alt: str, caption: str = "") -> 
     """HTML of one picture, with its words in ``alt`` and its caption below.
 
     Raises:
-        ControlError: without words; nobody should meet a picture that says nothing.
+        AidagenError: without words; nobody should meet a picture that says nothing.
     """
     if not alt.strip():
-        raise ControlError("A picture was given no alternative text; say in `alt` what it shows.")
+        raise AidagenError("A picture was given no alternative text; say in `alt` what it shows.")
     height, width = pixels.shape[:2]
     data = b64encode(encoded(pixels)).decode("ascii")
     below = f'<figcaption style="line-height:1.3">{escape(caption)}</figcaption>' if caption else ""

@@ -12,10 +12,6 @@ _FINE = 2
 _LINE, _DOT, _CHOSEN = "#0072B2", "#0072B2", "#D55E00"
 
 
-class CurveError(AidagenError):
-    """Numbers that are no curve."""
-
-
 def curve(
     xs: Sequence[float],
     ys: Sequence[float],
@@ -31,11 +27,11 @@ def curve(
     ``dots`` are places on the curve that can be chosen. ``size`` is (width, height) in pixels.
 
     Raises:
-        CurveError: on fewer than two points, or values that a logarithm has not.
+        AidagenError: on fewer than two points, or values that a logarithm has not.
     """
     xs, ys = np.asarray(xs, dtype=float), np.asarray(ys, dtype=float)
     if len(xs) != len(ys) or len(xs) < 2 or not (np.r_[xs, ys] > 0).all():
-        raise CurveError(
+        raise AidagenError(
             f"A curve takes as many x as y, two or more, all above 0; got {len(xs)} and {len(ys)}."
         )
     width, height = (_FINE * side for side in size)

@@ -23,11 +23,11 @@ from PIL import Image
 from torch import Tensor
 
 from aidagen import animation, video
+from aidagen.errors import AidagenError
 from aidagen.widgets import controls, overlays
 from aidagen.widgets.canvas import PointCanvas
 from aidagen.widgets.composition import (
     Composition,
-    PainterError,
     brush_weight,
     dense_motion,
     painted,
@@ -56,8 +56,8 @@ class MaskPainter(widgets.VBox):
     present frame's, ``image`` what they make, and ``sentence`` says what changed.
 
     Raises:
-        PainterError: on a model without masks, or a frame, keypoint or stroke there is not;
-            AnimationError where model and pictures do not fit.
+        AidagenError: on a model without masks, on a frame, keypoint or stroke that does not
+            exist, and where model and pictures do not fit.
     """
 
     frame = traitlets.Int(1)
@@ -83,7 +83,7 @@ class MaskPainter(widgets.VBox):
         driving = driving[None] if getattr(driving, "ndim", 0) == 3 else driving
         shape = tuple(getattr(driving, "shape", ()))
         if len(shape) != 4 or not 0 < shape[0] <= LONGEST:
-            raise PainterError(
+            raise AidagenError(
                 f"A driving frame (3, H, W), or 1 to {LONGEST} of them, were expected, not "
                 f"{shape or type(driving).__name__}."
             )
@@ -127,7 +127,7 @@ class MaskPainter(widgets.VBox):
         """One stroke at (x, y) in [-1, 1], or from there ``to`` another place."""
         self.keypoint = self.keypoint if keypoint is None else keypoint
         if not all(np.isfinite(v) and abs(v) <= 1 for v in (x, y, *(to or ()))):
-            raise PainterError(f"Places are (x, y) in [-1, 1]; got {(x, y)}, to {to}.")
+            raise AidagenError(f"Places are (x, y) in [-1, 1]; got {(x, y)}, to {to}.")
         self._remember()
         self._dab((x, y), to or (x, y), erase, radius)
 
@@ -314,11 +314,11 @@ class MaskPainter(widgets.VBox):
         value, trait = proposal["value"], proposal["trait"].name
         if trait == "stroke":
             if value not in STROKES:
-                raise PainterError(f"A brush can {', '.join(STROKES)}; not {value!r}.")
+                raise AidagenError(f"A brush can {', '.join(STROKES)}; not {value!r}.")
         elif trait == "frame" and not 1 <= value <= self.count:
-            raise PainterError(f"There is no frame {value}: the clip has 1 to {self.count}.")
+            raise AidagenError(f"There is no frame {value}: the clip has 1 to {self.count}.")
         elif trait == "keypoint" and not 0 <= value <= self.keypoints:
-            raise PainterError(
+            raise AidagenError(
                 f"There is no keypoint {value}: this model has 1 to {self.keypoints}, and 0 is "
                 "the background."
             )

@@ -27,7 +27,7 @@ from torch import Tensor
 from aidagen import metrics
 from aidagen.errors import AidagenError
 from aidagen.widgets import controls, overlays
-from aidagen.widgets.spoilings import SPOILINGS, Footage, SpoilingError, footage, inside, spoilt
+from aidagen.widgets.spoilings import SPOILINGS, Footage, footage, inside, spoilt
 
 BLIND = 0.1  # of the error of a copy of the source
 MISSED = 0.01  # MKR, a share itself: fewer points than these is blind
@@ -36,10 +36,6 @@ METRICS = ("L1", "L1 moving", "SSIM", "PSNR", "flicker", "AKD", "MKR", "AED")
 UNITS = {"AKD": " px", "PSNR": " dB"}
 JUDGED = ("AKD", "MKR", "AED")
 BEST = 60.0  # dB, for equal frames, as in the tables
-
-
-class LabError(AidagenError):
-    """Clips that cannot be spoilt or compared."""
 
 
 class Score(NamedTuple):
@@ -72,8 +68,8 @@ class MetricLab(widgets.VBox):
     are traits; ``sentence`` says which metrics are blind.
 
     Raises:
-        LabError: on a clip in which nothing moves, or a frame there is not; SpoilingError on what
-            is no clip, or a spoiling or level there is not.
+        AidagenError: on a clip in which nothing moves, on something that is not a clip, and on a
+            spoiling, a level or a frame that does not exist.
     """
 
     spoiling = traitlets.Unicode("shift")
@@ -91,7 +87,7 @@ class MetricLab(widgets.VBox):
         self.count = len(self.truth)
         still = self.source.expand_as(self.truth)
         if not bool(((self.truth - still).abs() > 0.1).any()):
-            raise LabError(
+            raise AidagenError(
                 "Nothing moves in this clip, so a copy of its first frame is perfect and measures "
                 "nothing; give a clip with movement."
             )
@@ -149,10 +145,10 @@ class MetricLab(widgets.VBox):
         """Let the judges look at a spoilt clip, if they have not yet; takes seconds.
 
         Raises:
-            LabError: if there are none.
+            AidagenError: if there are none.
         """
         if self.judges is None:
-            raise LabError(
+            raise AidagenError(
                 "This lab has no judges; give MetricLab(clip, other, judges) something that reads "
                 "faces, such as aidagen.evaluation.clips.FaceJudges()."
             )
@@ -358,11 +354,11 @@ class MetricLab(widgets.VBox):
     def _refuse(self, proposal: Any) -> Any:
         value, trait = proposal["value"], proposal["trait"].name
         if trait == "spoiling" and value not in SPOILINGS:
-            raise SpoilingError(f"There is no {value!r}; there are {', '.join(SPOILINGS)}.")
+            raise AidagenError(f"There is no {value!r}; there are {', '.join(SPOILINGS)}.")
         if trait == "level" and not 0 <= value <= 10:
-            raise SpoilingError(f"Levels go from 0 to 10, not {value!r}.")
+            raise AidagenError(f"Levels go from 0 to 10, not {value!r}.")
         if trait == "frame" and not 1 <= value <= self.count:
-            raise LabError(f"There is no frame {value}: 1 to {self.count} follow the source.")
+            raise AidagenError(f"There is no frame {value}: 1 to {self.count} follow the source.")
         return value
 
 

@@ -42,10 +42,6 @@ OVERLAYS = {
 }
 
 
-class MicroscopeError(AidagenError):
-    """A view that the microscope does not have."""
-
-
 class View(NamedTuple):
     """One picture of the row, with its caption, and in words for who cannot see it."""
 
@@ -72,8 +68,8 @@ class MotionMicroscope(widgets.VBox):
         other_name: what to call that one.
 
     Raises:
-        MicroscopeError: on an overlay, frame or keypoint there is not; RecordingError and
-            AnimationError where model, source or clip do not fit.
+        AidagenError: on an overlay, frame or keypoint that does not exist, and where model,
+            source or clip do not fit.
     """
 
     frame = traitlets.Int(1, help="from 1 to the number of frames")
@@ -321,9 +317,9 @@ class MotionMicroscope(widgets.VBox):
 
     def _check(self, frame: int, overlay: str) -> None:
         if not 1 <= frame <= self.count:
-            raise MicroscopeError(f"There is no frame {frame}: the clip has 1 to {self.count}.")
+            raise AidagenError(f"There is no frame {frame}: the clip has 1 to {self.count}.")
         if overlay not in self.overlays_at_hand:
-            raise MicroscopeError(
+            raise AidagenError(
                 f"There is no overlay {overlay!r} of this model; "
                 f"there are {', '.join(self.overlays_at_hand)}."
             )
@@ -339,7 +335,7 @@ class MotionMicroscope(widgets.VBox):
             for known in self.recordings:
                 known.take(value)  # refuses what is no mode; works it out the first time
         elif not 0 <= value <= self.keypoints:
-            raise MicroscopeError(
+            raise AidagenError(
                 f"There is no keypoint {value}: this model has 1 to {self.keypoints}, and 0 is "
                 "the background."
             )

@@ -35,10 +35,6 @@ CHOSEN = "#FFFFFF"
 _FINE = 2  # lines are drawn this much larger and reduced, for PIL does not smooth them
 
 
-class OverlayError(AidagenError):
-    """Something of a wrong shape was to be drawn."""
-
-
 def to_pixels(
     points: Float[np.ndarray, "*n 2"], pixels: int, size: int
 ) -> Float[np.ndarray, "*n 2"]:
@@ -170,7 +166,7 @@ def flow_colours(
     what colour-blind readers tell apart: the axis from blue to orange, and lightness.
     """
     if not largest > 0:
-        raise OverlayError(f"largest must be a positive length, not {largest!r}.")
+        raise AidagenError(f"largest must be a positive length, not {largest!r}.")
     x, y = np.moveaxis(np.clip(movement / largest, -1, 1), -1, 0)
     to_orange = np.array([0.30, 0.02, -0.42])
     return np.clip(0.5 + x[..., None] * to_orange - 0.28 * y[..., None], 0, 1)
@@ -291,9 +287,9 @@ def badged(image: Image.Image, words: str) -> Image.Image:
 
 def _canvas(picture: np.ndarray, points: np.ndarray, pixels: int):
     if picture.ndim != 3 or picture.shape[0] != picture.shape[1] or picture.shape[2] != 3:
-        raise OverlayError(f"A picture (S, S, 3) was expected, not {picture.shape}.")
+        raise AidagenError(f"A picture (S, S, 3) was expected, not {picture.shape}.")
     if points.shape[-1] != 2:
-        raise OverlayError(f"Points end in an axis (x, y) of 2; got {points.shape}.")
+        raise AidagenError(f"Points end in an axis (x, y) of 2; got {points.shape}.")
     size = len(picture)
     canvas = Image.fromarray(picture).resize((_FINE * size, _FINE * size), Image.Resampling.NEAREST)
     return canvas, ImageDraw.Draw(canvas), _FINE * (to_pixels(points, pixels, size) + 0.5) - 0.5

@@ -36,10 +36,6 @@ LARGER = (
 )
 
 
-class OwnPhotoError(AidagenError):
-    """Something is missing before a photo can be animated."""
-
-
 class OwnPhoto(widgets.VBox):
     """Animate a photo of one's own, with consent and with a note how far to trust the result.
 
@@ -58,7 +54,7 @@ class OwnPhoto(widgets.VBox):
     is "", "familiar" or "unfamiliar".
 
     Raises:
-        OwnPhotoError, PhotoError: one sentence on what is missing or wrong.
+        AidagenError: one sentence on what is missing or wrong.
     """
 
     centre_x = traitlets.Float(0.5)
@@ -81,7 +77,7 @@ class OwnPhoto(widgets.VBox):
         size: int = 240,
     ) -> None:
         if not clips:
-            raise OwnPhotoError("OwnPhoto needs a clip that drives: clips={'nodding': frames}.")
+            raise AidagenError("OwnPhoto needs a clip that drives: clips={'nodding': frames}.")
         self.model, self.clips, self.fps, self.size = model, dict(clips), fps, size
         self.name, self._faces, self._reference = name or type(model).__name__, faces, reference
         self.pixels = model.config.size
@@ -192,9 +188,9 @@ class OwnPhoto(widgets.VBox):
     def animate(self, clip: str | None = None) -> Float[Tensor, "T 3 S S"]:
         """The photo as the clip moves (relative motion); also shown in the player."""
         if self.photo is None:
-            raise OwnPhotoError("There is no picture yet; choose one first.")
+            raise AidagenError("There is no picture yet; choose one first.")
         if not self.consent:
-            raise OwnPhotoError(f'First tick "{AGREEMENT}".')
+            raise AidagenError(f'First tick "{AGREEMENT}".')
         self.clip = clip or self.clip
         driving = self.clips[self.clip]
         self.made = animation.animate(self.model, self.cropped, driving).float().cpu()
@@ -213,13 +209,13 @@ class OwnPhoto(widgets.VBox):
     def save(self, path: str | Path) -> None:
         """Write the last clip as mp4, with the mark and the note of generated clips."""
         if self.made is None:
-            raise OwnPhotoError("Nothing was animated yet; call animate() first.")
+            raise AidagenError("Nothing was animated yet; call animate() first.")
         video.write(path, self.made, self.fps, note=video.provenance(self.name, "relative"))
 
     def figure(self, size: int = 160) -> Image.Image:
         """The photo as the model gets it, and frames of the last clip."""
         if self.made is None:
-            raise OwnPhotoError("Nothing was animated yet; call animate() first.")
+            raise AidagenError("Nothing was animated yet; call animate() first.")
         some = [round(t) for t in torch.linspace(0, len(self.made) - 1, 4).tolist()]
         words = ["Photo", *(f"frame {t + 1}" for t in some)]
         return overlays.sheet(

@@ -50,10 +50,6 @@ export default { render };
 NEW = "somebody new"
 
 
-class PreferenceError(study.StudyError):
-    """A vote that cannot be given now."""
-
-
 class Ballot(anywidget.AnyWidget):
     """What the browser knows: the texts, the pair at hand, and its three clips as mp4."""
 
@@ -136,7 +132,7 @@ class Preference(widgets.VBox):
     def agree(self) -> None:
         """Consent: from now on there is a file, under a new random code."""
         if self._votes is not None:
-            raise PreferenceError("Consent was given already; vote, or choose somebody new.")
+            raise study.StudyError("Consent was given already; vote, or choose somebody new.")
         code = study.new_code()
         while study.path_of(self.folder, code).exists():
             code = study.new_code()
@@ -145,9 +141,9 @@ class Preference(widgets.VBox):
     def vote(self, side: str) -> None:
         """Choose "left" (A), "right" (B) or, where the plan has it, "tie"."""
         if self.shown is None:
-            raise PreferenceError("There is nothing to vote on: consent first, or all is judged.")
+            raise study.StudyError("There is nothing to vote on: consent first, or all is judged.")
         if side not in (("left", "right", "tie") if self.plan.ties else ("left", "right")):
-            raise PreferenceError(f"Vote left or right{' or tie' * self.plan.ties}, not {side!r}.")
+            raise study.StudyError(f"Vote left or right{' or tie' * self.plan.ties}, not {side!r}.")
         last = self.done + 1 == len(self.plan.pairs)
         saved = "All your votes are saved." if last else f"Vote {self.done + 1} is saved."
         self._keep(self._votes.with_vote(side), saved)
@@ -155,13 +151,13 @@ class Preference(widgets.VBox):
     def undo(self) -> None:
         """Take the last vote back; its pair is shown again."""
         if not self.done:
-            raise PreferenceError("There is no vote to take back.")
+            raise study.StudyError("There is no vote to take back.")
         self._keep(self._votes.without_last(), f"Vote {self.done} is taken back: vote again.")
 
     def remove(self) -> None:
         """Stop, and delete all votes of this rater."""
         if self._votes is None:
-            raise PreferenceError("There are no votes to delete.")
+            raise study.StudyError("There are no votes to delete.")
         study.path_of(self.folder, self._votes.rater).unlink(missing_ok=True)
         self._votes = None
         self._draw("Your votes are deleted.")

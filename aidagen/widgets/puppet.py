@@ -27,10 +27,6 @@ from aidagen.widgets.canvas import PointCanvas, listed
 from aidagen.widgets.recordings import looking
 
 
-class PuppetError(AidagenError):
-    """A model without keypoints, or a keypoint there is not."""
-
-
 class Puppet(widgets.VBox):
     """A picture with its keypoints on the left, what the model makes of them on the right.
 
@@ -45,8 +41,8 @@ class Puppet(widgets.VBox):
     made, ``(3, S, S)``, and ``sentence`` says what happened.
 
     Raises:
-        PuppetError: if the model has no keypoints; AnimationError if it cannot animate, or the
-            picture does not fit.
+        AidagenError: if the model has no keypoints or cannot animate, or the picture does not
+            fit.
     """
 
     points = traitlets.Any(None, allow_none=True)
@@ -64,7 +60,7 @@ class Puppet(widgets.VBox):
         with looking(model):
             self._rest = model.motion(animator.source)
         if not isinstance(getattr(self._rest, "points", None), Tensor):
-            raise PuppetError(
+            raise AidagenError(
                 f"{self.name} has no keypoints to drag: its motion holds no `points`. Choose a "
                 "keypoint model, such as those of lecture 05."
             )
@@ -228,13 +224,13 @@ class Puppet(widgets.VBox):
     def _listed(self, proposal: Any) -> list[list[float]]:
         points = listed(proposal["value"])
         if len(points) != self.count:
-            raise PuppetError(f"This model has {self.count} keypoints; {len(points)} were given.")
+            raise AidagenError(f"This model has {self.count} keypoints; {len(points)} were given.")
         return points
 
     @traitlets.validate("keypoint")
     def _there(self, proposal: Any) -> int:
         if not 1 <= proposal["value"] <= self.count:
-            raise PuppetError(
+            raise AidagenError(
                 f"There is no keypoint {proposal['value']}: this model has 1 to {self.count}."
             )
         return proposal["value"]

@@ -33,10 +33,6 @@ SHOWN = ("picture", "error")
 MOVED = ("nothing", "flow", "warped source")
 
 
-class ComparisonError(AidagenError):
-    """Nothing to compare, or a choice that there is not."""
-
-
 class Made(NamedTuple):
     """What one system made of one frame."""
 
@@ -102,7 +98,8 @@ class SideBySide(widgets.VBox):
     ``sentence`` says what is to be seen. A frame is rendered when it is first looked at.
 
     Raises:
-        ComparisonError: as it says; AnimationError where a model or a picture does not fit.
+        AidagenError: on no model, on a choice that does not exist, and where a model or a
+            picture does not fit.
     """
 
     frame = traitlets.Int(1)
@@ -124,16 +121,16 @@ class SideBySide(widgets.VBox):
         fps: float = 6.0,
     ) -> None:
         if not models:
-            raise ComparisonError("There is no model to look at; give a dictionary name -> model.")
+            raise AidagenError("There is no model to look at; give a dictionary name -> model.")
         if not isinstance(driving, Tensor) or driving.ndim != 4 or not 2 <= len(driving) <= LONGEST:
-            raise ComparisonError(
+            raise AidagenError(
                 f"A driving clip (T, 3, H, W) of 2 to {LONGEST} frames was expected, not "
                 f"{tuple(getattr(driving, 'shape', ())) or type(driving).__name__}."
             )
         if not isinstance(sources, Mapping):
             sources = {f"Source {i}": each for i, each in enumerate(sources, 1)}
         if OWN in sources:
-            raise ComparisonError(
+            raise AidagenError(
                 f"{OWN!r} is the name of the clip's own first frame; call the source otherwise."
             )
         self.names, self.size, self.count = list(models), size, len(driving)
@@ -173,10 +170,10 @@ class SideBySide(widgets.VBox):
         """Mean absolute error of every system at a frame, and of a copy of the source.
 
         Raises:
-            ComparisonError: where the truth is not known.
+            AidagenError: where the truth is not known.
         """
         if not self.truth_known:
-            raise ComparisonError(
+            raise AidagenError(
                 f"Nobody filmed {self.source!r} moving like this, so there is no truth to compare "
                 f"with; choose the source {OWN!r}."
             )
@@ -309,9 +306,9 @@ class SideBySide(widgets.VBox):
         value, trait = proposal["value"], proposal["trait"].name
         if trait == "frame":
             if not 1 <= value <= self.count:
-                raise ComparisonError(f"There is no frame {value}: the clip has 1 to {self.count}.")
+                raise AidagenError(f"There is no frame {value}: the clip has 1 to {self.count}.")
             return value
         there = {"source": list(self.sources), "mode": MODES, "shown": SHOWN, "moved": MOVED}[trait]
         if value not in there:
-            raise ComparisonError(f"{trait} is one of {', '.join(there)}; not {value!r}.")
+            raise AidagenError(f"{trait} is one of {', '.join(there)}; not {value!r}.")
         return value

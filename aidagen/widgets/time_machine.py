@@ -25,10 +25,6 @@ from aidagen.widgets.curves import curve
 from aidagen.widgets.recordings import rebuilt
 
 
-class TimeMachineError(AidagenError):
-    """Too few checkpoints, or a step at which none was kept."""
-
-
 class TimeMachine(widgets.VBox):
     """What a model could do at each of its checkpoints: keypoints, rebuilt frame, error, loss.
 
@@ -44,8 +40,8 @@ class TimeMachine(widgets.VBox):
     ``step`` and ``frame`` (from 1, among the rebuilt ones) are traits.
 
     Raises:
-        TimeMachineError: as it says; RecordingError and AnimationError where models and clip do
-            not fit.
+        AidagenError: on fewer than two checkpoints, on a step or a frame that does not exist, and
+            where models and clip do not fit.
     """
 
     step = traitlets.Int()
@@ -63,7 +59,7 @@ class TimeMachine(widgets.VBox):
     ) -> None:
         self.steps = sorted(snapshots)
         if len(self.steps) < 2 or self.steps[0] < 1:
-            raise TimeMachineError(
+            raise AidagenError(
                 f"A time machine needs checkpoints of two steps or more, counted from 1; got "
                 f"{self.steps or 'none'}."
             )
@@ -97,7 +93,7 @@ class TimeMachine(widgets.VBox):
         aside = ("step", "seconds")
         sums = [sum(v for k, v in row.items() if k not in aside) for row in rows]
         if len(rows) < 2 or not all("step" in row for row in rows) or min(sums) <= 0:
-            raise TimeMachineError(
+            raise AidagenError(
                 'A history is two rows or more with "step" and loss terms, as '
                 f"training.history gives them; got {len(rows)} rows."
             )
@@ -180,7 +176,7 @@ class TimeMachine(widgets.VBox):
 
     def _known(self, step: int) -> int:
         if step not in self.made:
-            raise TimeMachineError(
+            raise AidagenError(
                 f"No checkpoint was kept at step {step}; there are "
                 f"{', '.join(map(str, self.steps))}."
             )
@@ -191,7 +187,7 @@ class TimeMachine(widgets.VBox):
         if proposal["trait"].name == "step":
             return self._known(proposal["value"])
         if not 1 <= proposal["value"] <= self.count:
-            raise TimeMachineError(
+            raise AidagenError(
                 f"There is no frame {proposal['value']}: 1 to {self.count} were rebuilt."
             )
         return proposal["value"]
