@@ -88,13 +88,14 @@ def _check_video() -> str:
     import torch
 
     from aidagen import video
+    from aidagen.pixels import as_floats
 
     ramp = torch.linspace(0, 1, 64).expand(3, 64, 64)
     frames = torch.stack([ramp.roll(4 * t, dims=2) for t in range(12)])
     with tempfile.TemporaryDirectory(prefix="aidagen-") as folder:
         path = Path(folder) / "self-test.mp4"
         video.write(path, frames, mark=False)
-        back = torch.stack(list(video.read(path))).float() / 255
+        back = as_floats(torch.stack(list(video.read(path))))
     error = (back - frames).abs().mean().item() if back.shape == frames.shape else 1.0
     if error > 0.02:
         raise Problem(f"a clip written and read back differs (mean error {error:.3f})")

@@ -154,6 +154,7 @@ def _animate(given: argparse.Namespace) -> None:
 
     from aidagen import video
     from aidagen.animation import Animator, prepare
+    from aidagen.pixels import as_floats
 
     driving = video.info(given.driving)
     source = video.read_image(given.source)
@@ -169,7 +170,7 @@ def _animate(given: argparse.Namespace) -> None:
         model = _load(given.model, given.device)
         size = getattr(getattr(model, "config", None), "size", None) or min(source.shape[1:])
         animator = Animator(model, prepare(source, size), given.mode, given.batch)
-        frames = (frame.float() / 255 for frame in video.read(given.driving, size=size))
+        frames = map(as_floats, video.read(given.driving, size=size))
         began = time.perf_counter()
         with tqdm(total=driving.frames, unit="frame", file=sys.stderr) as bar:
             for rendering in animator.animate(frames):

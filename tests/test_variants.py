@@ -11,6 +11,7 @@ import small_course
 
 from aidagen.errors import AidagenError
 from aidagen.publishing import copies, decks, notebooks, pages, proofs, variants
+from aidagen.publishing.execution import NotebookError
 
 pytest.importorskip("aidagen.teaching.check")
 

@@ -11,12 +11,12 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aidagen import files
 from aidagen.errors import AidagenError
 
 if TYPE_CHECKING:
@@ -108,10 +108,10 @@ def _refresh_one(original: Path, folder: Path, made: dict[str, dict]) -> str | N
     new, given = content_hash(text), known["given"]
     sentence = None
     if not target.exists() or _hash(target) in (*given, new):
-        _write(target, text)
+        files.write_text(target, text)
     else:
         beside = next(p for p in _beside(target) if not p.exists() or _hash(p) in (*given, new))
-        _write(beside, text)
+        files.write_text(beside, text)
         sentence = (
             f"{original.name} changed in the course; your edited copy stays, and the new one "
             f"lies beside it as {FOLDER}/{beside.name}."
@@ -119,7 +119,7 @@ def _refresh_one(original: Path, folder: Path, made: dict[str, dict]) -> str | N
     known["original"] = seen
     if new not in given:
         given.append(new)
-    _write(folder / MANIFEST, json.dumps(made, indent=1, sort_keys=True) + "\n")
+    files.write_json(folder / MANIFEST, dict(sorted(made.items())))
     return sentence
 
 
@@ -159,9 +159,3 @@ def _manifest(folder: Path) -> dict[str, dict]:
         for name, entry in (known.items() if isinstance(known, dict) else ())
         if isinstance(entry, dict)
     }
-
-
-def _write(path: Path, text: str) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)

@@ -17,6 +17,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from aidagen import files
 from aidagen.errors import AidagenError
 from aidagen.publishing import copies
 
@@ -70,12 +71,9 @@ def settings(root: Path) -> dict[str, str]:
     try:
         for folder in (*folders.values(), home / "defaults"):
             folder.mkdir(parents=True, exist_ok=True)
-        target = home / "defaults" / "overrides.json"
-        text = json.dumps(OVERRIDES, indent=1)
+        target, text = home / "defaults" / "overrides.json", json.dumps(OVERRIDES, indent=1) + "\n"
         if not target.exists() or target.read_text() != text:
-            part = target.with_suffix(".part")
-            part.write_text(text)
-            os.replace(part, target)
+            files.write_text(target, text)
     except OSError as problem:
         raise AidagenError(
             f"The course folder is not writable ({problem.strerror}): copy it to a folder of "

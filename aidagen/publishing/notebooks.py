@@ -23,6 +23,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aidagen import files
 from aidagen.errors import AidagenError
 from aidagen.publishing.execution import NotebookError, Spent, clean, execute, trial
 
@@ -104,9 +105,7 @@ def tidy(root: Path, numbers: Iterable[str] = ()) -> list[Path]:
         text = source.read_text(encoding="utf-8")
         head, body = text[: text.index("# ---\n", 6) + 6], _body(as_text(read_source(source)))
         if body != _body(text):
-            part = source.with_suffix(".py.part")
-            part.write_text(f"{head}\n{body}\n", encoding="utf-8")
-            os.replace(part, source)
+            files.write_text(source, f"{head}\n{body}\n")
             changed.append(source)
     return changed
 
@@ -161,9 +160,7 @@ def build(
                 f"cell {largest} is the largest."
             )
         account(root, source, profile, spent, record)
-        part = target.with_suffix(".ipynb.part")
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, target)
+        files.write_text(target, text)
         print(f"{target.name}: {spent.seconds:.1f} s, {_size(text)}", flush=True)
         written.append(target)
     return written
@@ -293,7 +290,7 @@ def run(
                 f"course/{source.name} took {took:.0f} s in profile smoke; {budget:.0f} s are its "
                 "budget: make its live cells smaller."
             )
-    (folder / "seconds.json").write_text(json.dumps(seconds, indent=1) + "\n")
+    files.write_json(folder / "seconds.json", seconds)
     return seconds
 
 

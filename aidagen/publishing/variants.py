@@ -19,12 +19,12 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import os
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aidagen import files
 from aidagen.errors import AidagenError
 from aidagen.publishing import copies, decks, instructor, notebooks, proofs
 from aidagen.publishing.notebooks import NotebookError
@@ -67,10 +67,8 @@ def build(root: Path, numbers: Iterable[str] = ()) -> list[Path]:
         keys[name] = key
         if known.get(name) == key and (folder / name).exists():
             return
-        target = folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _write(target, recipe())
-        written.append(target)
+        files.write_text(folder / name, recipe())
+        written.append(folder / name)
 
     built: dict[str, str] = {}
     for source in everything:
@@ -117,8 +115,7 @@ def build(root: Path, numbers: Iterable[str] = ()) -> list[Path]:
     for name in sorted(known.keys() - keys.keys()):  # lectures that are gone
         (folder / name).unlink(missing_ok=True)
     if keys != known:
-        folder.mkdir(exist_ok=True)
-        _write(folder / MANIFEST, json.dumps(keys, indent=1, sort_keys=True) + "\n")
+        files.write_json(folder / MANIFEST, dict(sorted(keys.items())))
     return written
 
 
@@ -165,12 +162,6 @@ def _manifest(folder: Path) -> dict[str, str]:
     except (OSError, ValueError):
         return {}
     return known if isinstance(known, dict) else {}
-
-
-def _write(path: Path, text: str) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from aidagen import animation, video
+from aidagen.pixels import as_bytes, as_floats
 from aidagen.study.plan import FROZEN, SHUFFLED, TRUE, Plan, StudyError
 
 Frames = UInt8[Tensor, "_ 3 _ _"]  # T frames; methods may differ in size
@@ -80,7 +81,7 @@ class Clips:
 
 def movement(frames: Frames) -> float:
     """Mean absolute change from frame to frame, of pixels in 0..1."""
-    frames = frames.float() / 255
+    frames = as_floats(frames)
     return float((frames[1:] - frames[:-1]).abs().mean()) if len(frames) > 1 else 0.0
 
 
@@ -119,14 +120,14 @@ def clips_from(
         )
     reference, made, truth = {}, {}, {}
     for name, task in zip(names, tasks):
-        driving, source = _unit(task.driving), _unit(task.source)
+        driving, source = as_floats(task.driving), as_floats(task.source)
         made[name] = {
-            method: _bytes(animation.animate(model, source, driving, mode))
+            method: as_bytes(animation.animate(model, source, driving, mode).cpu())
             for method, model in models.items()
         }
-        reference[name] = _bytes(driving)
+        reference[name] = as_bytes(driving)
         true = getattr(task, "truth", None)
-        truth[name] = reference[name] if true is None else _bytes(_unit(true))
+        truth[name] = reference[name] if true is None else as_bytes(as_floats(true))
     return Clips(reference, made, truth, fps)
 
 
@@ -159,17 +160,9 @@ def anonymous(plan: Plan, clips: Clips, size: int = SIZE) -> dict[str, bytes]:
         return {code: coded(*wanted[code]) for code in sorted(wanted)}
 
 
-def _unit(frames: Tensor) -> Tensor:
-    return frames if frames.is_floating_point() else frames.float() / 255
-
-
-def _bytes(frames: Float[Tensor, "_ 3 _ _"]) -> Frames:
-    return (frames.detach().cpu().clamp(0, 1) * 255).round().byte()
-
-
 def _enlarged(frames: Frames, size: int) -> Frames:
     height, width = frames.shape[-2:]
     scale = size / max(height, width)
     shape = round(height * scale), round(width * scale)
-    large = F.interpolate(frames.float() / 255, size=shape, mode="bicubic", antialias=True)
-    return _bytes(large)
+    large = F.interpolate(as_floats(frames), size=shape, mode="bicubic", antialias=True)
+    return as_bytes(large)

@@ -13,9 +13,10 @@ from functools import cache
 from html import escape
 from pathlib import Path
 
+from aidagen import files
 from aidagen.publishing import pages
 from aidagen.study.clips import SIZE, Clips, anonymous
-from aidagen.study.plan import Plan, StudyError, write_text
+from aidagen.study.plan import Plan, StudyError
 from aidagen.study.votes import FORMAT
 
 # the browser itself refuses whatever would leave the page
@@ -69,11 +70,11 @@ def page(
     """Write the study as one HTML file to hand out; its clips have `size` pixels.
 
     Raises:
-        StudyError: where a clip is missing, the title names a method, or the file cannot be
-            written.
+        StudyError: where a clip is missing, or the title names a method.
+        FileError: where the file cannot be written.
     """
     path = Path(path)
     if named := [m for m in plan.methods if m.lower() in title.lower().split()]:
         raise StudyError(f"The title is seen by raters; leave {named[0]!r} out of it.")
-    write_text(path, html(plan, anonymous(plan, clips, size), title))
+    files.write_text(path, html(plan, anonymous(plan, clips, size), title))
     return path

@@ -7,7 +7,6 @@ script computes as well (`mixed`), so that a file of votes can be held against w
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
@@ -16,9 +15,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property, lru_cache
 from itertools import combinations
-from pathlib import Path
 from typing import NamedTuple
 
+from aidagen import files
 from aidagen.errors import AidagenError
 
 TRUE, FROZEN, SHUFFLED = "true", "frozen", "shuffled"  # what attention checks are made of
@@ -113,7 +112,7 @@ class Plan:
 
     def save(self, path: str | os.PathLike) -> None:
         """Keep the plan as JSON, for the instructor: it names the methods."""
-        write_text(path, json.dumps(asdict(self), indent=1))
+        files.write_json(path, asdict(self))
 
 
 def plan(
@@ -207,30 +206,6 @@ def mixed(text: str) -> int:
 
 
 # ------------------------------------------------------------------------------------- files
-
-
-def write_text(path: str | os.PathLike, text: str) -> None:
-    """Write atomically: the file is the old one or the new one, and on the disk.
-
-    Raises StudyError where nothing can be written.
-    """
-    path = Path(path)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except OSError as error:
-        raise StudyError(
-            f"{path} could not be written ({(error.strerror or str(error)).lower()}); choose a "
-            "folder that can be written to."
-        ) from None
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
 
 
 def read_json(path: str | os.PathLike, limit: int = 2**20) -> object:

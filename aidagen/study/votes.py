@@ -8,7 +8,6 @@ A random code stands for the rater; there is no name, no time, nothing about the
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import secrets
@@ -17,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from aidagen.study.plan import Plan, StudyError, read_json, write_text
+from aidagen import files
+from aidagen.study.plan import Plan, StudyError, read_json
 
 FORMAT = "aidagen preference votes 1"
 LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that is read as another
@@ -58,7 +58,7 @@ def path_of(folder: str | os.PathLike, rater: str) -> Path:
 
 
 def write_votes(folder: str | os.PathLike, votes: Votes, plan: Plan) -> Path:
-    """Keep a rater's votes in their file, atomically. Raises StudyError where that fails."""
+    """Keep a rater's votes in their file, atomically. Raises FileError where that fails."""
     shown = plan.schedule(votes.rater)[: len(votes.chosen)]
     given = [
         {"pair": s.pair, "left": s.left, "right": s.right, "chosen": choice}
@@ -66,7 +66,7 @@ def write_votes(folder: str | os.PathLike, votes: Votes, plan: Plan) -> Path:
     ]
     content = dict(zip(FIELDS, (FORMAT, votes.study, votes.rater, True, given), strict=True))
     path = path_of(folder, votes.rater)
-    write_text(path, json.dumps(content, indent=1))
+    files.write_json(path, content)
     return path
 
 

@@ -18,11 +18,11 @@ import json
 import math
 import os
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+from aidagen import files
 from aidagen.errors import AidagenError
 
 ALLOWED = 1.5  # times the budget
@@ -126,21 +126,7 @@ def record(
         lecture: dict(sorted(profiles.items(), key=lambda item: order.get(item[0], len(order))))
         for lecture, profiles in sorted(everything.items())
     }
-    _write(path(root), json.dumps(tidy, indent=1) + "\n")
-
-
-def _write(file: Path, text: str) -> None:
-    try:
-        handle, temporary = tempfile.mkstemp(dir=file.parent, suffix=".part")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as out:
-                out.write(text)
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, file)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
-    except OSError as problem:
-        raise AidagenError(f"{file.name} cannot be written: {problem.strerror}.") from problem
+    files.write_json(path(root), tidy)
 
 
 def card(number: str, root: Path | str | None = None) -> str:

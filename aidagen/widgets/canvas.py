@@ -20,6 +20,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from aidagen.errors import AidagenError
+from aidagen.pixels import as_bytes
 from aidagen.widgets import controls, overlays
 
 FINE, COARSE = 0.02, 0.1  # how far an arrow key moves a point, without and with Shift
@@ -48,7 +49,7 @@ def as_pixels(picture: Any) -> np.ndarray:
                 f"The picture holds values from {array.min():.3g} to {array.max():.3g}; floats go "
                 "from 0 to 1, so divide by 255."
             )
-        array = (array.clip(0, 1) * 255).round().astype(np.uint8)
+        array = as_bytes(array)
     if array.dtype != np.uint8:
         raise AidagenError(
             f"The picture is {array.dtype}; uint8 or floats in [0, 1] were expected."

@@ -26,6 +26,7 @@ from torch import Tensor
 
 from aidagen import metrics
 from aidagen.errors import AidagenError
+from aidagen.pixels import as_bytes
 from aidagen.widgets import controls, overlays
 from aidagen.widgets.spoilings import SPOILINGS, Footage, footage, inside, spoilt
 
@@ -157,7 +158,7 @@ class MetricLab(widgets.VBox):
         wanted[name, level] = self.spoilt(name, level).frames
         for key, frames in wanted.items():
             if key not in self._readings:
-                self._readings[key] = self.judges.read((frames * 255).round().byte())
+                self._readings[key] = self.judges.read(as_bytes(frames))
         if (name, level) == (self.spoiling, self.level):
             self._redraw()
 

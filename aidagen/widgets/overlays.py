@@ -21,6 +21,7 @@ from torch import Tensor
 from aidagen import grids, video
 from aidagen.errors import AidagenError
 from aidagen.mark import stamp
+from aidagen.pixels import as_bytes, as_floats
 from aidagen.teaching import check
 
 LARGE = 60_000  # bytes from which a notebook keeps a picture as JPEG
@@ -49,7 +50,7 @@ def to_pixels(
 
 def enlarge(image: Float[Tensor, "3 h w"], size: int, smooth: bool = True) -> Picture:
     """A picture in [0, 1] as ``size`` x ``size`` screen pixels, bilinear or in blocks."""
-    array = (image.detach().cpu().float().clamp(0, 1) * 255).round().byte()
+    array = as_bytes(image.detach().cpu().float())
     how = Image.Resampling.BILINEAR if smooth else Image.Resampling.NEAREST
     picture = Image.fromarray(array.permute(1, 2, 0).contiguous().numpy())
     return np.array(picture.resize((size, size), how))
@@ -151,10 +152,9 @@ def draw_grid(
 
 def warped(picture: Picture, grid: Float[np.ndarray, "h w 2"]) -> Picture:
     """The picture read through a warp grid, black outside of it."""
-    image = torch.from_numpy(picture).permute(2, 0, 1)[None].float()
+    image = as_floats(torch.from_numpy(picture)).permute(2, 0, 1)[None]
     fine = grids.resize_grid(torch.from_numpy(grid)[None].float(), *image.shape[2:])
-    moved = grids.warp(image, fine)[0].permute(1, 2, 0)
-    return moved.round().clamp(0, 255).byte().numpy()
+    return as_bytes(grids.warp(image, fine)[0].permute(1, 2, 0)).numpy()
 
 
 def flow_colours(
@@ -178,7 +178,7 @@ def flow_picture(movement: Float[np.ndarray, "h w 2"], size: int, largest: float
     side = size // 5
     axis = np.linspace(-1, 1, side)
     x, y = np.meshgrid(axis, axis)
-    key = (flow_colours(np.stack([x, y], -1) * largest, largest) * 255).round()
+    key = as_bytes(flow_colours(np.stack([x, y], -1) * largest, largest))
     far = np.hypot(x, y)
     corner = picture[-side:, :side]
     corner[far <= 1] = key[far <= 1]
@@ -198,8 +198,8 @@ def masked_picture(
 ) -> Picture:
     """The picture in grey where ``mask`` is 0, in ``colour`` where it is 1."""
     size = len(picture)
-    weight = Image.fromarray((np.clip(mask, 0, 1) * 255).round().astype(np.uint8))
-    weight = np.asarray(weight.resize((size, size), Image.Resampling.BILINEAR))[..., None] / 255
+    weight = Image.fromarray(as_bytes(mask))
+    weight = as_floats(np.array(weight.resize((size, size), Image.Resampling.BILINEAR)))[..., None]
     grey = picture.mean(-1, keepdims=True) * 0.6 + 40
     tint = np.array(Image.new("RGB", (1, 1), colour))[0, 0] * (0.45 + 0.55 * grey / 255)
     return (grey * (1 - 0.85 * weight) + tint * 0.85 * weight).round().clip(0, 255).astype(np.uint8)
@@ -304,5 +304,5 @@ def _reduced(canvas: Image.Image, size: int) -> np.ndarray:
 
 
 def _enlarge_array(values: np.ndarray, size: int) -> np.ndarray:
-    picture = Image.fromarray((values * 255).round().astype(np.uint8))
+    picture = Image.fromarray(as_bytes(values))
     return np.array(picture.resize((size, size), Image.Resampling.BILINEAR))

@@ -25,6 +25,7 @@ from torch import Tensor
 
 from aidagen import animation, video
 from aidagen.errors import AidagenError
+from aidagen.pixels import as_floats
 from aidagen.widgets import controls, overlays, photos
 from aidagen.widgets.canvas import as_pixels
 from aidagen.widgets.photos import Square
@@ -104,7 +105,7 @@ class OwnPhoto(widgets.VBox):
         if isinstance(picture, str | Path):
             picture, name = photos.from_path(picture)
         if isinstance(picture, Tensor):
-            photo = torch.from_numpy(as_pixels(picture)).permute(2, 0, 1).float() / 255
+            photo = as_floats(torch.from_numpy(as_pixels(picture)).permute(2, 0, 1))
         else:
             photo = photos.read(picture, name)
         self.photo, self.made, self._face = photo, None, None

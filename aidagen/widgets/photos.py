@@ -18,6 +18,7 @@ from torch import Tensor
 from aidagen import animation, sources
 from aidagen.errors import AidagenError
 from aidagen.keypoints import RandomTransform
+from aidagen.pixels import as_floats
 from aidagen.widgets.recordings import looking
 
 MEGABYTES, MEGAPIXELS, SMALLEST, LARGEST = 25, 60, 32, 1024
@@ -66,8 +67,7 @@ def read(content: bytes | memoryview, name: str = "The file") -> Float[Tensor, "
     except (OSError, SyntaxError, ValueError, EOFError, IndexError):
         raise AidagenError(f"{name} is damaged or cut short; export the picture again.") from None
     image.thumbnail((LARGEST, LARGEST), Image.Resampling.LANCZOS)
-    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)
-    return pixels.float() / 255
+    return as_floats(torch.from_numpy(np.array(image)).permute(2, 0, 1))
 
 
 class Square(NamedTuple):

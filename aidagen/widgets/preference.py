@@ -19,6 +19,8 @@ import traitlets
 from PIL import Image
 
 from aidagen import study
+from aidagen.errors import AidagenError
+from aidagen.pixels import as_floats
 from aidagen.study.page import part
 from aidagen.widgets import controls, overlays
 
@@ -174,7 +176,7 @@ class Preference(widgets.VBox):
         for title, what in rows:
             frames = self.clips.frames(pair.item, what)
             for at in (0, len(frames) // 2, len(frames) - 1):
-                cells.append(frames[at].float() / 255)
+                cells.append(as_floats(frames[at]))
                 words.append(f"{title}, {at + 1}")
         return overlays.sheet(cells, 3, words, size=size, generated=range(3, 9))
 
@@ -230,7 +232,7 @@ class Preference(widgets.VBox):
             path = study.path_of(self.folder, change["new"])
             self._votes = study.read_votes(path, self.plan) if change["new"] else None
             self._draw(self._greeting())
-        except study.StudyError as error:
+        except AidagenError as error:
             self._draw(str(error))
 
     def _heard(self, _: Any, message: dict, __: Any) -> None:
@@ -242,5 +244,5 @@ class Preference(widgets.VBox):
                 acts[act]()
             elif self.shown is not None and pair == self.shown.pair:
                 self.vote(act)
-        except study.StudyError as error:
+        except AidagenError as error:
             self._draw(str(error))

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from aidagen import grids
 from aidagen.errors import AidagenError
+from aidagen.pixels import as_floats
 
 
 class Footage(NamedTuple):
@@ -182,7 +183,7 @@ def footage(clip: Any, what: str, most: int) -> Footage:
         )
     if min(shape[2:]) < 16:
         raise AidagenError(f"The {what} has {shape[3]} x {shape[2]} pixels; SSIM needs 16 or more.")
-    frames = clip.float() / 255 if clip.dtype == torch.uint8 else clip.float()
+    frames = as_floats(clip)
     if not (frames.min() >= -1e-3 and frames.max() <= 1 + 1e-3):
         raise AidagenError(f"The {what} should hold bytes, or floats from 0 to 1.")
     index = torch.linspace(0, shape[0] - 1, min(most, shape[0])).round().long()
