@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import av
+import choix
 import numpy as np
 import pytest
 import study_material as material
@@ -19,6 +20,7 @@ from tiny_model import TinyModel
 from aidagen import study
 from aidagen.files import FileError
 from aidagen.study import StudyError
+from aidagen.study.analysis import PSEUDO
 from aidagen.study.plan import mixed
 
 
@@ -230,6 +232,13 @@ def test_bradley_terry_finds_strengths_from_expected_wins():
     assert np.isfinite(never).all()
     many = study.bradley_terry(np.stack([100 * chance, 100 * chance.T]))
     assert many[0] == pytest.approx(-many[1], abs=1e-6)
+
+
+def test_bradley_terry_agrees_with_choix():
+    wins = np.random.default_rng(0).integers(0, 60, (20, 4, 4)).astype(float)
+    apart = 1 - np.eye(4)
+    theirs = [choix.ilsr_pairwise_dense((each + PSEUDO) * apart) for each in wins]
+    assert study.bradley_terry(wins) == pytest.approx(np.array(theirs), abs=1e-6)
 
 
 def test_krippendorff_as_in_the_textbook():
