@@ -16,7 +16,7 @@ from aidagen.teaching import check, material
 from aidagen.widgets import overlays
 
 COURSE = Path(__file__).resolve().parents[1] / "course"
-NUMBERS = ("00", "04", "05")
+NUMBERS = tuple(material.topics())
 EXERCISES = [exercise for number in NUMBERS for exercise in check.exercises(number)]
 WRONG = [(exercise, wrong) for exercise in EXERCISES for wrong in exercise.wrong]
 

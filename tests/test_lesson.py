@@ -63,7 +63,7 @@ def test_threads_can_be_raised(monkeypatch):
     assert lesson.start("05", threads=1).threads == 1
 
 
-def test_the_first_notebook_is_00_else_05_else_the_first(tmp_path):
+def test_the_first_lecture_is_opened(tmp_path):
     assert lab.start_notebook(tmp_path) is None
     folder = tmp_path / "work"
     folder.mkdir()

@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from aidagen.errors import AidagenError
 from aidagen.teaching import asking, material, predict, quiz
 
-NUMBERS = ("00", "04", "05")
+NUMBERS = tuple(material.topics())
 QUESTIONS = [question for n in NUMBERS for question in material.of(n).QUESTIONS]
 PREDICTIONS = [prediction for n in NUMBERS for prediction in material.of(n).PREDICTIONS]
 

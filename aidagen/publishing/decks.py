@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from aidagen import markdown
 from aidagen.errors import AidagenError
 from aidagen.publishing import pages
 from aidagen.publishing.copies import tags, without_answers
@@ -196,7 +197,7 @@ def tour(lectures: Sequence[tuple[str, NotebookNode]]) -> NotebookNode:
 
     import nbformat
 
-    parts, lines, state, total = [], [], {}, 0.0
+    parts, stops, state, total = [], [], {}, 0.0
     for number, notebook in lectures:
         chosen = _chosen(notebook)
         if not chosen:
@@ -205,7 +206,7 @@ def tour(lectures: Sequence[tuple[str, NotebookNode]]) -> NotebookNode:
         minutes = sum(s.minutes for s in slides(nbformat.v4.new_notebook(cells=[
             c for c in part.cells if c.id in chosen])))  # fmt: skip
         total += minutes
-        lines.append(f"| {title(notebook)} | {minutes:g} |")
+        stops.append((title(notebook), f"{minutes:g}"))
         head = nbformat.v4.new_markdown_cell(f"# {title(notebook)}", id=f"tour-{number}")
         head.metadata["slideshow"] = {"slide_type": "slide"}
         needed = requisites(part.cells, chosen)
@@ -224,8 +225,8 @@ def tour(lectures: Sequence[tuple[str, NotebookNode]]) -> NotebookNode:
             f"The tour takes {total:g} minutes by its speaker notes, more than {TOUR_MINUTES}: "
             "take tour=true from some slides."
         )
-    table = "\n".join(["| lecture | minutes |", "|---|---|", *lines])
-    words = f"# A tour of the course\n\n{total:g} minutes, one stop a lecture.\n\n{table}"
+    table = markdown.table(("lecture", "minutes"), stops)
+    words = f"# A tour of the course\n\n{total:g} minutes, one stop per lecture.\n\n{table}"
     first = nbformat.v4.new_markdown_cell(words, id="tour")
     first.metadata["slideshow"] = {"slide_type": "slide"}
     made = nbformat.v4.new_notebook(cells=[first, *parts])

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aidagen.errors import AidagenError
+from aidagen.teaching import compute
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -36,22 +37,17 @@ class Spent(NamedTuple):
     """What one run of a lecture took; the start of its kernel is included."""
 
     seconds: float
-    peak_mb: float | None  # largest resident memory of the kernel, in 10^6 bytes; None: unknown
+    peak_mb: float  # largest resident memory of the kernel, in 10^6 bytes
 
 
 @contextlib.contextmanager
 def _measured() -> Iterator[list[Spent]]:
     """Time and memory of what is run inside; the list holds them at the end."""
-    try:
-        from aidagen.teaching.compute import peak_of
-    except ImportError:  # no cards: no memory is watched
-        peak_of = contextlib.nullcontext
     spent: list[Spent] = []
     begin = time.monotonic()
-    with peak_of() as peak:
+    with compute.peak_of() as peak:
         yield spent
-    took = round(time.monotonic() - begin, 1)
-    spent.append(Spent(took, None if peak is None else round(peak.mb)))
+    spent.append(Spent(round(time.monotonic() - begin, 1), round(peak.mb)))
 
 
 def execute(notebook: NotebookNode, folder: Path, profile: str) -> Spent:

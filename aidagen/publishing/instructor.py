@@ -12,9 +12,11 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from aidagen import markdown
 from aidagen.errors import AidagenError
 from aidagen.publishing import decks, pages
 from aidagen.publishing.copies import tags
+from aidagen.teaching import check, material
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -30,18 +32,17 @@ td:first-child { white-space: nowrap; }
 
 def plan(notebook: NotebookNode) -> str:
     """The lecture slide by slide as a Markdown table: clock, minutes, heading, what is said."""
-    lines, clock = ["| at | minutes | slide | say |", "|---|---|---|---|"], 0.0
-    heading = ""
+    rows, clock, heading = [], 0.0, ""
     for slide in decks.slides(notebook):
         heading = slide.heading or heading
         if not slide.minutes:
             continue
         said = [decks.MINUTES.sub("", note.source, count=1).strip() for note in slide.notes]
         words = " ".join(" ".join(said).split())
-        cells = (f"{clock:g}", f"{slide.minutes:g}", heading, words)
-        lines.append("| " + " | ".join(c.replace("|", r"\|") for c in cells) + " |")
+        rows.append((f"{clock:g}", f"{slide.minutes:g}", heading, words))
         clock += slide.minutes
-    return "\n".join([*lines, f"| {clock:g} | | end | |"]) + "\n"
+    rows.append((f"{clock:g}", "", "end", ""))
+    return markdown.table(("at", "minutes", "slide", "say"), rows) + "\n"
 
 
 def short_cuts(notebook: NotebookNode) -> str:
@@ -66,20 +67,16 @@ def answers(notebook: NotebookNode) -> Iterator[tuple[str, str]]:
 def misconceptions(number: str) -> str:
     """The table of typical wrong answers; a sentence where the lecture has none."""
     try:
-        from aidagen.teaching import check
-
         return check.misconceptions(number)
-    except (ImportError, AidagenError):
+    except AidagenError:
         return "This lecture has no table of wrong answers.\n"
 
 
 def quiz(number: str) -> str:
     """The questions with their right options, as Markdown."""
     try:
-        from aidagen.teaching import material
-
         questions = material.of(number).QUESTIONS
-    except (ImportError, AidagenError):
+    except AidagenError:
         questions = ()
     lines = []
     for one in questions:

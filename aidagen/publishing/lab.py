@@ -33,14 +33,10 @@ OVERRIDES = {  # JupyterLab's own settings, as the course wants them on the firs
 
 
 def start_notebook(root: Path) -> Path | None:
-    """The copy to open first, relative to ``root``: 00, else 05, else the first one."""
+    """The copy to open first, relative to ``root``: that of the first lecture there is."""
     folder = root / copies.FOLDER
-    found = sorted(p for p in folder.glob("*.ipynb") if copies.LECTURE.fullmatch(p.name))
-    for number in ("00", "05"):
-        for path in found:
-            if path.name.startswith(number):
-                return path.relative_to(root)
-    return found[0].relative_to(root) if found else None
+    lectures = sorted(p for p in folder.glob("*.ipynb") if copies.LECTURE.fullmatch(p.name))
+    return lectures[0].relative_to(root) if lectures else None
 
 
 def free_port(port: int) -> int:

@@ -3,8 +3,8 @@
     python -m aidagen.publishing.lints             # exit status 1 and the sentences, if any
 
 Texts are judged by themselves; alternatives for figures and compared outputs are judged in the
-executed notebooks. Equations are compared with the code by ``papermap``, minutes with their
-budgets by ``compute``, exercises with their wrong answers by ``check``.
+executed notebooks. ``papermap`` compares equations with the code, ``compute`` compares minutes with
+their budgets, and ``check`` runs exercises and their wrong answers.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ from aidagen.errors import AidagenError
 from aidagen.publishing import decks, instructor, notebooks
 from aidagen.publishing.copies import tags
 from aidagen.publishing.notebooks import NotebookError
+from aidagen.teaching import check, compute, material, papermap
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 LINES = 25  # of a code cell
-PLANNED = {"00": (30, 60)}  # minutes of a lecture; 60 to 90 for all others
+PLANNED = (60, 90)  # minutes of a lecture whose topic says no MINUTES of its own
 FEWEST = 3  # exercises of a lecture
 FEWEST_WRONG = 2  # wrong answers of an exercise
 OBJECTIVES = re.compile(
@@ -61,7 +62,7 @@ def problems(root: Path) -> list[str]:
         found += [f"{name}{words}" for words in text_problems(text, number)]
         found += [f"{name}{words}" for words in exercise_problems(text, number)]
         found += built_problems(source)
-    return list(dict.fromkeys([*found, *map_problems(root), *budget_problems(root)]))
+    return list(dict.fromkeys([*found, *papermap.problems(root), *compute.problems(root)]))
 
 
 # --- the text -------------------------------------------------------------------------------------
@@ -72,7 +73,7 @@ def text_problems(notebook: NotebookNode, number: str) -> Iterator[str]:
     words = "\n\n".join(cell.source for cell in notebook.cells if decks.is_text(cell))
     if not OBJECTIVES.search(words):
         yield ' has no objectives: say "After this lecture you can" and list them.'
-    low, high = PLANNED.get(number, (60, 90))
+    low, high = getattr(material.topic(number), "MINUTES", PLANNED)
     minutes = planned(words)
     if minutes is None:
         yield " has no minute plan: a table that begins | minutes | part |."
@@ -123,10 +124,6 @@ def exercise_problems(notebook: NotebookNode, number: str) -> Iterator[str]:
     chosen = [id for _, id in instructor.exercise_ids(notebook)]
     if len(set(chosen)) < FEWEST:
         yield f" has {len(set(chosen))} exercises, fewer than {FEWEST}."
-    try:
-        from aidagen.teaching import check
-    except ImportError:
-        return
     try:
         table = {exercise.id: exercise for exercise in check.exercises(number)}
     except AidagenError as problem:
@@ -203,27 +200,6 @@ def measurements(shown: str) -> Iterator[str]:
     for words, pattern in MEASUREMENTS.items():
         if found := pattern.search(shown):
             yield f"{words} ({found[0].strip()!r})"
-
-
-# --- what other modules know ----------------------------------------------------------------------
-
-
-def map_problems(root: Path) -> list[str]:
-    """Equations of lectures without a line of code, and the other way round."""
-    try:
-        from aidagen.teaching import papermap
-    except ImportError:
-        return []
-    return list(papermap.problems(root))
-
-
-def budget_problems(root: Path) -> list[str]:
-    """Lectures whose measured minutes are over 150 % of their budget."""
-    try:
-        from aidagen.teaching import compute
-    except ImportError:
-        return []
-    return list(compute.problems(root))
 
 
 def main(arguments: list[str] | None = None) -> int:

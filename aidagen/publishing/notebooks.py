@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 from aidagen import files
 from aidagen.errors import AidagenError
 from aidagen.publishing.execution import NotebookError, Spent, clean, execute, trial
+from aidagen.teaching import compute
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -171,13 +172,9 @@ def account(root: Path, source: Path, profile: str, spent: Spent, record: bool) 
 
     Raises NotebookError where the run took more than 150 % of the card's budget.
     """
-    try:
-        from aidagen.teaching import compute
-    except ImportError:  # no cards yet
-        return
     number = source.name[:2]
     if record:
-        compute.record(number, profile, spent.seconds, spent.peak_mb or 0, root)
+        compute.record(number, profile, spent.seconds, spent.peak_mb, root)
     if problem := compute.over_budget(number, profile, spent.seconds, spent.peak_mb, root):
         raise NotebookError(problem)
 

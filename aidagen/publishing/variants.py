@@ -24,18 +24,17 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aidagen import files
+from aidagen import files, markdown, publishing, teaching
 from aidagen.errors import AidagenError
 from aidagen.publishing import copies, decks, instructor, notebooks, proofs
 from aidagen.publishing.notebooks import NotebookError
-from aidagen.teaching import check, material
+from aidagen.teaching import material
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 MANIFEST = "variants.json"
-HERE = Path(__file__).parent
-TOOLS = ("variants", "copies", "decks", "instructor", "pages")  # beside this file
+ROOMS = (publishing, teaching)  # the packages whose code derives the variants
 
 
 def student(notebook: NotebookNode) -> NotebookNode:
@@ -141,8 +140,8 @@ def prove(root: Path, numbers: Iterable[str] = ()) -> None:
 
 def _tools(number: str | None = None) -> list[str]:
     """The sources of the code that derives, and of a lecture's exercises."""
-    paths = [HERE / f"{name}.py" for name in TOOLS]
-    paths += [Path(tool.__file__) for tool in (check, material)]
+    paths = [Path(markdown.__file__)]
+    paths += [path for room in ROOMS for path in sorted(Path(room.__file__).parent.glob("*.py"))]
     topic = None if number is None else material.topic(number)
     if topic is not None:
         paths += sorted(Path(topic.__file__).parent.glob("*.py"))

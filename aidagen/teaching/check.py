@@ -17,6 +17,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from aidagen import markdown
 from aidagen.teaching import material
 from aidagen.teaching.material import Exercise, Wrong
 
@@ -283,9 +284,9 @@ def exercises(number: str) -> tuple[Exercise, ...]:
 
 def misconceptions(number: str) -> str:
     """Markdown for instructors: every typical wrong answer, what it gives away, what is said."""
-    lines = ["| exercise | wrong answer | what it gives away | hint |", "|---|---|---|---|"]
-    for exercise in exercises(number):
-        for wrong in exercise.wrong:
-            cells = (f"{exercise.id} {exercise.title}", wrong.name, wrong.reveals, wrong.hint)
-            lines.append("| " + " | ".join(_one_line(c).replace("|", r"\|") for c in cells) + " |")
-    return "\n".join(lines) + "\n"
+    rows = [
+        (f"{exercise.id} {exercise.title}", wrong.name, wrong.reveals, wrong.hint)
+        for exercise in exercises(number)
+        for wrong in exercise.wrong
+    ]
+    return markdown.table(("exercise", "wrong answer", "what it gives away", "hint"), rows) + "\n"

@@ -22,7 +22,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from aidagen import files
+from aidagen import files, markdown
 from aidagen.errors import AidagenError
 
 ALLOWED = 1.5  # times the budget
@@ -131,21 +131,16 @@ def record(
 
 def card(number: str, root: Path | str | None = None) -> str:
     """Markdown: what a lecture takes in each profile, and what it may take."""
-    lines = [
-        "| profile | minutes | peak memory | budget |",
-        "|---|---|---|---|",
-    ]
+    rows = []
     for profile in PROFILES:
         entry, allowed = _entry(number, profile, root), budget(number, profile, root)
         minutes, peak = "not measured yet", "not measured yet"
         if "seconds" in entry:
             minutes, peak = _minutes(entry["seconds"]), _memory(entry["peak_mb"])
-        lines.append(
-            f"| `{profile}` | {minutes} | {peak} "
-            f"| {_minutes(allowed['seconds'])} min, {_memory(allowed['peak_mb'])} |"
-        )
+        budgeted = f"{_minutes(allowed['seconds'])} min, {_memory(allowed['peak_mb'])}"
+        rows.append((f"`{profile}`", minutes, peak, budgeted))
     note = "Measured for all cells in a row, start of the kernel included, without a GPU."
-    return "\n".join(lines) + f"\n\n{note}\n"
+    return markdown.table(("profile", "minutes", "peak memory", "budget"), rows) + f"\n\n{note}\n"
 
 
 def _minutes(seconds: float) -> str:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aidagen import discovery
+from aidagen import markdown
 from aidagen.errors import AidagenError
 from aidagen.teaching import material
 
@@ -58,14 +58,13 @@ class Row:
 
 def rows(number: str) -> tuple[Row, ...]:
     """The ledger of a lecture. Raises AidagenError where it keeps none."""
-    package = material.topic(number)
-    found = None if package is None else discovery.module(package.__name__, "ledger")
-    if found is None:
+    module = material.part(number, "ledger")
+    if module is None:
         raise AidagenError(
             f"Lecture {number!r} keeps no ledger: no folder of aidagen/lectures with "
             f"NUMBER = {number!r} holds a ledger.py."
         )
-    return tuple(found.ROWS)
+    return tuple(module.ROWS)
 
 
 def stored(table: str) -> Sequence[dict]:
@@ -79,7 +78,7 @@ def _found(table: str, source: Source) -> tuple[Sequence[dict], str]:
     """The rows of a table, or why there are none."""
     try:
         return source(table), ""
-    except (AidagenError, ImportError, OSError) as problem:
+    except (AidagenError, OSError) as problem:
         return (), STALE if "stale" in str(problem) else ABSENT
 
 
@@ -148,14 +147,14 @@ def table(number: str, source: Source = stored) -> str:
         if name not in known:
             try:
                 known[name] = source(name)
-            except (AidagenError, ImportError, OSError) as problem:
+            except (AidagenError, OSError) as problem:
                 known[name] = problem
         if isinstance(known[name], Exception):
             raise known[name]
         return known[name]
 
     head = ("claim", "paper", "here", "does it hold here?", "why the numbers differ", "test")
-    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    lines = []
     for row in rows(number):
         paper = row.paper
         if row.source != "–":
@@ -164,9 +163,8 @@ def table(number: str, source: Source = stored) -> str:
         ours = "–" if row.ours is None else _named(row.ours, once)
         if row.against:
             ours += ", against " + ", ".join(_named(other, once) for other in row.against)
-        cells = (row.claim, paper, ours, said(row, once), row.differs, _spelt(row.test))
-        lines.append("| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |")
-    return "\n".join(lines) + "\n"
+        lines.append((row.claim, paper, ours, said(row, once), row.differs, _spelt(row.test)))
+    return markdown.table(head, lines) + "\n"
 
 
 def _spelt(test: str) -> str:

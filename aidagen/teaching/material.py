@@ -103,10 +103,21 @@ class Prediction:
             )
 
 
+def topics() -> dict[str, ModuleType]:
+    """The folders of ``aidagen/lectures`` by their lecture's ``NUMBER``, in order."""
+    folders = discovery.with_attribute("aidagen.lectures", "NUMBER").values()
+    return {folder.NUMBER: folder for folder in sorted(folders, key=lambda each: each.NUMBER)}
+
+
 def topic(number: str) -> ModuleType | None:
-    """The folder of ``aidagen/lectures`` that says ``NUMBER = number``; None where none does."""
-    topics = discovery.with_attribute("aidagen.lectures", "NUMBER").values()
-    return next((found for found in topics if number == found.NUMBER), None)
+    """The folder of the lecture with this number; None where there is none."""
+    return topics().get(number)
+
+
+def part(number: str, name: str) -> ModuleType | None:
+    """Module ``name`` in a lecture's folder, such as ``ledger``; None where there is none."""
+    folder = topic(number)
+    return None if folder is None else discovery.module(folder.__name__, name)
 
 
 def of(number: str) -> ModuleType:
@@ -114,26 +125,25 @@ def of(number: str) -> ModuleType:
 
     Raises AidagenError where there is none.
     """
-    package = topic(number)
-    found = None if package is None else discovery.module(package.__name__, "exercises")
-    if found is None:
+    module = part(number, "exercises")
+    if module is None:
         raise AidagenError(
             f"Lecture {number!r} has no exercises: no folder of aidagen/lectures with "
             f"NUMBER = {number!r} holds an exercises.py."
         )
-    return found
+    return module
 
 
-def find(kind: type, wanted: str) -> Any:
+def find(kind: type, id: str) -> Any:
     """The exercise, question or prediction with an id; ``kind`` is its class.
 
     Raises AidagenError, with the ids there are.
     """
-    found = ID.fullmatch(wanted) if isinstance(wanted, str) else None
+    match = ID.fullmatch(id) if isinstance(id, str) else None
     name = {Exercise: "EXERCISES", Question: "QUESTIONS", Prediction: "PREDICTIONS"}[kind]
-    things = getattr(of(found[1]), name) if found else ()
-    for thing in things:
-        if thing.id == wanted:
-            return thing
-    there = ", ".join(thing.id for thing in things) or "an id looks like 05.1, 05.q1 or 05.p1"
-    raise AidagenError(f"There is no {kind.__name__.lower()} {wanted!r}: {there}.")
+    items = getattr(of(match[1]), name) if match else ()
+    for item in items:
+        if item.id == id:
+            return item
+    there = ", ".join(item.id for item in items) or "an id looks like 05.1, 05.q1 or 05.p1"
+    raise AidagenError(f"There is no {kind.__name__.lower()} {id!r}: {there}.")

@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from aidagen import markdown
 from aidagen.errors import AidagenError
 from aidagen.teaching import material
 
@@ -103,14 +104,11 @@ def _order(number: str) -> tuple[int, str]:
 
 def table(model: str, root: Path | str | None = None) -> str:
     """Markdown: equation, formula in plain letters, what it is for, function, file and line."""
-    rows = ["| equation | in words | formula | function | where |", "|---|---|---|---|---|"]
-    for line in lines(model, root):
-        formula = line.formula.replace("|", r"\|")
-        rows.append(
-            f"| ({line.number}) | {line.what} | `{formula}` | `{line.function}` "
-            f"| {line.file}:{line.line} |"
-        )
-    return "\n".join(rows) + "\n"
+    rows = [
+        (f"({x.number})", x.what, f"`{x.formula}`", f"`{x.function}`", f"{x.file}:{x.line}")
+        for x in lines(model, root)
+    ]
+    return markdown.table(("equation", "in words", "formula", "function", "where"), rows) + "\n"
 
 
 def cited(text: str) -> set[str]:

@@ -12,6 +12,7 @@ from html import escape
 
 import traitlets
 
+from aidagen import markdown
 from aidagen.teaching import material
 from aidagen.teaching.asking import Asking
 from aidagen.teaching.material import Question
@@ -60,9 +61,8 @@ def ask(id: str) -> Quiz:
 
 def answers(number: str) -> str:
     """Markdown for instructors: a lecture's questions with the right option of each."""
-    lines = ["| question | answer | because |", "|---|---|---|"]
+    rows = []
     for question in material.of(number).QUESTIONS:
         option = question.options[question.right]
-        cells = (f"{question.id} {question.text}", option.text, option.feedback)
-        lines.append("| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |")
-    return "\n".join(lines) + "\n"
+        rows.append((f"{question.id} {question.text}", option.text, option.feedback))
+    return markdown.table(("question", "answer", "because"), rows) + "\n"

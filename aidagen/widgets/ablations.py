@@ -15,12 +15,11 @@ from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
-import torch
 import traitlets
 from PIL import Image
 from torch import Tensor
 
-from aidagen import video
+from aidagen import markdown
 from aidagen.errors import AidagenError
 from aidagen.widgets import controls, overlays
 from aidagen.widgets.recordings import rebuilt
@@ -106,17 +105,17 @@ class Ablations(widgets.VBox):
 
     def table(self) -> str:
         """All errors over this clip, as a Markdown table."""
-        lines = [f"| {name} | {error:.4f} |" for name, error in self.errors.items()]
-        return "\n".join(["| model | mean error |", "|---|---|", *lines])
+        rows = [(name, f"{error:.4f}") for name, error in self.errors.items()]
+        return markdown.table(("model", "mean error"), rows)
 
     def figure(self, size: int = 128) -> Image.Image:
         """One row of pictures for each model, at the present frame."""
         cells, labels = [], []
         for name in self.names:
             for caption, _, pixels in self.pictures(name, size):
-                cells.append(torch.from_numpy(pixels).permute(2, 0, 1))
+                cells.append(pixels)
                 labels.append(caption)
-        return video.contact_sheet(cells, 4, labels)
+        return overlays.sheet(cells, 4, labels)
 
     def _build(self) -> None:
         self.choice = controls.choice("Model", self.names, 280)

@@ -215,6 +215,6 @@ def labelled(kind: type, description: str, width: int, **options: Any) -> widget
     return kind(description=description, style=style, layout=layout, **options)
 
 
-def row(*parts: widgets.Widget) -> widgets.HBox:
-    """Controls side by side, wrapped where the page is narrow."""
-    return widgets.HBox(parts, layout={"flex_flow": "row wrap", "align_items": "center"})
+def row(*parts: widgets.Widget, align: str = "center") -> widgets.HBox:
+    """Widgets side by side, wrapped where the page is narrow; ``align`` is CSS's align-items."""
+    return widgets.HBox(parts, layout={"flex_flow": "row wrap", "align_items": align})

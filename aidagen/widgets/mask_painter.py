@@ -22,7 +22,7 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from aidagen import animation, video
+from aidagen import animation
 from aidagen.errors import AidagenError
 from aidagen.widgets import controls, overlays
 from aidagen.widgets.canvas import PointCanvas
@@ -215,7 +215,7 @@ class MaskPainter(widgets.VBox):
         ]  # fmt: skip
         labels = ["Source", f"Driving, {self.frame}", f"Mask, {who}", "painted",
                   "Generated, before", "after"]  # fmt: skip
-        return video.contact_sheet([torch.from_numpy(c).permute(2, 0, 1) for c in cells], 6, labels)
+        return overlays.sheet(cells, 6, labels)
 
     # --- controls -------------------------------------------------------------------------------
 
@@ -249,10 +249,7 @@ class MaskPainter(widgets.VBox):
         self.here_button.on_click(lambda _: self.paint(*self._brush, erase=self.stroke == "erase"))
         self.undo_button.on_click(lambda _: self.undo())
         self.reset_button.on_click(lambda _: self.reset())
-        pictures = widgets.HBox(
-            [self.canvas, self.screen, self.original],
-            layout={"flex_flow": "row wrap", "align_items": "flex-start"},
-        )
+        pictures = controls.row(self.canvas, self.screen, self.original, align="flex-start")
         has_residual = self._composition().residual is not None
         choices = [self.keypoint_choice, self.stroke_choice, self.radius_slider]
         scrub = [self.slider] if self.count > 1 else []

@@ -24,7 +24,7 @@ import traitlets
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from aidagen import metrics
+from aidagen import markdown, metrics
 from aidagen.errors import AidagenError
 from aidagen.pixels import as_bytes
 from aidagen.widgets import controls, overlays
@@ -225,8 +225,8 @@ class MetricLab(widgets.VBox):
 
     def table(self) -> str:
         """The present numbers as a Markdown table."""
-        lines = [f"| {m} | {_value(m, s)} | {_relative(s)} |" for m, s in self.scores().items()]
-        return "\n".join(["| metric | value | of a copy of the source |", "|---|---|---|", *lines])
+        rows = [(m, _value(m, score), _relative(score)) for m, score in self.scores().items()]
+        return markdown.table(("metric", "value", "of a copy of the source"), rows)
 
     def pictures(self, size: int | None = None) -> list[tuple[str, str, np.ndarray]]:
         """(caption, words, pixels): the true frame, the spoilt one, their difference."""

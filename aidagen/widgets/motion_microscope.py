@@ -17,13 +17,11 @@ from typing import Any, NamedTuple
 
 import ipywidgets as widgets
 import numpy as np
-import torch
 import traitlets
 from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor
 
-from aidagen import video
 from aidagen.errors import AidagenError
 from aidagen.grids import identity_grid
 from aidagen.widgets import controls, overlays
@@ -237,10 +235,10 @@ class MotionMicroscope(widgets.VBox):
         for t in frames:
             for name in names:
                 for view in self.views(t, name, size):
-                    cells.append(torch.from_numpy(view.pixels).permute(2, 0, 1))
+                    cells.append(view.pixels)
                     driving = view.caption == "Driving"
                     labels.append(f"Driving, {t}" if driving else view.caption)
-        return video.contact_sheet(cells, 2 + 2 * len(self.recordings), labels)
+        return overlays.sheet(cells, 2 + 2 * len(self.recordings), labels)
 
     # --- in words -------------------------------------------------------------------------------
 

@@ -19,7 +19,6 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from aidagen import video
 from aidagen.animation import Animator
 from aidagen.errors import AidagenError
 from aidagen.widgets import controls, overlays
@@ -161,8 +160,8 @@ class Puppet(widgets.VBox):
         drawn = overlays.draw_points(
             overlays.draw_paths(source, paths, pixels, chosen), paths[1], pixels, chosen
         )
-        cells = [torch.from_numpy(cell).permute(2, 0, 1) for cell in (drawn, before, after)]
-        return video.contact_sheet(cells, 3, ["Source, keypoints", "Generated, before", "after"])
+        labels = ["Source, keypoints", "Generated, before", "after"]
+        return overlays.sheet([drawn, before, after], 3, labels)
 
     # --- controls -------------------------------------------------------------------------------
 
@@ -189,10 +188,7 @@ class Puppet(widgets.VBox):
         self.canvas.observe(self._redraw, "points")
         self.observe(self._bend, ["turn", "stretch"])
         self.reset_button.on_click(lambda _: self.reset())
-        pictures = widgets.HBox(
-            [self.canvas, self.screen],
-            layout={"flex_flow": "row wrap", "align_items": "flex-start"},
-        )
+        pictures = controls.row(self.canvas, self.screen, align="flex-start")
         bends = [controls.row(self.turn_slider, self.stretch_slider)] if self.bends else []
         self.children = (pictures, *bends, self.reset_button, self.spoken)
 

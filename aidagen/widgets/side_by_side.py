@@ -22,7 +22,7 @@ import traitlets
 from PIL import Image
 from torch import Tensor
 
-from aidagen import animation, video
+from aidagen import animation, markdown
 from aidagen.errors import AidagenError
 from aidagen.grids import identity_grid
 from aidagen.widgets import controls, overlays
@@ -185,8 +185,8 @@ class SideBySide(widgets.VBox):
     def table(self) -> str:
         """Errors over the frames after the first, as a Markdown table; renders the whole clip."""
         each = [self.errors(frame) for frame in range(2, self.count + 1)]
-        lines = [f"| {name} | {np.mean([e[name] for e in each]):.4f} |" for name in each[0]]
-        return "\n".join(["| system | l1 |", "|---|---|", *lines])
+        rows = [(name, f"{np.mean([errors[name] for errors in each]):.4f}") for name in each[0]]
+        return markdown.table(("system", "l1"), rows)
 
     def _made(self, name: str, t: int) -> Made:
         return self.systems[name].made(self.source, self.mode, t)
@@ -261,9 +261,9 @@ class SideBySide(widgets.VBox):
             for column in columns:
                 there = level < len(column)
                 pixels = column[level][2] if there else np.full((size, size, 3), 255, np.uint8)
-                cells.append(torch.from_numpy(pixels).permute(2, 0, 1))
+                cells.append(pixels)
                 labels.append(column[level][0] if there else "")
-        return video.contact_sheet(cells, len(columns), labels)
+        return overlays.sheet(cells, len(columns), labels)
 
     # --- controls -------------------------------------------------------------------------------
 

@@ -13,12 +13,10 @@ from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
-import torch
 import traitlets
 from PIL import Image
 from torch import Tensor
 
-from aidagen import video
 from aidagen.errors import AidagenError
 from aidagen.widgets import controls, overlays
 from aidagen.widgets.curves import curve
@@ -147,9 +145,9 @@ class TimeMachine(widgets.VBox):
         cells, labels = [], []
         for step in steps:
             for caption, _, pixels in self.pictures(step, size):
-                cells.append(torch.from_numpy(pixels).permute(2, 0, 1))
+                cells.append(pixels)
                 labels.append(f"{caption}, step {step}" if caption == "Rebuilt" else caption)
-        return video.contact_sheet(cells, 4, labels)
+        return overlays.sheet(cells, 4, labels)
 
     # --- controls -------------------------------------------------------------------------------
 

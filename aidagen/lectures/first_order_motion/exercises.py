@@ -1,7 +1,7 @@
 """Lecture 05's exercises, questions and predictions: the first-order motion model.
 
 Points are (x, y) in [-1, 1] with ``align_corners=True``, Jacobians row-major 2 x 2. Every
-reference is written out with torch alone, as a learner would write it.
+reference is written out as a learner would write it.
 """
 
 from __future__ import annotations
@@ -10,27 +10,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from aidagen.grids import identity_grid
 from aidagen.lectures.first_order_motion.questions import PREDICTIONS, QUESTIONS
+from aidagen.teaching.cases import drawn, points
 from aidagen.teaching.material import Exercise, Wrong
 
 __all__ = ["EXERCISES", "PREDICTIONS", "QUESTIONS"]
 
 
-def _grid(height: int, width: int) -> Float[Tensor, "H W 2"]:
-    y, x = torch.meshgrid(
-        torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij"
-    )
-    return torch.stack([x, y], dim=-1)
-
-
-def _points(seed: int, count: int) -> Float[Tensor, "K 2"]:
-    return torch.rand(count, 2, generator=torch.Generator().manual_seed(seed)) - 0.5
-
-
 def _matrices(seed: int, count: int) -> Float[Tensor, "K 2 2"]:
     """Far from the identity, not symmetric, safely invertible: a turn, a stretch, a shear."""
-    drawn = torch.rand(count, 3, generator=torch.Generator().manual_seed(seed))
-    angle, stretch, shear = 0.3 + drawn[:, 0], 0.7 + 0.8 * drawn[:, 1], 0.2 + 0.4 * drawn[:, 2]
+    a, b, c = drawn(seed, count, 3).unbind(1)
+    angle, stretch, shear = 0.3 + a, 0.7 + 0.8 * b, 0.2 + 0.4 * c
     turn = torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()], -1).view(-1, 2, 2)
     rest = torch.zeros(count, 2, 2)
     rest[:, 0, 0], rest[:, 0, 1], rest[:, 1, 1] = stretch, shear, 1 / (0.5 + stretch)
@@ -58,8 +49,8 @@ def _affine(grid: Tensor, to: Tensor, since: Tensor, matrices: Tensor) -> Tensor
 
 def _affine_cases() -> list[tuple[Tensor, ...]]:
     return [
-        (_grid(3, 4), _points(1, 2), _points(2, 2), _matrices(3, 2), _matrices(4, 2)),
-        (_grid(4, 3), _points(5, 3), _points(6, 3), _matrices(7, 3), _matrices(8, 3)),
+        (identity_grid(3, 4), points(1, 2), points(2, 2), _matrices(3, 2), _matrices(4, 2)),
+        (identity_grid(4, 3), points(5, 3), points(6, 3), _matrices(7, 3), _matrices(8, 3)),
     ]
 
 
@@ -116,7 +107,7 @@ LOCAL_AFFINE = Exercise(
 
 def soft_argmax(logits: Float[Tensor, "K H W"], temperature: float) -> Float[Tensor, "K 2"]:
     """The expected place (x, y) under a softmax of ``logits / temperature`` over all pixels."""
-    return _expected(logits, 1 / temperature, _grid(*logits.shape[1:]))
+    return _expected(logits, 1 / temperature, identity_grid(*logits.shape[1:]))
 
 
 def _expected(logits: Tensor, sharpness: float, grid: Tensor) -> Tensor:
@@ -126,7 +117,7 @@ def _expected(logits: Tensor, sharpness: float, grid: Tensor) -> Tensor:
 
 def _rows_only(logits: Tensor, temperature: float) -> Tensor:
     heat = (logits / temperature).softmax(-1)
-    return torch.einsum("khw,hwc->kc", heat, _grid(*logits.shape[1:]))
+    return torch.einsum("khw,hwc->kc", heat, identity_grid(*logits.shape[1:]))
 
 
 def _edges(logits: Tensor, temperature: float) -> Tensor:
@@ -143,11 +134,7 @@ def _centres(logits: Tensor, temperature: float) -> Tensor:
 
 
 def _hardest(logits: Tensor, temperature: float) -> Tensor:
-    return _grid(*logits.shape[1:]).flatten(0, 1)[logits.flatten(1).argmax(-1)]
-
-
-def _maps(seed: int, *shape: int) -> Tensor:
-    return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
+    return identity_grid(*logits.shape[1:]).flatten(0, 1)[logits.flatten(1).argmax(-1)]
 
 
 SOFT_ARGMAX = Exercise(
@@ -156,7 +143,7 @@ SOFT_ARGMAX = Exercise(
     minutes=8,
     difficulty=2,
     reference=soft_argmax,
-    cases=lambda: [(_maps(1, 2, 4, 5), 0.4), (_maps(2, 3, 6, 3), 0.25)],
+    cases=lambda: [(drawn(1, 2, 4, 5), 0.4), (drawn(2, 3, 6, 3), 0.25)],
     expects="points (K, 2), the last axis (x, y), floats",
     hint="A single very bright pixel j of W has to give x = 2 j / (W - 1) - 1: try it.",
     wrong=(
@@ -175,13 +162,15 @@ SOFT_ARGMAX = Exercise(
         ),
         Wrong(
             "multiplied by the temperature",
-            lambda logits, temperature: _expected(logits, temperature, _grid(*logits.shape[1:])),
+            lambda logits, temperature: _expected(
+                logits, temperature, identity_grid(*logits.shape[1:])
+            ),
             "does not see temperature as 'colder is sharper'",
             "you multiply by the temperature: a low one should sharpen the map, so divide by it.",
         ),
         Wrong(
             "temperature forgotten",
-            lambda logits, temperature: _expected(logits, 1.0, _grid(*logits.shape[1:])),
+            lambda logits, temperature: _expected(logits, 1.0, identity_grid(*logits.shape[1:])),
             "the temperature is taken for a detail of training",
             "the temperature does nothing in your function: divide the logits by it before the "
             "softmax.",
@@ -237,8 +226,8 @@ MIX = Exercise(
     difficulty=2,
     reference=mix,
     cases=lambda: [
-        (2 * _maps(41, 3, 4, 5), 2 * _maps(42, 3, 4, 5, 2) - 1),
-        (3 * _maps(43, 4, 3, 2), 2 * _maps(44, 4, 3, 2, 2) - 1),
+        (2 * drawn(41, 3, 4, 5), 2 * drawn(42, 3, 4, 5, 2) - 1),
+        (3 * drawn(43, 4, 3, 2), 2 * drawn(44, 4, 3, 2, 2) - 1),
     ],
     expects="one flow (H, W, 2), floats",
     hint="At every place the J weights sum to one; if all motions agree, the flow is that motion.",
@@ -297,7 +286,7 @@ def relative(
 
 def _relative_cases() -> list[tuple[Tensor, ...]]:
     return [
-        (*(_points(s + i, k) for i in range(3)), *(_matrices(s + i, k) for i in range(3, 6)))
+        (*(points(s + i, k) for i in range(3)), *(_matrices(s + i, k) for i in range(3, 6)))
         for s, k in ((20, 2), (30, 3))
     ]
 

@@ -1,7 +1,7 @@
 """Lecture 04's exercises, questions and predictions: motion transfer, Monkey-Net, how to judge it.
 
 Points are (x, y) in [-1, 1] with ``align_corners=True``, covariances symmetric 2 x 2 in the same
-units. Every reference is written out with torch alone, as a learner would write it.
+units. Every reference is written out as a learner would write it.
 """
 
 from __future__ import annotations
@@ -10,27 +10,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from aidagen.grids import identity_grid
 from aidagen.lectures.monkey_net.judging import L1_MOVING, SHARE_INTERVAL
 from aidagen.lectures.monkey_net.questions import PREDICTIONS, QUESTIONS
+from aidagen.teaching.cases import drawn, points
 from aidagen.teaching.material import Exercise, Wrong
 
 __all__ = ["EXERCISES", "PREDICTIONS", "QUESTIONS"]
-
-
-def _drawn(seed: int, *shape: int) -> Tensor:
-    """Numbers in [0, 1), the same for a seed."""
-    return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
-
-
-def _points(seed: int, count: int) -> Float[Tensor, "K 2"]:
-    return _drawn(seed, count, 2) - 0.5
-
-
-def _grid(height: int, width: int) -> Float[Tensor, "H W 2"]:
-    y, x = torch.meshgrid(
-        torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij"
-    )
-    return torch.stack([x, y], dim=-1)
 
 
 # --- 04.1: from keypoint movements to one flow ---------------------------------------------------
@@ -53,10 +39,10 @@ def _composed(shifts: Tensor, masks: Tensor, residual: Tensor) -> Tensor:
 def _flow_cases() -> list[tuple[Tensor, ...]]:
     return [
         (
-            _points(s, k),
-            _points(s + 1, k),
-            (3 * _drawn(s + 2, k + 1, h, w)).softmax(0),
-            0.2 * _drawn(s + 3, h, w, 2) - 0.1,
+            points(s, k),
+            points(s + 1, k),
+            (3 * drawn(s + 2, k + 1, h, w)).softmax(0),
+            0.2 * drawn(s + 3, h, w, 2) - 0.1,
         )
         for s, k, h, w in ((10, 2, 3, 4), (20, 3, 4, 2))
     ]
@@ -96,7 +82,7 @@ COMPOSE_FLOW = Exercise(
         Wrong(
             "identity grid added",
             lambda ps, pd, masks, rest: (
-                _grid(*masks.shape[1:]) + _composed(ps - pd, masks[1:], rest)
+                identity_grid(*masks.shape[1:]) + _composed(ps - pd, masks[1:], rest)
             ),
             "mixes up places (a warp grid) and movements (a flow)",
             "you return the places to read, identity grid included; asked for is the flow alone, "
@@ -122,7 +108,7 @@ def mean_and_covariance(
     heat: Float[Tensor, "K H W"],
 ) -> tuple[Float[Tensor, "K 2"], Float[Tensor, "K 2 2"]]:
     """Where a map's weight lies, and how it is spread; each map sums to one."""
-    grid = _grid(*heat.shape[1:])
+    grid = identity_grid(*heat.shape[1:])
     mean = torch.einsum("khw,hwc->kc", heat, grid)
     return mean, _spread(heat, grid, mean)
 
@@ -134,7 +120,7 @@ def _spread(heat: Tensor, grid: Tensor, around: Tensor) -> Tensor:
 
 def _not_centred(heat: Tensor) -> tuple[Tensor, Tensor]:
     mean, _ = mean_and_covariance(heat)
-    return mean, _spread(heat, _grid(*heat.shape[1:]), torch.zeros_like(mean))
+    return mean, _spread(heat, identity_grid(*heat.shape[1:]), torch.zeros_like(mean))
 
 
 def _axes_swapped(heat: Tensor) -> tuple[Tensor, Tensor]:
@@ -158,11 +144,11 @@ def _in_pixels(heat: Tensor) -> tuple[Tensor, Tensor]:
 def _unweighted(heat: Tensor) -> tuple[Tensor, Tensor]:
     mean, _ = mean_and_covariance(heat)
     even = torch.full_like(heat, 1 / heat[0].numel())
-    return mean, _spread(even, _grid(*heat.shape[1:]), mean)
+    return mean, _spread(even, identity_grid(*heat.shape[1:]), mean)
 
 
 def _heat(seed: int, *shape: int) -> Tensor:
-    return (4 * _drawn(seed, *shape)).flatten(1).softmax(-1).view(shape)
+    return (4 * drawn(seed, *shape)).flatten(1).softmax(-1).view(shape)
 
 
 MEAN_AND_COVARIANCE = Exercise(
@@ -233,13 +219,13 @@ def _symmetric(matrix: Tensor) -> Tensor:
 
 def _covariances(seed: int, count: int) -> Float[Tensor, "K 2 2"]:
     """Symmetric, positive, slanted, far from singular."""
-    half = _drawn(seed, count, 2, 2) - 0.5 + torch.eye(2)
+    half = drawn(seed, count, 2, 2) - 0.5 + torch.eye(2)
     return half @ half.mT + 0.2 * torch.eye(2)
 
 
 def _transfer_cases() -> list[tuple[Tensor, ...]]:
     return [
-        (*(_points(s + i, k) for i in range(3)), *(_covariances(s + i, k) for i in range(3, 6)))
+        (*(points(s + i, k) for i in range(3)), *(_covariances(s + i, k) for i in range(3, 6)))
         for s, k in ((50, 2), (60, 3))
     ]
 

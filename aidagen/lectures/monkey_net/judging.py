@@ -6,13 +6,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from aidagen.teaching.cases import drawn
 from aidagen.teaching.material import Exercise, Wrong
-
-
-def _drawn(seed: int, *shape: int) -> Tensor:
-    """Numbers in [0, 1), the same for a seed."""
-    return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
-
 
 # --- 04.4: the pixels that move ------------------------------------------------------------------
 
@@ -42,10 +37,10 @@ def _clip_cases() -> list[tuple]:
     """Two short clips in which a part moves; what was made moves too little, and is noisy."""
     cases = []
     for seed, (t, h, w) in ((70, (2, 4, 5)), (80, (3, 5, 4))):
-        source = 0.4 * _drawn(seed, 3, h, w)
-        moves = _drawn(seed + 1, t, 1, h, w) < torch.linspace(0.4, 0.7, t).view(t, 1, 1, 1)
-        truth = source + moves * torch.where(_drawn(seed + 2, t, 3, h, w) < 0.5, 0.5, 0.02)
-        noise = 0.5 * (_drawn(seed + 3, t, 3, h, w) - 0.5)
+        source = 0.4 * drawn(seed, 3, h, w)
+        moves = drawn(seed + 1, t, 1, h, w) < torch.linspace(0.4, 0.7, t).view(t, 1, 1, 1)
+        truth = source + moves * torch.where(drawn(seed + 2, t, 3, h, w) < 0.5, 0.5, 0.02)
+        noise = 0.5 * (drawn(seed + 3, t, 3, h, w) - 0.5)
         cases.append((source + 0.3 * (truth - source) + noise, truth, source, 0.2))
     return cases
 
@@ -130,8 +125,8 @@ def _vote_cases() -> list[tuple[Tensor, Tensor]]:
     """Items that people agree about: most are liked by nearly all raters, some by nearly none."""
     cases = []
     for seed, items, raters in ((90, 12, 8), (95, 20, 6)):
-        liking = torch.where(_drawn(seed, items, 1) < 0.6, 0.9, 0.15)
-        votes = (_drawn(seed + 1, items, raters) < liking).float()
+        liking = torch.where(drawn(seed, items, 1) < 0.6, 0.9, 0.15)
+        votes = (drawn(seed + 1, items, raters) < liking).float()
         generator = torch.Generator().manual_seed(seed + 2)
         cases.append((votes, torch.randint(items, (200, items), generator=generator)))
     return cases

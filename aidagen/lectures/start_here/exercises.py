@@ -10,12 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from aidagen.teaching.cases import drawn
 from aidagen.teaching.material import Exercise, Option, Prediction, Question, Wrong
-
-
-def _drawn(seed: int, *shape: int) -> Tensor:
-    return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
-
 
 # --- 00.1: from [-1, 1] to pixels ----------------------------------------------------------------
 
@@ -33,7 +29,7 @@ PIXEL_OF = Exercise(
     reference=pixel_of,
     cases=lambda: [
         (torch.tensor([[-1.0, -1], [1, 1], [0, 0.5], [-0.25, 0.75]]), 64, 48),
-        (2 * _drawn(1, 3, 2) - 1, 5, 9),
+        (2 * drawn(1, 3, 2) - 1, 5, 9),
     ],
     expects="pixel coordinates (N, 2), column before row, floats",
     hint="-1 has to give 0, and 1 has to give width - 1 (height - 1 for y).",
@@ -96,7 +92,7 @@ SHIFT_RIGHT = Exercise(
     minutes=5,
     difficulty=1,
     reference=shift_right,
-    cases=lambda: [(_drawn(2, 3, 4, 6), 2), (_drawn(3, 1, 5, 3), 1)],
+    cases=lambda: [(drawn(2, 3, 4, 6), 2), (drawn(3, 1, 5, 3), 1)],
     expects="a grid (H, W, 2) of places to read, floats",
     hint="Begin with the grid that reads every pixel at its own place, then change x alone.",
     wrong=(
@@ -153,8 +149,8 @@ L1_AGAINST_COPY = Exercise(
     difficulty=1,
     reference=l1_against_copy,
     cases=lambda: [
-        (0.8 * _drawn(4, 2, 3, 4, 5), _drawn(5, 3, 4, 5), _drawn(6, 2, 3, 4, 5)),
-        (_drawn(7, 3, 1, 3, 2), 0.5 * _drawn(8, 1, 3, 2), _drawn(9, 3, 1, 3, 2)),
+        (0.8 * drawn(4, 2, 3, 4, 5), drawn(5, 3, 4, 5), drawn(6, 2, 3, 4, 5)),
+        (drawn(7, 3, 1, 3, 2), 0.5 * drawn(8, 1, 3, 2), drawn(9, 3, 1, 3, 2)),
     ],
     expects="two numbers: the mean absolute error, and its ratio to that of the copy",
     hint="Both errors are measured against the truth; a ratio below 1 beats the copy.",
