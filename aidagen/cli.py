@@ -62,9 +62,9 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     def command(name: str, run: Callable, text: str) -> argparse.ArgumentParser:
-        made = commands.add_parser(name, help=text, description=text)
-        made.set_defaults(run=run)
-        return made
+        subparser = commands.add_parser(name, help=text, description=text)
+        subparser.set_defaults(run=run)
+        return subparser
 
     one = command("animate", _animate, "Animate a picture with the movement of a clip.")
     one.add_argument("source", help="picture, or clip whose first frame is taken")
@@ -117,7 +117,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--out", type=Path, metavar="DIR", help="of the run (runs/PRESET)")
     one.add_argument("--install", action="store_true", help="use the weights from now on")
 
-    command("check", _check, "Check that everything the course needs is here and works.")
+    command("check", _check, "Check that everything that the course needs is installed and works.")
 
     one = command("lab", _lab, "Open the course in JupyterLab.")
     one.add_argument("--no-browser", action="store_true", help="only print the address")

@@ -82,9 +82,9 @@ def suitable_python():
         return sys.executable
     ask = f"import ensurepip, sys, venv; print(sys.version_info >= {OLDEST!r})"
     for minor in range(19, OLDEST[1] - 1, -1):
-        found = shutil.which(f"python3.{minor}")
-        if found and run([found, "-c", ask]).stdout.strip() == "True":
-            return found
+        candidate = shutil.which(f"python3.{minor}")
+        if candidate and run([candidate, "-c", ask]).stdout.strip() == "True":
+            return candidate
     oldest = ".".join(map(str, OLDEST))
     raise InstallationError(
         f"aidagen needs Python {oldest} or newer and this is Python {platform.python_version()}: "
@@ -161,14 +161,14 @@ def make_environment(venv):
     if os.path.exists(python) and run([python, "-m", "pip", "--version"]).returncode == 0:
         return "kept"
     mended = os.path.isdir(venv)
-    made = run([sys.executable, "-m", "venv", "--clear", venv])
-    if made.returncode:
-        if "ensurepip" in made.stdout:
+    outcome = run([sys.executable, "-m", "venv", "--clear", venv])
+    if outcome.returncode:
+        if "ensurepip" in outcome.stdout:
             raise InstallationError(
                 "This Python cannot make virtual environments: install its venv package (on "
                 "Debian and Ubuntu `apt install python3-venv`) and run the same command again."
             )
-        raise InstallationError("Making .venv failed: " + last_line(made.stdout))
+        raise InstallationError("Making .venv failed: " + last_line(outcome.stdout))
     return "made again" if mended else "made"
 
 
@@ -266,8 +266,8 @@ def install_torch(root, venv, gpu):
     """
     pin = torch_pin(root)
     ask = "import importlib.metadata as m; print(m.version('torch'))"
-    there = run([python_of(venv), "-I", "-c", ask])
-    if there.returncode == 0 and there.stdout.split("+")[0].strip() == pin.split("==")[1]:
+    installed = run([python_of(venv), "-I", "-c", ask])
+    if installed.returncode == 0 and installed.stdout.split("+")[0].strip() == pin.split("==")[1]:
         return "already there"
     if gpu or platform.system() != "Linux":
         pip_install(root, venv, pin)
@@ -304,8 +304,8 @@ def install(root, extras):
     gpu = has_nvidia_gpu()
     if not os.path.exists(python_of(venv)):
         check_disk(root, gpu)
-    wanted = sorted(have | set(extras))
-    print("aidagen: setting up .venv for {}".format(", ".join(wanted)), flush=True)
+    all_extras = sorted(have | set(extras))
+    print("aidagen: setting up .venv for {}".format(", ".join(all_extras)), flush=True)
     with contextlib.suppress(OSError):
         os.remove(os.path.join(venv, STAMP))  # until the end it counts as unfinished
     with step("virtual environment, Python " + platform.python_version()) as note:
@@ -316,17 +316,17 @@ def install(root, extras):
     with step(torch_pin(root)) as note:
         note(install_torch(root, venv, gpu))
     with step("aidagen and its packages") as note:
-        pip_install(root, venv, "-e", ".[{}]".format(",".join(wanted)))
+        pip_install(root, venv, "-e", ".[{}]".format(",".join(all_extras)))
     with step("first import"):
         check = "import torch, aidagen"
-        check += ", jupyterlab.labapp, ipykernel.kernelapp" if "lab" in wanted else ""
+        check += ", jupyterlab.labapp, ipykernel.kernelapp" if "lab" in all_extras else ""
         tried = run([python_of(venv), "-c", check], cwd=root)
         if tried.returncode:
             raise InstallationError(
                 f"The installation does not work ({last_line(tried.stdout)}): delete .venv and "
                 "run the same command again."
             )
-    write_stamp(venv, {"key": key, "extras": wanted})
+    write_stamp(venv, {"key": key, "extras": all_extras})
     print(f"{time.monotonic() - begin:9.1f} s  in all", flush=True)
 
 

@@ -145,7 +145,7 @@ def addressed(*arguments):
         (lambda logits, temperature: np.zeros((2, 2)), r"returns a ndarray \(2, 2\) instead of"),
         (lambda logits, temperature: torch.zeros(2, 2).long(), "of int64 instead of a tensor"),
         (lambda logits, temperature: torch.zeros(2, 3), r"returns shape \(2, 3\) instead of \(2,"),
-        (lambda logits, temperature: (logits, logits), "returns 2 things .* instead of a tensor"),
+        (lambda logits, temperature: (logits, logits), "returns 2 values .* instead of a tensor"),
         (lambda logits, temperature: torch.full((len(logits), 2), torch.nan), "returns NaN: look"),
         (lambda logits, temperature: torch.full((len(logits), 2), torch.inf), "returns infinite"),
         (lambda logits, temperature: torch.zeros(len(logits), 2), "values do not: 0.000 instead"),

@@ -212,7 +212,7 @@ def test_controls_change_picture_numbers_and_sentence(lab):
     lab.choice.value, lab.strength.value, lab.slider.value = "shift", 2, 1
     assert lab.strength.texts[3] == "3 px"
     before, said = lab.screen.value, lab.sentence
-    assert said.startswith("Shift, 2 px: most alarmed is flicker")
+    assert said.startswith("Shift, 2 px: the strongest reaction is that of flicker")
     lab.strength.value = 7
     assert lab.sentence.startswith("Shift, 7 px: ")
     assert lab.screen.value != before

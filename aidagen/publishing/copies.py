@@ -31,8 +31,8 @@ NOT_FOR_STUDENTS = frozenset({"solution", "instructor"})
 def without_answers(notebook: NotebookNode, speaker_notes: bool = False) -> NotebookNode:
     """A copy of a notebook as a student gets it: no solutions, no notes for the instructor.
 
-    Outputs stay, but for the verdicts of checks, which belong to answers that are gone. What
-    makes jupytext pair the original with its text is taken out.
+    Outputs stay, except the verdicts of checks, which belong to answers that are gone. The metadata
+    by which jupytext pairs the original with its text is removed.
     """
     import copy
 
@@ -70,7 +70,7 @@ def content_hash(text: str) -> str | None:
 
 
 def refresh(root: Path) -> Iterator[str]:
-    """Make or renew the copies in ``root/work``; yields one sentence for each set aside.
+    """Make or renew the copies in ``root/work``; yields a sentence for each that was set aside.
 
     Raises AidagenError where the folder cannot be written.
     """
@@ -79,9 +79,9 @@ def refresh(root: Path) -> Iterator[str]:
     try:
         if originals:
             folder.mkdir(exist_ok=True)
-        made = _manifest(folder)
+        manifest = _manifest(folder)
         for original in originals:
-            if sentence := _refresh_one(original, folder, made):
+            if sentence := _refresh_one(original, folder, manifest):
                 yield sentence
     except OSError as problem:
         raise AidagenError(
@@ -91,21 +91,21 @@ def refresh(root: Path) -> Iterator[str]:
 
 
 def untouched(root: Path) -> list[Path]:
-    """The copies that are, byte for byte, what the course gives: theirs are the only outputs."""
+    """The copies that are, byte for byte, as the course made them, outputs included."""
     given = {_student_text(path) for path in (root / "notebooks").glob("*.ipynb")}
     return [p for p in sorted((root / FOLDER).glob("*.ipynb")) if _read(p) in given]
 
 
-def _refresh_one(original: Path, folder: Path, made: dict[str, dict]) -> str | None:
+def _refresh_one(original: Path, folder: Path, manifest: dict[str, dict]) -> str | None:
     seen = hashlib.sha256(original.read_bytes()).hexdigest()
     target = folder / original.name
-    known = made.setdefault(original.name, {"original": "", "given": []})
-    if target.exists() and known["original"] == seen:
+    entry = manifest.setdefault(original.name, {"original": "", "given": []})
+    if target.exists() and entry["original"] == seen:
         return None
     text = _student_text(original)
     if text is None:
         return f"{original.name} cannot be read and was not copied: run `git checkout notebooks`."
-    new, given = content_hash(text), known["given"]
+    new, given = content_hash(text), entry["given"]
     sentence = None
     if not target.exists() or _hash(target) in (*given, new):
         files.write_text(target, text)
@@ -116,10 +116,10 @@ def _refresh_one(original: Path, folder: Path, made: dict[str, dict]) -> str | N
             f"{original.name} changed in the course; your edited copy stays, and the new one "
             f"lies beside it as {FOLDER}/{beside.name}."
         )
-    known["original"] = seen
+    entry["original"] = seen
     if new not in given:
         given.append(new)
-    files.write_json(folder / MANIFEST, dict(sorted(made.items())))
+    files.write_json(folder / MANIFEST, dict(sorted(manifest.items())))
     return sentence
 
 
@@ -151,11 +151,11 @@ def _read(path: Path) -> str:
 def _manifest(folder: Path) -> dict[str, dict]:
     """What is known of the copies; nothing where the file is missing or broken."""
     try:
-        known = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        entries = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return {
         name: {"original": entry.get("original", ""), "given": list(entry.get("given", []))}
-        for name, entry in (known.items() if isinstance(known, dict) else ())
+        for name, entry in (entries.items() if isinstance(entries, dict) else ())
         if isinstance(entry, dict)
     }

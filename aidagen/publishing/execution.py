@@ -1,4 +1,4 @@
-"""Running a lecture's cells, and taking out of the result what belongs to one machine.
+"""Running a lecture's cells, and removing from the result what belongs to one machine.
 
 ``execute`` is what builds a notebook (nbclient); ``trial`` is what CI does (papermill, profile
 smoke). ``clean`` drops timings, paths, progress bars and widget state that is too large.
@@ -30,7 +30,7 @@ WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 
 
 class NotebookError(AidagenError):
-    """A lecture's text or notebook is not as it has to be."""
+    """A lecture's text or notebook is faulty, or one of its cells fails."""
 
 
 class Spent(NamedTuple):

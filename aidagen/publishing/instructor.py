@@ -1,4 +1,4 @@
-"""What the person in front of the room needs: plan, misconceptions, short cuts, answers.
+"""What the instructor needs: plan, misconceptions, short cuts, answers.
 
 All of it comes from the lecture: minutes from its speaker notes, short cuts from its cells tagged
 ``instructor``, answers from its cells tagged ``solution``; misconceptions and quiz answers from
@@ -58,8 +58,8 @@ def answers(notebook: NotebookNode) -> Iterator[tuple[str, str]]:
     heading = "Exercise"
     for cell in notebook.cells:
         if "exercise" in tags(cell) and decks.is_text(cell):
-            found = re.search(r"^#+\s+(.+)$", cell.source, re.M)
-            heading = found[1].strip() if found else heading
+            match = re.search(r"^#+\s+(.+)$", cell.source, re.M)
+            heading = match[1].strip() if match else heading
         if "solution" in tags(cell):
             yield heading, cell.source
 
@@ -88,7 +88,7 @@ def quiz(number: str) -> str:
 def exercise_ids(notebook: NotebookNode) -> list[tuple[str, str]]:
     """Name of the function and id of every ``f = check.choose("05.1", f)``, in order."""
     code = "\n".join(c.source for c in notebook.cells if c.cell_type == "code")
-    return [(found[1], found[2]) for found in CHOOSE.finditer(code)]
+    return [(match[1], match[2]) for match in CHOOSE.finditer(code)]
 
 
 def defined(source: str) -> set[str]:
@@ -124,9 +124,9 @@ def notebook(number: str, built: NotebookNode) -> NotebookNode:
 
     import nbformat
 
-    made = copy.deepcopy(built)
-    made.metadata.pop("jupytext", None)
+    whole = copy.deepcopy(built)
+    whole.metadata.pop("jupytext", None)
     words = nbformat.v4.new_markdown_cell(summary(number, built), id=f"{number}-instructor")
     words.metadata.update({"tags": ["instructor"], "slideshow": {"slide_type": "skip"}})
-    made.cells.insert(1, words)
-    return made
+    whole.cells.insert(1, words)
+    return whole

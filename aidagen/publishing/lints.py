@@ -1,4 +1,4 @@
-"""What may not land: one sentence for each fault of a lecture, its notebook or its exercises.
+"""One sentence for each fault of a lecture, its notebook or its exercises.
 
     python -m aidagen.publishing.lints             # exit status 1 and the sentences, if any
 
@@ -52,17 +52,17 @@ MEASUREMENTS = {
 
 def problems(root: Path) -> list[str]:
     """All faults of the course in ``root``, one sentence each, in the order of the lectures."""
-    found = notebooks.check(root)  # header, tags, stale or missing notebooks, sizes
+    faults = notebooks.check(root)  # header, tags, stale or missing notebooks, sizes
     for source in notebooks.sources(root):
         try:
             text = notebooks.read_source(source)
         except NotebookError:  # said above
             continue
         number, name = source.name[:2], f"course/{source.name}"
-        found += [f"{name}{words}" for words in text_problems(text, number)]
-        found += [f"{name}{words}" for words in exercise_problems(text, number)]
-        found += built_problems(source)
-    return list(dict.fromkeys([*found, *papermap.problems(root), *compute.problems(root)]))
+        faults += [f"{name}{words}" for words in text_problems(text, number)]
+        faults += [f"{name}{words}" for words in exercise_problems(text, number)]
+        faults += built_problems(source)
+    return list(dict.fromkeys([*faults, *papermap.problems(root), *compute.problems(root)]))
 
 
 # --- the text -------------------------------------------------------------------------------------
@@ -78,9 +78,9 @@ def text_problems(notebook: NotebookNode, number: str) -> Iterator[str]:
     if minutes is None:
         yield " has no minute plan: a table that begins | minutes | part |."
     elif not low <= minutes <= high:
-        yield f" plans {minutes:g} minutes; {low} to {high} are its frame."
+        yield f" plans {minutes:g} minutes; {low} to {high} are allowed."
     if not notebook.cells or decks.slide_type(notebook.cells[0]) != "slide":
-        yield " does not begin with a slide; the live deck starts there, and would be blank."
+        yield " does not begin with a slide; the live deck starts there and would be blank."
     for cell in notebook.cells:
         if decks.slide_type(cell) == "notes":
             if not (decks.is_text(cell) and decks.MINUTES.match(cell.source.lstrip())):
@@ -144,7 +144,7 @@ def exercise_problems(notebook: NotebookNode, number: str) -> Iterator[str]:
             if said == check.PASSED:
                 yield f": the wrong answer {wrong.name!r} of exercise {id} passes."
             elif " ".join(wrong.hint.split()) not in said:
-                yield f": the wrong answer {wrong.name!r} of exercise {id} is told another hint."
+                yield f": the wrong answer {wrong.name!r} of exercise {id} gets another hint."
 
 
 # --- the executed notebook ------------------------------------------------------------------------
@@ -198,16 +198,16 @@ def output_problems(cell: NotebookNode) -> Iterator[str]:
 def measurements(shown: str) -> Iterator[str]:
     """What in a compared output differs from run to run: "a time ('3.1 s')"."""
     for words, pattern in MEASUREMENTS.items():
-        if found := pattern.search(shown):
-            yield f"{words} ({found[0].strip()!r})"
+        if match := pattern.search(shown):
+            yield f"{words} ({match[0].strip()!r})"
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m aidagen.publishing.lints")
     parser.add_argument("--root", type=Path, default=Path(__file__).resolve().parents[2])
-    found = problems(parser.parse_args(arguments).root.resolve())
-    print("\n".join(found) if found else "the lectures are as they have to be", flush=True)
-    return 1 if found else 0
+    faults = problems(parser.parse_args(arguments).root.resolve())
+    print("\n".join(faults) if faults else "the lectures have no faults", flush=True)
+    return 1 if faults else 0
 
 
 if __name__ == "__main__":

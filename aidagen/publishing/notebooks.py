@@ -45,12 +45,12 @@ def sources(root: Path, numbers: Iterable[str] = ()) -> list[Path]:
 
     Raises NotebookError for a number that has no text.
     """
-    found = sorted(p for p in (root / "course").glob("*.py") if re.match(r"\d\d_", p.name))
+    texts = sorted(p for p in (root / "course").glob("*.py") if re.match(r"\d\d_", p.name))
     numbers = list(numbers)
     for number in numbers:
-        if not any(path.name.startswith(number) for path in found):
+        if not any(path.name.startswith(number) for path in texts):
             raise NotebookError(f"There is no lecture {number}: no course/{number}_*.py.")
-    return [p for p in found if not numbers or any(p.name.startswith(n) for n in numbers)]
+    return [p for p in texts if not numbers or any(p.name.startswith(n) for n in numbers)]
 
 
 def notebook_of(source: Path) -> Path:
@@ -192,16 +192,17 @@ def differences(source: Path) -> Iterator[str]:
     Raises NotebookError where one of the two cannot be read.
     """
     text = source.read_text(encoding="utf-8")
-    wanted = read_source(source)
-    for cell in wanted.cells:
+    intended = read_source(source)
+    for cell in intended.cells:
         tags = set(cell.metadata.get("tags", []))
         if unknown := tags - TAGS:
             yield f"course/{source.name}, cell {cell.id}: unknown tag {', '.join(sorted(unknown))}"
         if "skip-execution" in tags and "nbval-skip" not in tags:
             yield f"course/{source.name}, cell {cell.id}: skip-execution also needs nbval-skip"
-    if _body(as_text(wanted)) != _body(text):
+    if _body(as_text(intended)) != _body(text):
         yield (
-            f"course/{source.name} is not what jupytext writes: {_first_difference(text, wanted)}; "
+            f"course/{source.name} is not what jupytext writes: "
+            f"{_first_difference(text, intended)}; "
             "run `python -m aidagen.publishing.notebooks tidy`"
         )
     yield from staleness(source)
@@ -211,7 +212,7 @@ def staleness(source: Path) -> Iterator[str]:
     """One sentence where the notebook is missing, or was not built from this very text."""
     import nbformat
 
-    wanted, target = read_source(source), notebook_of(source)
+    intended, target = read_source(source), notebook_of(source)
     if not target.exists():
         yield f"notebooks/{target.name} is missing: run `make notebooks`"
         return
@@ -220,10 +221,10 @@ def staleness(source: Path) -> Iterator[str]:
     except Exception as problem:  # nbformat raises its own, json's and Unicode's errors
         raise NotebookError(f"notebooks/{target.name} is not a notebook ({problem}).") from problem
     stale = f"notebooks/{target.name} is not what course/{source.name} says"
-    if len(built.cells) != len(wanted.cells):
-        yield f"{stale} ({len(built.cells)} cells, not {len(wanted.cells)}): run `make notebooks`"
+    if len(built.cells) != len(intended.cells):
+        yield f"{stale} ({len(built.cells)} cells, not {len(intended.cells)}): run `make notebooks`"
         return
-    for new, old in zip(wanted.cells, built.cells, strict=True):
+    for new, old in zip(intended.cells, built.cells, strict=True):
         old_tags, new_tags = old.metadata.get("tags", []), new.metadata.get("tags", [])
         same = (new.cell_type, new.source, new.id) == (old.cell_type, old.source, old.get("id"))
         if not same or new_tags != old_tags:

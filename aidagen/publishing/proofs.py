@@ -1,7 +1,7 @@
-"""Nobody is blocked: copies as learners leave them run to the end, in profile smoke.
+"""No learner is blocked: copies as learners leave them run to the end, in profile smoke.
 
 An unsolved, a half-solved and a wrongly solved copy of every lecture is run. At its end each copy
-says which references stood in; that has to be those of the exercises without a right answer.
+lists the references in use; these must be those of the exercises without a right answer.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ WRONG = """from aidagen.teaching import check
 
 def choices(notebook: NotebookNode) -> dict[str, str]:
     """Exercise id to the function's name, in order of the checks."""
-    found = {}
+    names = {}
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            found.update({id: name for name, id in CHOOSE.findall(cell.source)})
-    return found
+            names.update({id: name for name, id in CHOOSE.findall(cell.source)})
+    return names
 
 
 def left_as(kind: str, notebook: NotebookNode, number: str) -> tuple[NotebookNode, list[str]]:
@@ -46,8 +46,8 @@ def left_as(kind: str, notebook: NotebookNode, number: str) -> tuple[NotebookNod
     chosen = choices(notebook)
     ids = list(chosen)
     solved = set(ids[: (len(ids) + 1) // 2]) if kind == "half" else set()
-    made, stubs = copy.deepcopy(notebook), set()
-    for cell in made.cells:
+    learner_copy, stubs = copy.deepcopy(notebook), set()
+    for cell in learner_copy.cells:
         if cell.cell_type != "code" or not tags(cell) & {"exercise", "solution"}:
             continue
         about = {id for id, name in chosen.items() if name in defined(cell.source)}
@@ -62,7 +62,7 @@ def left_as(kind: str, notebook: NotebookNode, number: str) -> tuple[NotebookNod
                 cell.source = _spoiled(cell.source, {id: chosen[id] for id in about}, number)
     if missing := set(ids) - stubs:
         raise NotebookError(f"No stub (tag exercise) defines the function of {min(missing)}.")
-    return without_answers(made), [id for id in ids if id not in solved]
+    return without_answers(learner_copy), [id for id in ids if id not in solved]
 
 
 def _spoiled(source: str, names: dict[str, str], number: str) -> str:
@@ -85,8 +85,8 @@ def prove(source: Path, notebook: NotebookNode, folder: Path, place: Path) -> di
     for kind in KINDS if choices(notebook) else KINDS[:1]:
         begin = time.monotonic()
         what = f"the copy '{kind}' of course/{source.name}"
-        made, expected = left_as(kind, notebook, source.name[:2])
-        run_to_end(made, folder / f"{source.stem}.{kind}.ipynb", place, what, expected)
+        learner_copy, expected = left_as(kind, notebook, source.name[:2])
+        run_to_end(learner_copy, folder / f"{source.stem}.{kind}.ipynb", place, what, expected)
         seconds[kind] = round(time.monotonic() - begin, 1)
     return seconds
 
@@ -111,9 +111,9 @@ def run_to_end(
     if asked:
         ended = nbformat.read(target, as_version=4)
         said = "".join(out.get("text", "") for out in ended.cells[-1].outputs)
-        found = said.strip().removeprefix("references:").split()
-        if found != sorted(expected):
+        in_use = said.strip().removeprefix("references:").split()
+        if in_use != sorted(expected):
             raise NotebookError(
-                f"In {what} the references of {' '.join(found) or 'nothing'} are in use at the "
+                f"In {what} the references of {' '.join(in_use) or 'nothing'} are in use at the "
                 f"end, and those of {' '.join(sorted(expected))} should be."
             )

@@ -23,14 +23,14 @@ from aidagen.study.plan import FROZEN, SHUFFLED, TRUE, Plan, StudyError
 
 Frames = UInt8[Tensor, "_ 3 _ _"]  # T frames; methods may differ in size
 SIZE = 256  # pixels of a clip on the page
-LIVELY = 0.01  # mean change between frames, of 1: below it a frozen clip is hard to tell
+LIVELY = 0.01  # mean change between frames, of 1; a frozen clip stands out from clips above it
 
 
 @dataclass(frozen=True)
 class Clips:
     """Frames by item: the driving clip, what each method made of it, and the true answer.
 
-    `truth` is the driving clip itself where nobody knows better.
+    `truth` is the driving clip itself where the true answer is not known.
     """
 
     reference: Mapping[str, Frames]
@@ -71,8 +71,8 @@ class Clips:
             return self.made[item][what]
         if (moves := movement(truth)) < LIVELY:
             raise StudyError(
-                f"Item {item!r} hardly moves ({moves:.4f} a frame), so an attention check made of "
-                f"it is not obvious; give plan(checks=...) lively ones such as {self.lively()}."
+                f"Item {item!r} hardly moves ({moves:.4f} per frame), so an attention check made "
+                f"of it is not obvious; give plan(checks=...) lively ones such as {self.lively()}."
             )
         if what == FROZEN:
             return truth[:1].expand_as(truth)
@@ -86,8 +86,8 @@ def movement(frames: Frames) -> float:
 
 
 def _shuffled(count: int) -> list[int]:
-    """An order in which neighbours lie far apart: first half and second half take turns, and
-    each half jumps."""
+    """An order in which neighbouring frames lie far apart: frames of the first and the second
+    half alternate, and within each half every third frame is taken."""
     half = (count + 1) // 2
     jump = [*range(0, half, 3), *range(1, half, 3), *range(2, half, 3)]
     return [k for j in jump for k in (j, j + half) if k < count]
@@ -105,7 +105,7 @@ def clips_from(
             perhaps `truth` (T, 3, H, W), as `aidagen.evaluation.clips.Task` has them.
         mode: "relative" (the first driving frame should show about the source's pose) or
             "absolute".
-        fps: frames a second that the clips are shown at.
+        fps: frames per second at which the clips are shown.
 
     Raises:
         StudyError: without models or tasks, or on two tasks of one name.
@@ -132,12 +132,12 @@ def clips_from(
 
 
 def anonymous(plan: Plan, clips: Clips, size: int = SIZE) -> dict[str, bytes]:
-    """All clips of the plan as mp4, by their codes; nothing in them tells the method.
+    """All clips of the plan as mp4, by their codes; nothing in them reveals the method.
 
     Raises:
         StudyError: where a clip is missing, or the clips of a pair differ in length.
     """
-    wanted: dict[str, tuple[str, str]] = {}
+    sources: dict[str, tuple[str, str]] = {}
     for pair in plan.pairs:
         lengths = {len(clips.frames(pair.item, what)) for what in (*pair.methods, "reference")}
         if len(lengths) > 1:
@@ -145,8 +145,8 @@ def anonymous(plan: Plan, clips: Clips, size: int = SIZE) -> dict[str, bytes]:
                 f"The clips of item {pair.item!r} have {sorted(lengths)} frames; all clips of an "
                 "item must be equally long, or the length tells them apart."
             )
-        wanted[pair.reference] = pair.item, "reference"
-        wanted |= {code: (pair.item, what) for code, what in zip(pair.clips, pair.methods)}
+        sources[pair.reference] = pair.item, "reference"
+        sources |= {code: (pair.item, what) for code, what in zip(pair.clips, pair.methods)}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "clip.mp4"
 
@@ -157,7 +157,7 @@ def anonymous(plan: Plan, clips: Clips, size: int = SIZE) -> dict[str, bytes]:
             video.write(path, frames, clips.fps, mark=not recorded, note=note, crf=20)
             return path.read_bytes()
 
-        return {code: coded(*wanted[code]) for code in sorted(wanted)}
+        return {code: coded(*sources[code]) for code in sorted(sources)}
 
 
 def _enlarged(frames: Frames, size: int) -> Frames:

@@ -1,6 +1,6 @@
 """A preference study as one HTML file that needs neither kernel nor network.
 
-The clips lie inside. Votes are kept in the browser after every vote, so a closed tab loses none;
+The clips lie inside. The browser keeps the votes after every one, so that a closed tab loses none;
 at the end the rater downloads a file and hands it in. No method's name is in the page.
 """
 
@@ -19,7 +19,7 @@ from aidagen.study.clips import SIZE, Clips, anonymous
 from aidagen.study.plan import Plan, StudyError
 from aidagen.study.votes import FORMAT
 
-# the browser itself refuses whatever would leave the page
+# the browser itself refuses every request that would leave the page
 POLICY = (
     "default-src 'none'; media-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
     "form-action 'none'; base-uri 'none'"
@@ -58,9 +58,9 @@ def html(plan: Plan, clips: dict[str, bytes], title: str = "Which clip is better
         f'<script type="application/json" id="study">{content}</script>'
     )
     script = part("ballot.js") + part("ballot_page.js")
-    made = pages.page(title, body, STYLE + part("ballot.css"), script)
+    document = pages.page(title, body, STYLE + part("ballot.css"), script)
     policy = f'<meta http-equiv="Content-Security-Policy" content="{escape(POLICY, quote=True)}">\n'
-    return made.replace("<title>", f"{policy}<title>", 1)
+    return document.replace("<title>", f"{policy}<title>", 1)
 
 
 def page(

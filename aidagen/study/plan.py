@@ -1,7 +1,7 @@
 """The plan of a preference study: which pairs there are, and what each rater sees of them.
 
-Whoever rates gets codes alone. Which code is which method's clip stands in the `Plan`, and the plan
-stays with the instructor. Order and sides follow from the rater's code by a hash that the page's
+Raters see codes only. The `Plan` says which code is which method's clip, and the plan stays with
+the instructor. Order and sides follow from the rater's code by a hash that the page's
 script computes as well (`mixed`), so that a file of votes can be held against what was shown.
 """
 
@@ -38,7 +38,7 @@ ETHICS = (
 
 
 class StudyError(AidagenError):
-    """A plan that cannot be carried out, a file of votes that is none, votes that say nothing."""
+    """A plan that cannot be carried out, a file that holds no votes, too few votes to analyse."""
 
 
 class Pair(NamedTuple):
@@ -63,7 +63,7 @@ class Shown(NamedTuple):
 
 @dataclass(frozen=True)
 class Plan:
-    """All that is fixed before the first vote; `plan` makes it. `key` and `pairs` unblind."""
+    """All that is fixed before the first vote; `plan` makes it. `pairs` says who is who."""
 
     name: str
     items: tuple[str, ...]
@@ -88,22 +88,22 @@ class Plan:
     @cached_property
     def pairs(self) -> tuple[Pair, ...]:
         """Every item with every pair of methods, and the attention checks."""
-        wanted = [(i, *two, False) for i in self.items for two in combinations(self.methods, 2)]
+        contents = [(i, *two, False) for i in self.items for two in combinations(self.methods, 2)]
         broken = (FROZEN, SHUFFLED)
-        wanted += [(i, TRUE, broken[n % 2], True) for n, i in enumerate(self.check_items)]
-        made = []
-        for number, (item, a, b, check) in enumerate(wanted):
+        contents += [(i, TRUE, broken[n % 2], True) for n, i in enumerate(self.check_items)]
+        pairs = []
+        for number, (item, a, b, check) in enumerate(contents):
             codes = self.code(item, a), self.code(item, b)
             name = self.code(item, a, b, str(number if check else ""))
-            made.append(Pair(name, item, (a, b), codes, self.code(item, "reference"), check))
-        return tuple(made)
+            pairs.append(Pair(name, item, (a, b), codes, self.code(item, "reference"), check))
+        return tuple(pairs)
 
     def schedule(self, rater: str) -> tuple[Shown, ...]:
         """What the rater with this code sees, in order: half of the pairs change sides."""
         return _schedule(self, rater)
 
     def sheet(self) -> dict:
-        """What a rater's page may know: codes in an order that says nothing, and the texts."""
+        """What a rater's page may know: codes in an order that reveals nothing, and the texts."""
         pairs = sorted((p.id, p.reference, *sorted(p.clips)) for p in self.pairs)
         return {
             "study": self.id, "question": self.question, "ties": self.ties, "pairs": pairs,
@@ -126,14 +126,14 @@ def plan(
         items: names of the driving clips, about 12; raters never see them.
         methods: two or more names; raters never see them either.
         name: lower-case letters, digits and hyphens; raters see it.
-        checks: how many attention checks, or the items to make them of (lively ones).
+        checks: how many attention checks, or the items to make them of (clips that move a lot).
         allowed: how many of them a rater may miss without being left out.
         ties: whether "no difference" may be answered; the published studies force a choice.
         question: what raters are asked.
         seed: draws the codes.
 
     Raises:
-        StudyError: one sentence on what cannot be.
+        StudyError: one sentence that says which argument is impossible.
     """
     items, methods = tuple(map(str, items)), tuple(map(str, methods))
     for what, given, least in (("items", items, 1), ("methods", methods, 2)):

@@ -1,4 +1,4 @@
-"""What a lecture takes: minutes and peak memory, measured, with a budget that is kept.
+"""What a lecture takes: measured minutes and peak memory, held against a budget.
 
 ``course/compute.json`` holds, for each lecture and profile, a budget and what was measured when
 somebody asked for it (so that a rebuild changes nothing). The card of a lecture shows both; a run
@@ -48,16 +48,16 @@ def measured(root: Path | str | None = None) -> dict:
     """
     file = path(root)
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        record = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as problem:
         raise AidagenError(f"{file.name} cannot be read ({problem}): restore it from git.") from (
             problem
         )
-    if not isinstance(found, dict) or not all(isinstance(v, dict) for v in found.values()):
+    if not isinstance(record, dict) or not all(isinstance(v, dict) for v in record.values()):
         raise AidagenError(f"{file.name} is not a record of lectures: restore it from git.")
-    return found
+    return record
 
 
 def _entry(number: str, profile: str, root: Path | str | None) -> dict:
@@ -109,11 +109,11 @@ def record(
     """Put a measurement on record; the file is replaced as a whole, or left as it was.
 
     The budget stays; a lecture without one gets the profile's. Raises AidagenError where the file
-    cannot be written or the numbers are none.
+    cannot be written or a number is not positive and finite.
     """
     _entry(number, profile, root)
     if not all(math.isfinite(x) and x > 0 for x in (seconds, peak_mb)):
-        raise AidagenError(f"Nothing takes {seconds} s and {peak_mb} MB; nothing was recorded.")
+        raise AidagenError(f"A run cannot take {seconds} s and {peak_mb} MB; nothing was recorded.")
     everything = measured(root)
     entry = {
         "budget": budget(number, profile, root),
@@ -130,7 +130,7 @@ def record(
 
 
 def card(number: str, root: Path | str | None = None) -> str:
-    """Markdown: what a lecture takes in each profile, and what it may take."""
+    """Markdown: what a lecture takes in each profile, and its budget."""
     rows = []
     for profile in PROFILES:
         entry, allowed = _entry(number, profile, root), budget(number, profile, root)
@@ -153,22 +153,22 @@ def _memory(megabytes: float) -> str:
 
 def problems(root: Path | str | None = None) -> list[str]:
     """One sentence for each lecture without a budget of its own, or on record over it."""
-    found = []
+    sentences = []
     record = measured(root)
     for text in sorted(path(root).parent.glob("[0-9][0-9]_*.py")):
         number = text.name[:2]
         for profile in ("smoke", "lecture"):
             entry = record.get(number, {}).get(profile)
             if entry is None or "budget" not in entry:
-                found.append(
+                sentences.append(
                     f"course/{text.name} has no budget for profile {profile} in "
                     "course/compute.json: run it with --record."
                 )
             elif fault := over_budget(
                 number, profile, entry.get("seconds"), entry.get("peak_mb"), root
             ):
-                found.append(f"course/{text.name}: {fault}")
-    return found
+                sentences.append(f"course/{text.name}: {fault}")
+    return sentences
 
 
 # --- measuring -----------------------------------------------------------------------------------
@@ -226,12 +226,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--root", type=Path, default=None)
     options = parser.parse_args(arguments)
     try:
-        found = problems(options.root)
+        sentences = problems(options.root)
     except AidagenError as problem:
         print(f"aidagen: {problem}", file=sys.stderr)
         return 2
-    print("\n".join(found) if found else "every lecture is within its budget", flush=True)
-    return 1 if found else 0
+    print("\n".join(sentences) if sentences else "every lecture is within its budget", flush=True)
+    return 1 if sentences else 0
 
 
 if __name__ == "__main__":

@@ -41,13 +41,13 @@ class Row:
 
     The claim holds here if ``ours`` is better than each of ``against`` by more than the interval
     of their paired difference (as the table's comparisons say). Without ``against`` the row only
-    sets numbers side by side. ``reproduced`` is what the test insists on; where our rows say
-    otherwise, it is set to False, and the ledger says so.
+    sets numbers side by side. ``reproduced`` is what the test requires; it is False where our rows
+    contradict the claim, and the ledger then says so.
     """
 
     claim: str
     differs: str  # why the two numbers cannot be compared
-    test: str  # "tests/test_x.py::test_y", which fails if the claim stops to hold
+    test: str  # "tests/test_x.py::test_y", which fails once the claim no longer holds
     paper: str = "–"
     source: str = "–"
     checked: bool = False  # against the paper itself
@@ -74,7 +74,7 @@ def stored(table: str) -> Sequence[dict]:
     return evaluation.table(table)
 
 
-def _found(table: str, source: Source) -> tuple[Sequence[dict], str]:
+def _rows_of(table: str, source: Source) -> tuple[Sequence[dict], str]:
     """The rows of a table, or why there are none."""
     try:
         return source(table), ""
@@ -84,8 +84,8 @@ def _found(table: str, source: Source) -> tuple[Sequence[dict], str]:
 
 def value(selector: Selector, source: Source = stored) -> str:
     """Our number with its interval, or why there is none."""
-    found, why = _found(selector.table, source)
-    for row in found:
+    stored_rows, why = _rows_of(selector.table, source)
+    for row in stored_rows:
         if all(row[key] == getattr(selector, key) for key in ("data", "split", "method", "metric")):
             low, high = row.get("low"), row.get("high")
             spread = "" if low is None else f" ({low:.3g} to {high:.3g})"
@@ -106,10 +106,10 @@ def holds(row: Row, source: Source = stored) -> bool | None:
 
 
 def _verdict(ours: Selector | None, other: Selector, source: Source) -> str | None:
-    """What the table's comparisons say of ours against another method."""
+    """The verdict of the table's comparisons on ours against another method."""
     if ours is None:
         return None
-    comparisons = getattr(_found(ours.table, source)[0], "comparisons", ())
+    comparisons = getattr(_rows_of(ours.table, source)[0], "comparisons", ())
     turned = {"better": "worse", "worse": "better"}
     for entry in comparisons:
         if any(entry[key] != getattr(ours, key) for key in ("data", "split", "metric")):
@@ -141,17 +141,17 @@ def table(number: str, source: Source = stored) -> str:
     ``source`` gives the rows of a table; by default the stored ones.
     Raises AidagenError where the lecture keeps no ledger.
     """
-    known: dict[str, Any] = {}
+    tables: dict[str, Any] = {}
 
     def once(name: str) -> Sequence[dict]:
-        if name not in known:
+        if name not in tables:
             try:
-                known[name] = source(name)
+                tables[name] = source(name)
             except (AidagenError, OSError) as problem:
-                known[name] = problem
-        if isinstance(known[name], Exception):
-            raise known[name]
-        return known[name]
+                tables[name] = problem
+        if isinstance(tables[name], Exception):
+            raise tables[name]
+        return tables[name]
 
     head = ("claim", "paper", "here", "does it hold here?", "why the numbers differ", "test")
     lines = []

@@ -25,8 +25,8 @@ class Wrong:
 
     name: str  # "J_D not inverted"
     answer: Callable[..., Any]  # the function as somebody with this misconception writes it
-    reveals: str  # what it gives away about how they think
-    hint: str  # the sentence they are told
+    reveals: str  # the misconception behind it
+    hint: str  # the sentence that the learner reads
 
 
 @dataclass(frozen=True)
@@ -145,5 +145,5 @@ def find(kind: type, id: str) -> Any:
     for item in items:
         if item.id == id:
             return item
-    there = ", ".join(item.id for item in items) or "an id looks like 05.1, 05.q1 or 05.p1"
-    raise AidagenError(f"There is no {kind.__name__.lower()} {id!r}: {there}.")
+    ids = ", ".join(item.id for item in items) or "an id looks like 05.1, 05.q1 or 05.p1"
+    raise AidagenError(f"There is no {kind.__name__.lower()} {id!r}: {ids}.")

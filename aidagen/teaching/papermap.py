@@ -50,8 +50,8 @@ def _root() -> Path:
 def lines(model: str, root: Path | str | None = None) -> list[Line]:
     """The marked lines of ``aidagen/models/<model>.py``, by equation.
 
-    Raises AidagenError on a model there is not, and on a comment that names an equation in
-    another way than ``# eq. (n): formula``.
+    Raises AidagenError for a model that does not exist, and for a comment that names an equation
+    in another form than ``# eq. (n): formula``.
     """
     root = _root() if root is None else Path(root)
     path = root / "aidagen" / "models" / f"{model}.py"
@@ -60,7 +60,7 @@ def lines(model: str, root: Path | str | None = None) -> list[Line]:
     except OSError as error:
         raise AidagenError(f"There is no model {model!r}: {path.name} cannot be read.") from error
     functions = list(_functions(ast.parse(text)))
-    found = []
+    marked = []
     for at, code in enumerate(text.splitlines(), start=1):
         comment = re.search(r"#\s*eqs?\b.*", code)
         if comment is None:
@@ -74,10 +74,10 @@ def lines(model: str, root: Path | str | None = None) -> list[Line]:
             ((name, what) for name, what, first, last in functions if first <= at <= last), ("", "")
         )
         for number in re.findall(r"\w+", match[1].replace(" and ", " ")):
-            found.append(
+            marked.append(
                 Line(number, match[2], name, what, path.relative_to(root).as_posix(), at)
             )  # fmt: skip
-    return sorted(found, key=lambda line: (_order(line.number), line.line))
+    return sorted(marked, key=lambda line: (_order(line.number), line.line))
 
 
 def _functions(tree: ast.Module) -> Iterator[tuple[str, str, int, int]]:
@@ -118,14 +118,14 @@ def cited(text: str) -> set[str]:
     backticks is code, not a citation.
     """
     text = re.sub(r"`[^`\n]*`", "", text)
-    found = set(TAG.findall(text))
+    cited_numbers = set(TAG.findall(text))
     for group in CITED.findall(text):
         numbers = re.findall(r"\d+[a-z]?", group)
         spans = re.findall(r"(\d+)\)?(?: to |[-–])\(?(\d+)", group)
-        found.update(numbers)
+        cited_numbers.update(numbers)
         for first, last in spans:
-            found.update(str(n) for n in range(int(first), int(last) + 1))
-    return found
+            cited_numbers.update(str(n) for n in range(int(first), int(last) + 1))
+    return cited_numbers
 
 
 def models_of(number: str) -> tuple[str, ...]:
@@ -134,16 +134,16 @@ def models_of(number: str) -> tuple[str, ...]:
 
 
 def problems(root: Path | str | None = None) -> list[str]:
-    """One sentence for each equation that lecture and model do not have in common."""
+    """One sentence for each equation that only the lecture or only the model names."""
     root = _root() if root is None else Path(root)
-    found = []
+    sentences = []
     for path in sorted((root / "course").glob("[0-9][0-9]_*.py")):
         text = path.read_text(encoding="utf-8")
         numbers, models = cited(text), models_of(path.name[:2])
         if not models:
             if numbers:
                 listed = ", ".join(f"({n})" for n in sorted(numbers, key=_order))
-                found.append(
+                sentences.append(
                     f"course/{path.name} cites equation {listed}, but no folder of "
                     f"aidagen/lectures says which MODELS lecture {path.name[:2]} cites."
                 )
@@ -151,28 +151,31 @@ def problems(root: Path | str | None = None) -> list[str]:
         try:
             marked = [line for model in models for line in lines(model, root)]
         except AidagenError as problem:
-            found.append(f"course/{path.name}: {problem}")
+            sentences.append(f"course/{path.name}: {problem}")
             continue
         for number in sorted(numbers - {line.number for line in marked}, key=_order):
-            found.append(
+            sentences.append(
                 f"course/{path.name} cites equation ({number}), but no line of "
                 f"{' or '.join(f'models/{m}.py' for m in models)} is marked `# eq. ({number}):`."
             )
         for line in marked:
             if line.number not in numbers:
-                found.append(
+                sentences.append(
                     f"{line.file}:{line.line} computes equation ({line.number}), which "
                     f"course/{path.name} never mentions."
                 )
-    return found
+    return sentences
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m aidagen.teaching.papermap")
     parser.add_argument("--root", type=Path, default=_root())
-    found = problems(parser.parse_args(arguments).root)
-    print("\n".join(found) if found else "lectures and models name the same equations", flush=True)
-    return 1 if found else 0
+    sentences = problems(parser.parse_args(arguments).root)
+    print(
+        "\n".join(sentences) if sentences else "lectures and models name the same equations",
+        flush=True,
+    )
+    return 1 if sentences else 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Predict, then look: a guess is taken before the result, and set against it afterwards.
+"""Predict, then look: a guess is taken before the result and compared with it afterwards.
 
 guess = predict.guess("05.p1")
 guess                                  # in one cell: move the slider, or choose
@@ -18,7 +18,7 @@ from aidagen.teaching.material import Prediction
 
 
 class Guess(Asking):
-    """One prediction. ``guess`` is what was guessed; `reveal` ends the guessing."""
+    """One prediction. `reveal` compares ``guess`` with the outcome and closes it."""
 
     def __init__(self, prediction: Prediction) -> None:
         self.prediction = prediction
@@ -36,10 +36,10 @@ class Guess(Asking):
         return self.number
 
     def reveal(self, outcome: float | str | None) -> None:
-        """Close the guessing and say how the guess compares; None says there is no outcome yet.
+        """Close the question and say how the guess compares; None: there is no outcome yet.
 
         ``outcome`` is a number, or one of the options (its text, or its place from 0).
-        Raises AidagenError on anything else.
+        Raises AidagenError for anything else.
         """
         if outcome is None:
             self.sentence = "There is no outcome to compare with yet."

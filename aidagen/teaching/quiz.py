@@ -2,8 +2,8 @@
 
     quiz.ask("05.q1")
 
-The sentences travel with the page, so that they answer without a kernel, too; where widgets are
-not shown at all, question, options and (folded) answer stand as text.
+The sentences are part of the page, so that it also answers without a kernel. Where widgets are not
+shown at all, question, options and (folded) answer are shown as text.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from aidagen.teaching.material import Question
 
 
 class Quiz(Asking):
-    """One question. ``choice`` is what was chosen, ``sentence`` what was said about it."""
+    """One question. ``choice`` is what was chosen, ``sentence`` the feedback on it."""
 
     def __init__(self, question: Question) -> None:
         self.question = question

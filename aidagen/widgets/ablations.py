@@ -1,4 +1,4 @@
-"""The break-it panel: what becomes of a clip when a part of the model is left out.
+"""The break-it panel: how a clip changes when a part of the model is left out.
 
     panel = Ablations({"complete": model, "no Jacobians": model2, "no occlusion map": model3}, clip)
     panel                          # in a notebook: switch between them, scrub through the clip
@@ -51,12 +51,12 @@ class Ablations(widgets.VBox):
             raise AidagenError(
                 f"A comparison needs two models or more, the complete one first; got {self.names}."
             )
-        self.made = {name: rebuilt(model, frames) for name, model in models.items()}
-        sides = {name: made.image.shape[-1] for name, made in self.made.items()}
+        self.rebuilds = {name: rebuilt(model, frames) for name, model in models.items()}
+        sides = {name: output.image.shape[-1] for name, output in self.rebuilds.items()}
         if len(set(sides.values())) > 1:
             raise AidagenError(f"The models make pictures of different sizes: {sides}.")
-        self.errors = {name: float(made.errors.mean()) for name, made in self.made.items()}
-        self.count = len(self.made[self.names[0]].image)
+        self.errors = {name: float(output.errors.mean()) for name, output in self.rebuilds.items()}
+        self.count = len(self.rebuilds[self.names[0]].image)
         super().__init__()
         self.model = self.names[1]
         self._build()
@@ -79,12 +79,12 @@ class Ablations(widgets.VBox):
             self.frame - 1,
             self.names[0],
         )
-        made = self.made[self._known(name)]
+        output = self.rebuilds[self._checked(name)]
         truth, whole, image = (
             overlays.enlarge(x[t], size)
-            for x in (made.truth, self.made[complete].image, made.image)
+            for x in (output.truth, self.rebuilds[complete].image, output.image)
         )
-        apart, error = overlays.difference_picture(image, truth), made.errors[t]
+        apart, error = overlays.difference_picture(image, truth), output.errors[t]
         return [
             ("True frame", "The true frame", truth),
             (complete, f"Rebuilt by the model {complete!r}", overlays.marked(whole)),
@@ -93,7 +93,7 @@ class Ablations(widgets.VBox):
         ]
 
     def describe(self) -> str:
-        """How the chosen model does beside the complete one, in one sentence."""
+        """The errors of the chosen and the complete model, in one sentence."""
         mine, whole = self.errors[self.model], self.errors[self.names[0]]
         if self.model == self.names[0]:
             return f"{self.model}: mean error {mine:.3f} over {self.count} frames."
@@ -142,15 +142,15 @@ class Ablations(widgets.VBox):
         )
         self.list.value = f"<table><tr>{head}</tr>{rows}</table>"
 
-    def _known(self, name: str) -> str:
-        if name not in self.made:
+    def _checked(self, name: str) -> str:
+        if name not in self.rebuilds:
             raise AidagenError(f"There is no model {name!r}; there are {', '.join(self.names)}.")
         return name
 
     @traitlets.validate("model", "frame")
     def _refuse(self, proposal: Any) -> Any:
         if proposal["trait"].name == "model":
-            return self._known(proposal["value"])
+            return self._checked(proposal["value"])
         if not 1 <= proposal["value"] <= self.count:
             raise AidagenError(
                 f"There is no frame {proposal['value']}: 1 to {self.count} were rebuilt."

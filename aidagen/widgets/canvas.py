@@ -65,18 +65,18 @@ class PointCanvas(anywidget.AnyWidget):
         points: ``(K, 2)`` in [-1, 1]; none makes it a plain picture without controls.
         labels: names of the points, "Keypoint 1" and so on by default.
         size: width on the screen, in CSS pixels.
-        alt: what the picture shows, for who cannot see it.
+        alt: what the picture shows, for readers who cannot see it.
         caption: shown below it.
-        brush: a radius makes the one point a brush: a press anywhere takes it there, and ``stroke``
-            counts presses and arrow keys, so that who paints knows where a line begins.
-        says: whether the canvas itself says where a moved point lies, and has a reset button; a
-            widget around it that does both passes False.
+        brush: a radius turns the one point into a brush: a press anywhere moves it there, and
+            ``stroke`` counts presses and arrow keys, so that a painter knows where a line begins.
+        says: whether the canvas itself says where a moved point lies and has a reset button; a
+            widget around it that has both passes False.
 
     ``points`` is a list of ``[x, y]``, ``chosen`` the point last touched (from 0), ``home`` where
     the points were at first: where ``reset``, the button and Escape put them back.
 
     Raises:
-        AidagenError: on a picture or points of a wrong kind; coordinates beyond [-1, 1] are moved
+        AidagenError: for a picture or points of a wrong kind; coordinates beyond [-1, 1] are moved
             to the border.
     """
 
@@ -114,18 +114,22 @@ class PointCanvas(anywidget.AnyWidget):
         brush: float = 0.0,
     ) -> None:
         self._count: int | None = None
-        found = listed(points)
-        names = [f"Keypoint {k + 1}" for k in range(len(found))] if labels is None else list(labels)
-        if len(names) != len(found):
-            raise AidagenError(f"{len(names)} labels came with {len(found)} points; give one each.")
-        if brush and len(found) != 1:
-            raise AidagenError(f"A brush is one point; {len(found)} were given.")
+        places = listed(points)
+        names = (
+            [f"Keypoint {k + 1}" for k in range(len(places))] if labels is None else list(labels)
+        )
+        if len(names) != len(places):
+            raise AidagenError(
+                f"{len(names)} labels came with {len(places)} points; give one each."
+            )
+        if brush and len(places) != 1:
+            raise AidagenError(f"A brush is one point; {len(places)} were given.")
         super().__init__(
-            points=found, home=found, labels=names, size=size, alt=alt, caption=caption,
+            points=places, home=places, labels=names, size=size, alt=alt, caption=caption,
             says=says, smooth=smooth, brush=brush,
-            colours=[overlays.colour_of(k) for k in range(len(found))],
+            colours=[overlays.colour_of(k) for k in range(len(places))],
         )  # fmt: skip
-        self._count = len(found)
+        self._count = len(places)
         self.show(picture)
 
     def __repr__(self) -> str:

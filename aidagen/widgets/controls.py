@@ -1,8 +1,8 @@
-"""What all widgets here are made of: native labelled controls, pictures in words, one sentence.
+"""What all widgets here are made of: native labelled controls, pictures with words, one sentence.
 
-ipywidgets' own sliders have no accessible name and its pictures no alternative text, so these
-are ours. Everything works offline, by keyboard and with a screen reader, and nothing moves by
-itself, so that there is no motion to reduce.
+ipywidgets' own sliders have no accessible name and its pictures no alternative text; these controls
+have both. Everything works offline, by keyboard and with a screen reader, and nothing moves unless
+the reader starts it.
 """
 
 import io
@@ -21,7 +21,7 @@ from PIL import Image
 
 from aidagen.errors import AidagenError
 
-STEP_SECONDS = 0.15  # what one step of any control may take, from the kernel's side
+STEP_SECONDS = 0.15  # what the kernel may take for one step of any control
 
 _STYLE = """
 .aidagen-range, .aidagen-spoken { color: var(--jp-ui-font-color1, #111); font-size: 13px }
@@ -90,11 +90,11 @@ class Range(anywidget.AnyWidget):
     Args:
         label: its name, on the screen and for a screen reader.
         low, high, step, value: floats; ``value`` is ``low`` unless given.
-        texts: what to say instead of the number, one a step from ``low`` on.
+        texts: what to say instead of the number, one text per step from ``low`` on.
         unit: what follows the number, such as " degrees".
 
     Raises:
-        AidagenError: on bounds that leave nothing to choose.
+        AidagenError: for bounds that leave nothing to choose.
     """
 
     _esm = Path(__file__).with_name("range.js")
@@ -144,9 +144,9 @@ class Steps(Range):
 
 class Player(anywidget.AnyWidget):
     """A button that counts ``value`` from ``low`` to ``high``, again and again, until it is pressed
-    once more: a clip as `Steps` would show it, ``fps`` steps a second.
+    once more: a clip as `Steps` would show it, ``fps`` steps per second.
 
-    A widget that lists frames in words should be silent while ``playing``.
+    A widget that describes frames in words should not speak while ``playing``.
     """
 
     _esm = _PLAYER
@@ -185,7 +185,7 @@ def picture(pixels: UInt8[np.ndarray, "H W 3"], alt: str, caption: str = "") -> 
     """HTML of one picture, with its words in ``alt`` and its caption below.
 
     Raises:
-        AidagenError: without words; nobody should meet a picture that says nothing.
+        AidagenError: without alternative text, which every picture needs.
     """
     if not alt.strip():
         raise AidagenError("A picture was given no alternative text; say in `alt` what it shows.")

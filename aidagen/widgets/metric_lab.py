@@ -10,10 +10,10 @@ Every error is divided by that of a *copy of the source*, the clip's first frame
 is perfect, 1 is as bad as not moving at all, and a metric below 0.1 is called blind. (MKR is a
 share already; it is blind where less than 1 % of the points are missing.)
 
-AKD, MKR and AED need somebody who looks: judges (`aidagen.evaluation.clips.FaceJudges`). Without
-them AKD and MKR are taken from the exact points of the clip's labels, where the spoiling moves them
-in a known way (shift, frozen video, identity swap, shuffle); elsewhere, and for AED, the lab says
-that a judge is needed.
+AKD, MKR and AED need judges that find points and faces (`aidagen.evaluation.clips.FaceJudges`).
+Without them AKD and MKR are computed from the exact points of the clip's labels where the spoiling
+moves these in a known way (shift, frozen video, identity swap, shuffle); elsewhere, and for AED, it
+says that a judge is needed.
 """
 
 from typing import Any, NamedTuple, no_type_check
@@ -40,7 +40,7 @@ BEST = 60.0  # dB, for equal frames, as in the tables
 
 
 class Score(NamedTuple):
-    """A metric of one spoilt clip; NaN where nobody could measure it, and then why."""
+    """A metric of one spoilt clip; NaN where it could not be measured, and the reason."""
 
     value: float  # in the metric's own unit
     relative: float  # 0 perfect, 1 a copy of the source; MKR, a share itself, as it is
@@ -61,7 +61,8 @@ class MetricLab(widgets.VBox):
         other: a clip of somebody else, for the identity swap.
         judges: something whose ``read(frames)`` of bytes ``(T, 3, H, W)`` gives ``points``
             (T, K, 2), NaN for what it does not find, and ``identity`` (T, D). They take seconds,
-            so they are asked by a button, by ``ask()`` or by ``matrix()``, and remembered.
+            so that they run only when a button, ``ask()`` or ``matrix()`` asks for them; their
+            readings are kept.
         seed: of noise and shuffle.
         size: side of each picture on the screen, in pixels.
 
@@ -98,7 +99,7 @@ class MetricLab(widgets.VBox):
         self._last: tuple[Any, Any] = (None, None)  # what was spoilt last, and how
         self._readings: dict[tuple[str, int], Any] = {}
         self._copy = self._pixels(self._copied)
-        self._known: dict[tuple[str, int], dict[str, float]] = {}
+        self._measurements: dict[tuple[str, int], dict[str, float]] = {}
         super().__init__()
         self._build()
         self.observe(self._another, "spoiling")
@@ -120,25 +121,25 @@ class MetricLab(widgets.VBox):
         """The spoilt clip, its untouched source left out."""
         name, level = spoiling or self.spoiling, self.level if level is None else level
         if self._last[0] != (name, level):
-            made = spoilt(name, level, self.clip, self.other, self.seed)
-            points = None if made.points is None else made.points[1:]
-            self._last = (name, level), Footage(made.frames[1:], points)
+            clip = spoilt(name, level, self.clip, self.other, self.seed)
+            points = None if clip.points is None else clip.points[1:]
+            self._last = (name, level), Footage(clip.frames[1:], points)
         return self._last[1]
 
     def scores(self, spoiling: str | None = None, level: int | None = None) -> dict[str, Score]:
         """Every metric of a spoilt clip; the present one by default."""
         name, level = spoiling or self.spoiling, self.level if level is None else level
-        if (name, level) not in self._known:
-            self._known[name, level] = self._pixels(self.spoilt(name, level))
-        found, copy = self._known[name, level], self._copy
+        if (name, level) not in self._measurements:
+            self._measurements[name, level] = self._pixels(self.spoilt(name, level))
+        values, copy = self._measurements[name, level], self._copy
         scores = {
-            "L1": Score(found["L1"], found["L1"] / copy["L1"]),
-            "L1 moving": Score(found["L1 moving"], found["L1 moving"] / copy["L1 moving"]),
-            "SSIM": Score(found["SSIM"], (1 - found["SSIM"]) / (1 - copy["SSIM"])),
-            # decibels are logarithms, and perfect frames infinite: what is compared is the mean
+            "L1": Score(values["L1"], values["L1"] / copy["L1"]),
+            "L1 moving": Score(values["L1 moving"], values["L1 moving"] / copy["L1 moving"]),
+            "SSIM": Score(values["SSIM"], (1 - values["SSIM"]) / (1 - copy["SSIM"])),
+            # decibels are logarithms, infinite for perfect frames: what is compared is the mean
             # over the frames of the root mean square that each frame's decibels stand for
-            "PSNR": Score(found["PSNR"], found["RMS"] / copy["RMS"]),
-            "flicker": Score(found["flicker"], found["flicker"] / copy["flicker"]),
+            "PSNR": Score(values["PSNR"], values["RMS"] / copy["RMS"]),
+            "flicker": Score(values["flicker"], values["flicker"] / copy["flicker"]),
         }
         return scores | (self._judged(name, level) if self.judges else self._geometric(name, level))
 
@@ -154,17 +155,17 @@ class MetricLab(widgets.VBox):
                 "faces, such as aidagen.evaluation.clips.FaceJudges()."
             )
         name, level = spoiling or self.spoiling, self.level if level is None else level
-        wanted = {("truth", 0): self.truth, ("copy", 0): self._copied.frames[1:]}
-        wanted[name, level] = self.spoilt(name, level).frames
-        for key, frames in wanted.items():
+        clips = {("truth", 0): self.truth, ("copy", 0): self._copied.frames[1:]}
+        clips[name, level] = self.spoilt(name, level).frames
+        for key, frames in clips.items():
             if key not in self._readings:
                 self._readings[key] = self.judges.read(as_bytes(frames))
         if (name, level) == (self.spoiling, self.level):
             self._redraw()
 
-    def _pixels(self, made: Footage) -> dict[str, float]:
-        """What needs no judge; ``made`` with the source's frame or without."""
-        frames = made.frames[-self.count :]
+    def _pixels(self, clip: Footage) -> dict[str, float]:
+        """The metrics that need no judge; ``clip`` with the source's frame or without."""
+        frames = clip.frames[-self.count :]
         decibels = metrics.psnr(frames, self.truth)
         return {
             "L1": _mean(metrics.l1(frames, self.truth)),
@@ -207,20 +208,20 @@ class MetricLab(widgets.VBox):
     # --- in words and pictures ------------------------------------------------------------------
 
     def describe(self, spoiling: str | None = None, level: int | None = None) -> str:
-        """Which metrics notice, which are blind and which would need a judge, in one sentence."""
+        """Which metrics react, which are blind and which would need a judge, in one sentence."""
         name, level = spoiling or self.spoiling, self.level if level is None else level
         kind, scores = SPOILINGS[name], self.scores(name, level)
         if level == 0:
             return f"{name.capitalize()}, {kind.text(0)}: the clip is untouched, all metrics agree."
-        there = {m: s for m, s in scores.items() if not s.missing}
-        worst = max(there, key=lambda m: there[m].relative)
-        blind = [m for m, s in there.items() if s.blind]
+        measured = {m: s for m, s in scores.items() if not s.missing}
+        worst = max(measured, key=lambda m: measured[m].relative)
+        blind = [m for m, s in measured.items() if s.blind]
         parts = [f"blind: {', '.join(blind)}" if blind else "no metric is blind"]
         for why in dict.fromkeys(s.missing for s in scores.values() if s.missing):
             parts.append(f"{why}: {', '.join(m for m, s in scores.items() if s.missing == why)}")
         return (
-            f"{name.capitalize()}, {kind.text(level)}: most alarmed is {worst}, "
-            f"{there[worst].relative:.2f} of a copy of the source; {'; '.join(parts)}."
+            f"{name.capitalize()}, {kind.text(level)}: the strongest reaction is that of {worst}, "
+            f"{measured[worst].relative:.2f} of a copy of the source; {'; '.join(parts)}."
         )
 
     def table(self) -> str:
@@ -232,12 +233,12 @@ class MetricLab(widgets.VBox):
         """(caption, words, pixels): the true frame, the spoilt one, their difference."""
         size, t = size or self.size, self.frame - 1
         truth = overlays.enlarge(self.truth[t], size)
-        made = overlays.enlarge(self.spoilt().frames[t], size)
-        apart = overlays.difference_picture(made, truth)
+        picture = overlays.enlarge(self.spoilt().frames[t], size)
+        apart = overlays.difference_picture(picture, truth)
         text = f"{self.spoiling}, {SPOILINGS[self.spoiling].text(self.level)}"
         return [
             (f"True frame {self.frame}", f"True frame {self.frame}", truth),
-            (self.spoiling.capitalize(), f"The same frame spoilt: {text}", made),
+            (self.spoiling.capitalize(), f"The same frame spoilt: {text}", picture),
             ("Difference", "Their difference, black where they agree", apart),
         ]
 
@@ -263,10 +264,10 @@ class MetricLab(widgets.VBox):
 
     def matrix_words(self, level: int | None = None) -> str:
         """What the matrix shows: to what each metric is blind."""
-        found = self.everything(level)
+        table = self.everything(level)
         parts = []
         for metric in METRICS:
-            column = {name: scores[metric] for name, scores in found.items()}
+            column = {name: scores[metric] for name, scores in table.items()}
             blind = [name for name, s in column.items() if not s.missing and s.blind]
             if all(s.missing for s in column.values()):
                 parts.append(f"{metric} {next(iter(column.values())).missing}")
@@ -281,16 +282,16 @@ class MetricLab(widgets.VBox):
         """The matrix: dark blue is blind, yellow as bad as a copy of the source or worse."""
         from matplotlib import colormaps
 
-        found, colours = self.everything(level), colormaps["cividis"]
+        table, colours = self.everything(level), colormaps["cividis"]
         wide, high, left, top = 74, 34, 270, 30
         font, small = ImageFont.load_default(14), ImageFont.load_default(12)
         image = Image.new(
-            "RGB", (left + wide * len(METRICS) + 2, top + high * len(found) + 24), "white"
+            "RGB", (left + wide * len(METRICS) + 2, top + high * len(table) + 24), "white"
         )
         draw = ImageDraw.Draw(image)
         for j, metric in enumerate(METRICS):
             draw.text((left + wide * (j + 0.5), top / 2), metric, "black", font, anchor="mm")
-        for i, (name, scores) in enumerate(found.items()):
+        for i, (name, scores) in enumerate(table.items()):
             kind, y = SPOILINGS[name], top + high * i
             text = f"{name}, {kind.text(kind.usual if level is None else level)}"
             draw.text((left - 8, y + high / 2), text, "black", font, anchor="rm")

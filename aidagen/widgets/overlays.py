@@ -4,8 +4,8 @@ Pictures here are uint8 ``(S, S, 3)`` arrays, ready for a screen. Points, grids 
 the conventions of ``aidagen.grids``: (x, y) in [-1, 1], -1 and 1 at the centres of the first and
 last pixel of the *model's* picture of ``pixels`` pixels, here enlarged to ``S``.
 
-Colours hold for colour-blind readers: keypoints carry numbers, movement runs from blue to orange
-and from dark to light, maps use cividis.
+Colours suit colour-blind readers: keypoints carry numbers, movement runs from blue to orange and
+from dark to light, maps use cividis.
 """
 
 import io
@@ -33,7 +33,7 @@ COLOURS = (
     "#FFD27F", "#BFE3FA", "#7FD8BD", "#FBF7AE", "#7FB9DB",
 )  # fmt: skip
 CHOSEN = "#FFFFFF"
-_FINE = 2  # lines are drawn this much larger and reduced, for PIL does not smooth them
+_FINE = 2  # lines are drawn this much larger and reduced, because PIL does not smooth them
 
 
 def to_pixels(

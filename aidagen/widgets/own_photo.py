@@ -38,17 +38,17 @@ LARGER = (
 
 
 class OwnPhoto(widgets.VBox):
-    """Animate a photo of one's own, with consent and with a note how far to trust the result.
+    """Animate a photo of one's own, with consent and with a note on how far to trust the result.
 
     Args:
         model: an animatable model (see `aidagen.animation`).
         clips: name -> driving clip ``(T, 3, H, W)``, floats in [0, 1].
         faces: what finds a face, pictures -> `judges.FaceReading`; "auto" is the package's judge
-            where its weights are on this machine already, None is nobody.
+            where its weights are on this machine already, None looks for no face.
         reference: held-out pictures ``(N, 3, S, S)`` the photo is compared with; by default the
             test split of the packaged heads.
         name: what to call the model in `repr` and in the note of saved clips.
-        fps: frames a second of the clips.
+        fps: frames per second of the clips.
 
     ``consent`` is a trait, and False again after every new photo; ``centre_x`` and ``centre_y`` (0
     to 1 of the photo) and ``extent`` (0 to 1 of its shorter side) say what is cut out; ``verdict``
@@ -134,10 +134,10 @@ class OwnPhoto(widgets.VBox):
     def square(self) -> Square:
         """What is cut out, in pixels of the photo."""
         height, width = self.photo.shape[1:]
-        wanted = Square(
+        square = Square(
             self.centre_x * width, self.centre_y * height, self.extent * min(height, width)
         )
-        return wanted.inside(height, width)
+        return square.inside(height, width)
 
     @property
     def cropped(self) -> Float[Tensor, "3 S S"]:
@@ -149,9 +149,9 @@ class OwnPhoto(widgets.VBox):
     def judge(self) -> str:
         """What speaks for and against the picture, in one sentence; sets ``verdict``."""
         if self._yardstick is None:
-            known = self._reference
-            known = photos.held_out(self.pixels) if known is None else known
-            self._yardstick = photos.yardstick(self.model, known)
+            reference = self._reference
+            reference = photos.held_out(self.pixels) if reference is None else reference
+            self._yardstick = photos.yardstick(self.model, reference)
         limit, picture = self._yardstick, self.cropped[None]
         error = float(photos.rebuilding_errors(self.model, picture)[0])
         sharp = float(photos.sharpness(picture)[0])

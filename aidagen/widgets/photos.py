@@ -1,7 +1,7 @@
 """A photograph from outside: read, cropped, and judged whether a model knows its kind.
 
 Nothing here is stored. The judgements compare with held-out pictures, so that no threshold is
-anybody's guess.
+chosen by hand.
 """
 
 import io
@@ -147,7 +147,7 @@ def around_face(points: Float[Tensor, "68 2"], photo: Float[Tensor, "3 H W"]) ->
 
 
 def held_out(size: int, count: int = 24) -> Float[Tensor, "N 3 S S"]:
-    """First frames of heads nobody trained on (test split of the packaged set)."""
+    """First frames of heads outside the training set (test split of the packaged set)."""
     from aidagen import datasets
 
     clips = datasets.load("heads").clips("test")[:count]
@@ -155,20 +155,20 @@ def held_out(size: int, count: int = 24) -> Float[Tensor, "N 3 S S"]:
 
 
 def rebuilding_errors(model: Any, pictures: Float[Tensor, "N 3 S S"]) -> Float[np.ndarray, " N"]:
-    """How far from each picture the model ends up that rebuilds it, as it is and mildly warped.
+    """The error with which the model rebuilds each picture, as it is and mildly warped.
 
     The picture itself is the source; the driving frame is the picture, and the picture under one
     fixed known deformation. Mean absolute differences in [0, 1], averaged over the two.
     """
-    known = RandomTransform.sample(1, generator=torch.Generator().manual_seed(0))
+    deformation = RandomTransform.sample(1, generator=torch.Generator().manual_seed(0))
     like = next(iter(model.parameters()), torch.zeros(())) if hasattr(model, "parameters") else None
     errors = []
     with looking(model):
         for picture in pictures.split(1):
-            truths = torch.cat([picture, known.frame(picture)]).clamp(0, 1)
+            truths = torch.cat([picture, deformation.frame(picture)]).clamp(0, 1)
             moved = truths if like is None else truths.to(like.device, like.dtype)
-            made = model.render(model.encode(moved[:1]), model.motion(moved)).image
-            errors.append(float((made.float().cpu() - truths).abs().mean()))
+            rebuilt = model.render(model.encode(moved[:1]), model.motion(moved)).image
+            errors.append(float((rebuilt.float().cpu() - truths).abs().mean()))
     return np.array(errors)
 
 

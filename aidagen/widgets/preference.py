@@ -3,8 +3,8 @@
     Preference(plan, clips, "votes")    # see aidagen.study for plan and clips
 
 Every vote is in its rater's file in the folder before the next pair is shown, so that closing the
-tab, or the kernel, loses none; the cell goes on where the folder stops. The browser is sent the
-pair at hand alone, under codes; which method is which never leaves the kernel.
+tab, or the kernel, loses none; the cell goes on where the folder stops. The browser gets only
+the present pair, under codes; which method is which never leaves the kernel.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Preference(widgets.VBox):
     Args:
         plan: the `study.Plan`.
         clips: its `study.Clips`.
-        folder: where the votes go, one file a rater.
+        folder: where the votes go, one file per rater.
         rater: whose votes to go on with; by default whoever voted last and did not finish, and
             otherwise somebody new.
         size: pixels of the clips that are sent.

@@ -1,4 +1,4 @@
-"""All that an animatable model does with one clip, kept for looking at: what widgets draw from."""
+"""All that an animatable model computes for one clip, kept for the widgets to draw from."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ MODES = ("relative", "absolute")
 
 
 class Pose(NamedTuple):
-    """Keypoints of T frames; None where the model has no such thing."""
+    """Keypoints of T frames; None where the model has none."""
 
     points: Float[np.ndarray, "T K 2"] | None
     jacobians: Float[np.ndarray, "T K 2 2"] | None
@@ -124,7 +124,9 @@ def rebuilt(model: Any, frames: Tensor) -> Rebuilt:
             f"source; got {tuple(getattr(frames, 'shape', ())) or type(frames).__name__}."
         )
     animator = animation.Animator(model, frames[0], "absolute")
-    image = torch.stack([made.image for made in animator.animate(frames[1:])]).float().cpu()
+    image = (
+        torch.stack([rendering.image for rendering in animator.animate(frames[1:])]).float().cpu()
+    )
     truth = torch.stack([animation.prepare(each.cpu().float(), animator.size) for each in frames])
     with looking(model):
         first = animator.source
@@ -136,12 +138,12 @@ def rebuilt(model: Any, frames: Tensor) -> Rebuilt:
 
 def _pose(motions: list[Any]) -> Pose:
     """Keypoints of batches of frames, one after the other."""
-    found = []
+    fields = []
     for name in Pose._fields:
         values = [getattr(motion, name, None) for motion in motions]
         whole = all(isinstance(value, Tensor) for value in values)
-        found.append(torch.cat(values).float().cpu().numpy() if whole else None)
-    return Pose(*found)
+        fields.append(torch.cat(values).float().cpu().numpy() if whole else None)
+    return Pose(*fields)
 
 
 def _stack(renderings: list[Any]) -> Take:

@@ -1,4 +1,4 @@
-"""Skeletons and spreads over pictures: what a body's joints and a keypoint's covariance say.
+"""Skeletons and covariance ellipses drawn over pictures.
 
 Pure functions as in `aidagen.widgets.overlays`: pictures are uint8 ``(S, S, 3)`` arrays, points
 (x, y) in [-1, 1] of the model's picture of ``pixels`` pixels.
@@ -29,13 +29,13 @@ def bones(joints: Sequence[str]) -> list[tuple[int, int]]:
         AidagenError: if there is none.
     """
     at = {name: k for k, name in enumerate(joints)}
-    found = [(at[a], at[b]) for a, b in BONES if a in at and b in at]
-    if not found:
+    pairs = [(at[a], at[b]) for a, b in BONES if a in at and b in at]
+    if not pairs:
         raise AidagenError(
             f"There is no bone between {', '.join(joints) or 'no joints'}; COCO's names of joints "
             "were expected, such as left knee."
         )
-    return found
+    return pairs
 
 
 def bone_lengths(
@@ -94,7 +94,7 @@ def draw_spreads(
     chosen: int | None = None,
 ) -> Picture:
     """Each covariance as the ellipse of so many standard deviations, with its numbered point."""
-    made = overlays.draw_ellipses(
+    drawn = overlays.draw_ellipses(
         picture, np.asarray(points), roots(covariances), pixels, chosen, deviations
     )
-    return overlays.draw_points(made, np.asarray(points), pixels, chosen)
+    return overlays.draw_points(drawn, np.asarray(points), pixels, chosen)

@@ -1,9 +1,9 @@
 """Ways to spoil a true clip, for asking which metric notices: pure functions of frames and points.
 
 Each takes the whole clip, its first frame included, a strength in its own unit, the clip of another
-person and a generator. It gives back frames, and where the exact points lie in them: moved along
-where the spoiling is geometric, None where a judge would have to look (a blurred eye is where it
-was, but whether anybody finds it there is the question).
+person and a generator. It returns frames and where the exact points lie in them. The points move
+along where the spoiling is geometric; they are None where a judge would have to find them (a
+blurred eye is where it was, but the question is whether it can still be found).
 """
 
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from aidagen.pixels import as_floats
 
 
 class Footage(NamedTuple):
-    """Frames in [0, 1] and their points, NaN where hidden; points are None where nobody knows."""
+    """Frames in [0, 1] and their points, NaN where hidden; None where the points are not known."""
 
     frames: Float[Tensor, "T 3 H W"]
     points: Float[Tensor, "T K 2"] | None = None
@@ -165,7 +165,7 @@ def footage(clip: Any, what: str, most: int) -> Footage:
     A clip of a data set brings its labels' ``landmarks`` and ``visible``.
 
     Raises:
-        AidagenError: on anything but a clip of three frames or more, 16 pixels wide or more.
+        AidagenError: for anything but a clip of three frames or more, 16 pixels wide or more.
     """
     points = None
     if callable(getattr(clip, "frames", None)):
@@ -218,7 +218,7 @@ def spoilt(name: str, level: int, clip: Footage, other: Footage, seed: int = 0) 
     """The clip after one way of spoiling at a level from 0 (untouched) to 10.
 
     Raises:
-        AidagenError: on a name or level there is not.
+        AidagenError: for a name or a level that does not exist.
     """
     if name not in SPOILINGS:
         raise AidagenError(f"There is no {name!r}; there are {', '.join(SPOILINGS)}.")

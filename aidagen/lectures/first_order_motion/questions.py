@@ -114,15 +114,15 @@ PREDICTIONS = (
         "05.p1",
         "Rebuild test frames from the first frame of their clip. What is the model's L1 error, as "
         "a share of the error of copying that first frame (1: no better than a copy)?",
-        because="A share near 0 would mean the pixels are right; a low share of a moving head is "
-        "hard, for most of the picture hardly moves and a copy is right there already.",
+        because="A share near 0 would mean that all pixels are right. It is hard to reach: most "
+        "of the picture hardly moves, and a copy of the source is already right there.",
     ),
     Prediction(
         "05.p2",
         "Three short training runs each leave one part out. Without which one is the L1 error "
         "largest?",
         options=("Jacobian", "occlusion", "equivariance"),
-        because="What a part buys depends on the motion in the data and on the length of the run.",
+        because="How much a part helps depends on the data and on the length of the run.",
     ),
     Prediction(
         "05.p3",

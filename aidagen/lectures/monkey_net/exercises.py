@@ -179,7 +179,7 @@ MEAN_AND_COVARIANCE = Exercise(
             _variances_only,
             "one spread along x and one along y seem to be enough",
             "your matrix has nothing beside its diagonal, so a slanted limb cannot be told from "
-            "an upright one: keep the product of the x and y parts, too.",
+            "an upright one: keep the product of the x and y parts.",
         ),
         Wrong(
             "in pixels",
@@ -257,7 +257,7 @@ TRANSFER = Exercise(
             "not symmetric",
             lambda ps, pt, p1, cs, ct, c1: (ps + (pt - p1), ct @ torch.linalg.inv(c1) @ cs),
             "expects a product of symmetric matrices to be symmetric",
-            "your covariances are not symmetric, so they are none: a product of symmetric "
+            "your matrices are not symmetric, so they are no covariances: a product of symmetric "
             "matrices need not be. Take the mean of it and its transpose.",
         ),
         Wrong(

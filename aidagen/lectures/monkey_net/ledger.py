@@ -33,7 +33,7 @@ SHARED = "one objective, under a million weights"
 
 
 class Reason(NamedTuple):
-    """Why a claim does not hold here, and the test that fails if the reason stops to."""
+    """Why a claim does not hold here, and the test that fails once the reason no longer holds."""
 
     why: str
     test: str
@@ -50,7 +50,7 @@ EXPLAINED: dict[tuple[str, str, str, str], Reason] = {
     ("monkeynet", "x2face", "bodies", "aed"): _COPY,
     ("fomm", "monkeynet", "bodies", "akd"): Reason(
         "nearly half of both numbers is the judge's own error, and the interval over these clips "
-        "holds zero",
+        "contains zero",
         "tests/test_ledger.py::test_nearly_half_of_akd_on_bodies_is_the_judge_s",
     ),
 }
@@ -58,7 +58,7 @@ EXPLAINED: dict[tuple[str, str, str, str], Reason] = {
 
 _AWAY = Reason(
     "under L1 a place that is mostly background is best filled with background, so the embedding "
-    "network takes away what moves, and the driving network moves next to nothing",
+    "network removes what moves, and the driving network moves almost nothing",
     "tests/test_ledger.py::test_x2face_takes_away_what_moves",
 )
 MISSES: dict[tuple[str, str], Reason] = {
@@ -74,12 +74,12 @@ MISSES: dict[tuple[str, str], Reason] = {
 
 def _paper(method: str, against: str, data: str, metric: str) -> str:
     """The paper's two numbers in words, or a dash."""
-    there = animation.STANDS_FOR[data]
-    known = {(r["method"], r["data"], r["metric"]): r["value"] for r in animation.published()}
-    pair = [(NAMES.get(m, m), known.get((m, there, metric))) for m in (against, method)]
+    published_set = animation.STANDS_FOR[data]
+    values = {(r["method"], r["data"], r["metric"]): r["value"] for r in animation.published()}
+    pair = [(NAMES.get(m, m), values.get((m, published_set, metric))) for m in (against, method)]
     if any(value is None for _, value in pair):
         return "–"
-    return ", ".join(f"{name} {value:.3g}" for name, value in pair) + f" on {there}"
+    return ", ".join(f"{name} {value:.3g}" for name, value in pair) + f" on {published_set}"
 
 
 def _ordering(method: str, against: str, data: str, metric: str) -> Row:
@@ -102,7 +102,7 @@ def _ordering(method: str, against: str, data: str, metric: str) -> Row:
 
 
 def _bounds(method: str) -> list[Row]:
-    """That a system leaves little of a copy's error; one row a reason."""
+    """That a system leaves little of a copy's error; one row per reason."""
     groups: dict[Reason | None, list[str]] = {}
     for data in animation.SPLITS:
         groups.setdefault(MISSES.get((method, data)), []).append(data)
