@@ -137,6 +137,28 @@ def test_a_new_cell_goes_on_where_the_folder_stops(made, plan, clips, tmp_path):
         Preference(plan, clips, folder, "nobodyyy", size=32)
 
 
+def test_two_notebooks_on_one_folder_erase_nothing(made, plan, clips, tmp_path):
+    made.agree()
+    made.vote("left")
+    folder, rater = tmp_path / "votes", made.rater
+    other = Preference(plan, clips, folder, size=32)
+    assert "choose 'somebody new' under Who votes" in other.sentence, "it asks who votes"
+    other.vote("right")
+    other.vote("left")
+    made.vote("right")
+    assert "changed these votes in the meantime" in made.sentence
+    expected = ("left", "right", "left")
+    assert study.read_votes(study.path_of(folder, rater), plan).chosen == expected
+    assert made.done == 3 and made.shown == other.shown, "it goes on from what the folder holds"
+    made.vote("right")
+    other.undo()
+    assert other.stage == "done", "the vote of the other notebook is not taken back unseen"
+    made.remove()
+    other.undo()
+    assert other.stage == "consent" and "deleted these votes" in other.sentence
+    assert list(folder.iterdir()) == [], "deleted votes do not come back"
+
+
 def test_trouble_with_files_is_a_sentence(made, plan, clips, tmp_path, monkeypatch):
     made.agree()
 

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 
 import av
 import choix
@@ -79,6 +80,16 @@ def test_another_plan_has_another_id(plan):
     assert plan.id == material.plan().id
     others = [material.plan(seed=4), material.plan(allowed=1), material.plan(11)]
     assert len({plan.id, *(other.id for other in others)}) == 4
+
+
+def test_codes_cannot_be_guessed_without_the_plan():
+    """Without a seed two plans of the same study share no code, and the seed is long."""
+    one, other = (study.plan(["item-0", "item-1"], METHODS) for _ in range(2))
+    codes = [{code for pair in plan.pairs for code in pair.clips} for plan in (one, other)]
+    assert not codes[0] & codes[1]
+    assert max(one.seed, other.seed) > 2**32
+    again = study.plan(["item-0", "item-1"], METHODS, seed=one.seed)
+    assert again == one
 
 
 @pytest.mark.parametrize(
@@ -172,6 +183,21 @@ MALFORMED = {
     "vote 2 chose 'tie'": spoiled(lambda held: held["votes"][1].update(chosen="tie")),
     "vote 2 chose ['left']": spoiled(lambda held: held["votes"][1].update(chosen=["left"])),
 }
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_named_pipe_among_the_votes_is_refused(plan, tmp_path):
+    study.write_votes(tmp_path, keen(plan, "abcdefgh"), plan)
+    os.mkfifo(tmp_path / "votes-bcdefghj.json")
+    gathered = []
+    thread = threading.Thread(
+        target=lambda: gathered.append(study.gather(tmp_path, plan)), daemon=True
+    )
+    thread.start()
+    thread.join(30)
+    assert gathered, "gather waits for somebody to write into the pipe"
+    assert [votes.rater for votes in gathered[0].votes] == ["abcdefgh"]
+    assert "votes-bcdefghj.json is no ordinary file" in gathered[0].refused[0]
 
 
 @pytest.mark.parametrize("said", MALFORMED)

@@ -2,6 +2,7 @@
 
     clips = study.clips_from({"one": model1, "two": model2, "three": model3}, tasks)
     plan = study.plan(clips.items, clips.methods, name="lecture-04", checks=clips.lively())
+    plan.save("plan.json")                     # it names the methods: for the instructor alone
     Preference(plan, clips, "votes")           # in a notebook (aidagen.widgets.preference), or
     study.page(plan, clips, "study.html")      # one file to hand out, without network
     result = study.analyse(plan, study.gather("votes", plan))

@@ -1,8 +1,10 @@
 """The plan of a preference study: which pairs there are, and what each rater sees of them.
 
 Raters see codes only. The `Plan` says which code is which method's clip, and the plan stays with
-the instructor. Order and sides follow from the rater's code by a hash that the page's
-script computes as well (`mixed`), so that a file of votes can be held against what was shown.
+the instructor. The codes are hashes of a seed: whoever knows it can name the methods.
+
+Order and sides follow from the rater's code by a hash that the page's script computes as well
+(`mixed`), so that a file of votes can be held against what was shown.
 """
 
 from __future__ import annotations
@@ -11,6 +13,8 @@ import hashlib
 import json
 import os
 import re
+import secrets
+import stat
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property, lru_cache
@@ -69,10 +73,10 @@ class Plan:
     items: tuple[str, ...]
     methods: tuple[str, ...]
     check_items: tuple[str, ...]
+    seed: int  # the codes follow from it
     allowed: int = 0  # attention checks that a rater may miss
     ties: bool = False  # whether "no difference" may be answered
     question: str = QUESTION
-    seed: int = 0
 
     @cached_property
     def id(self) -> str:
@@ -118,7 +122,7 @@ class Plan:
 def plan(
     items: Sequence[str], methods: Sequence[str], *, name: str = "study",
     checks: int | Sequence[str] = 4, allowed: int = 0, ties: bool = False,
-    question: str = QUESTION, seed: int = 0,
+    question: str = QUESTION, seed: int | None = None,
 ) -> Plan:  # fmt: skip
     """A study of all pairs of `methods` on all `items`.
 
@@ -130,7 +134,8 @@ def plan(
         allowed: how many of them a rater may miss without being left out.
         ties: whether "no difference" may be answered; the published studies force a choice.
         question: what raters are asked.
-        seed: draws the codes.
+        seed: decides the codes. Without it a secret one is drawn, which no rater can guess: save
+            the plan then, for another call makes another study.
 
     Raises:
         StudyError: one sentence that says which argument is impossible.
@@ -162,7 +167,8 @@ def plan(
         raise StudyError(
             f"A rater may miss {allowed} of {len(checks)} checks; give 0 to {len(checks) - 1}."
         )
-    return Plan(name, items, methods, checks, int(allowed), bool(ties), str(question), int(seed))
+    seed = secrets.randbits(64) if seed is None else int(seed)
+    return Plan(name, items, methods, checks, seed, int(allowed), bool(ties), str(question))
 
 
 def load_plan(path: str | os.PathLike) -> Plan:
@@ -209,8 +215,13 @@ def mixed(text: str) -> int:
 
 
 def read_json(path: str | os.PathLike, limit: int = 2**20) -> object:
-    """What a JSON file of at most `limit` bytes holds. Raises StudyError."""
+    """What a JSON file of at most `limit` bytes holds. Raises StudyError.
+
+    What is no ordinary file is refused before it is opened: a named pipe would wait for ever.
+    """
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise StudyError(f"{path} is no ordinary file; give the file as the study wrote it.")
         with open(path, "rb") as file:
             content = file.read(limit + 1)
     except OSError as error:

@@ -3,8 +3,9 @@
     Preference(plan, clips, "votes")    # see aidagen.study for plan and clips
 
 Every vote is in its rater's file in the folder before the next pair is shown, so that closing the
-tab, or the kernel, loses none; the cell goes on where the folder stops. The browser gets only
-the present pair, under codes; which method is which never leaves the kernel.
+tab, or the kernel, loses none; the cell goes on where the folder stops. The file is read again
+before each vote, so that two notebooks on one folder do not erase each other's votes. The browser
+gets only the present pair, under codes; which method is which never leaves the kernel.
 """
 
 from __future__ import annotations
@@ -50,6 +51,8 @@ export default { render };
 """
 
 NEW = "somebody new"
+CHANGED = "Another notebook changed these votes in the meantime, so this step was not saved."
+DELETED = "Another notebook deleted these votes, so this step was not saved."
 
 
 class Ballot(anywidget.AnyWidget):
@@ -183,6 +186,12 @@ class Preference(widgets.VBox):
     # --- files and page -------------------------------------------------------------------------
 
     def _keep(self, votes: study.Votes, sentence: str) -> None:
+        path = study.path_of(self.folder, votes.rater)
+        on_disk = study.read_votes(path, self.plan) if path.exists() else None
+        if on_disk != self._votes:
+            self._votes = on_disk
+            self._draw(CHANGED if on_disk else DELETED)
+            return
         study.write_votes(self.folder, votes, self.plan)  # first on the disk, then on the screen
         self._votes = votes
         self._draw(sentence)
@@ -202,7 +211,10 @@ class Preference(widgets.VBox):
         given, total = len(self._votes.chosen), len(self.plan.pairs)
         if given == total:
             return "All your votes are saved."
-        return f"Welcome back: {given} of {total} votes are saved. Press Play to go on."
+        return (
+            f"Welcome back: {given} of {total} votes are saved. Press Play to go on; if these "
+            f"votes are not yours, choose {NEW!r} under Who votes."
+        )
 
     def _draw(self, sentence: str) -> None:
         """Everything on the screen from the votes at hand."""
