@@ -38,7 +38,7 @@ def local_affine(
     j_source: Float[Tensor, "K 2 2"],
     j_driving: Float[Tensor, "K 2 2"],
 ) -> Float[Tensor, "K H W 2"]:
-    """For each keypoint, where in the source every place of ``grid`` reads: eqs. (4) and (5)."""
+    """For each keypoint, where in the source each place of ``grid`` reads: eqs. (4) and (5)."""
     return _affine(grid, p_source, p_driving, j_source @ torch.linalg.inv(j_driving))
 
 
@@ -68,7 +68,7 @@ LOCAL_AFFINE = Exercise(
             "J_D not inverted",
             lambda grid, ps, pd, js, jd: _affine(grid, ps, pd, js @ jd),
             "both Jacobians are taken as steps from D to S; the one of D leads from R to D",
-            "the path goes from D back to R, and from there to S: invert the driving Jacobian.",
+            "the path leads from D back to R, and from there to S: invert the driving Jacobian.",
         ),
         Wrong(
             "J_D^-1 on the left",
@@ -88,14 +88,14 @@ LOCAL_AFFINE = Exercise(
             "Jacobians of S and D swapped",
             lambda grid, ps, pd, js, jd: _affine(grid, ps, pd, jd @ torch.linalg.inv(js)),
             "the points run from D to S, the neighbourhoods from S to D",
-            "your Jacobian is the one from S to D, J_D J_S^-1. z is a place of D, so it has to be "
-            "undone on the side of D: J_S J_D^-1.",
+            "your Jacobian leads from S to D: J_D J_S^-1. But z is a place in D, so the way from D "
+            "to S is needed: J_S J_D^-1.",
         ),
         Wrong(
             "no Jacobian",
             lambda grid, ps, pd, js, jd: _affine(grid, ps, pd, torch.eye(2).expand_as(js)),
-            "zeroth order: everything around a keypoint is only moved (this is Monkey-Net)",
-            "you move the neighbourhood but never turn or stretch it: multiply z - p_driving by "
+            "zeroth order: everything around a keypoint is only shifted (this is Monkey-Net)",
+            "you shift the neighbourhood but never turn or stretch it: multiply z - p_driving by "
             "J = J_S J_D^-1.",
         ),
     ),
@@ -151,7 +151,7 @@ SOFT_ARGMAX = Exercise(
             "softmax over one axis",
             _rows_only,
             "softmax is called with one dim, and a map has two",
-            "each row of your map sums to one, but the whole map should: flatten its pixels, then "
+            "each row of your map sums to one, but the whole map should: flatten its pixels and "
             "take one softmax.",
         ),
         Wrong(
@@ -178,20 +178,20 @@ SOFT_ARGMAX = Exercise(
         Wrong(
             "grid 2 j / W - 1",
             _edges,
-            "divides by the number of pixels, where it is the number of steps between them",
+            "divides by the number of pixels instead of the number of steps between them",
             "your last pixel does not lie at 1: with W pixels there are W - 1 steps from -1 to 1.",
         ),
         Wrong(
             "grid (2 j + 1) / W - 1",
             _centres,
             "the other convention: -1 and 1 are the picture's edges",
-            "your grid is the one of align_corners=False; here -1 and 1 are the centres of the "
+            "your grid is that of align_corners=False; here -1 and 1 are the centres of the "
             "outermost pixels.",
         ),
         Wrong(
             "the brightest pixel",
             _hardest,
-            "wants a maximum, where a gradient is needed",
+            "takes a maximum where a gradient is needed",
             "you take the brightest pixel, which has no gradient: take the mean place, weighted by "
             "the softmax.",
         ),
@@ -235,7 +235,7 @@ MIX = Exercise(
         Wrong(
             "softmax over the pixels",
             _over_pixels,
-            "mixes up the masks with the detector's heat maps of 05.2",
+            "confuses the masks with the detector's heat maps of 05.2",
             "each of your masks sums to one over the picture, as a heat map does. Here the J "
             "motions compete at every place: softmax over the first axis.",
         ),
@@ -249,7 +249,7 @@ MIX = Exercise(
         Wrong(
             "the strongest motion alone",
             _hard,
-            "wants one owner for each pixel, where a gradient is needed",
+            "assigns each pixel to one motion, where a gradient is needed",
             "you follow the strongest motion alone; that tears the flow at the borders and has no "
             "gradient. Weight all J motions.",
         ),
@@ -257,13 +257,13 @@ MIX = Exercise(
             "background left out",
             lambda mask_logits, motions: mix(mask_logits[1:], motions[1:]),
             "does not count 'stay' as a motion",
-            "you leave out map 0, the background: 'stay where you are' is a motion, too.",
+            "you leave out map 0, the background: 'stay where you are' is a motion too.",
         ),
         Wrong(
             "plain mean",
             lambda mask_logits, motions: motions.mean(0),
             "does not see what the masks are for",
-            "all motions weigh the same everywhere: the masks say which one counts at which place.",
+            "all motions have the same weight everywhere: the masks say which one counts where.",
         ),
     ),
 )
@@ -304,14 +304,14 @@ RELATIVE = Exercise(
         Wrong(
             "absolute motion",
             lambda ps, pt, p1, js, jt, j1: (pt, jt),
-            "takes the driving pose over, and with it the shape of the driving face",
+            "takes over the driving pose, and with it the shape of the driving face",
             "this is absolute motion: the source takes over the driving person's shape. Start "
             "from p_source and add only what changed since frame 1.",
         ),
         Wrong(
             "sign reversed",
             lambda ps, pt, p1, js, jt, j1: (ps + (p1 - pt), jt @ torch.linalg.inv(j1) @ js),
-            "the difference is taken as where it came from",
+            "the difference is taken from frame t to frame 1",
             "your source moves the other way: what changed since frame 1 is p_t - p_1.",
         ),
         Wrong(
@@ -319,7 +319,7 @@ RELATIVE = Exercise(
             lambda ps, pt, p1, js, jt, j1: (ps + (pt - p1), js @ jt @ torch.linalg.inv(j1)),
             "the change of the driving clip is applied before the source's own deformation",
             "the Jacobians are in the wrong order: the source's own J_S comes first, so it stands "
-            "on the right, and the change J_t J_1^-1 is put on top of it.",
+            "on the right, and the change J_t J_1^-1 is applied after it.",
         ),
         Wrong(
             "J_1 J_t^-1",
@@ -330,7 +330,7 @@ RELATIVE = Exercise(
         Wrong(
             "Jacobians of the driving frame as they are",
             lambda ps, pt, p1, js, jt, j1: (ps + (pt - p1), jt),
-            "the points move relatively, the neighbourhoods absolutely",
+            "the points use relative motion, the neighbourhoods absolute motion",
             "your points are relative, your Jacobians are not: at t = 1 they have to be j_source.",
         ),
     ),

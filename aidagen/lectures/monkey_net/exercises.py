@@ -28,7 +28,7 @@ def compose_flow(
     masks: Float[Tensor, "J H W"],
     residual: Float[Tensor, "H W 2"],
 ) -> Float[Tensor, "H W 2"]:
-    """By how much each place of the driving frame reads elsewhere in the source."""
+    """For each place in the driving frame, how far away from it the source is read."""
     return _composed(p_source - p_driving, masks[1:], residual)
 
 
@@ -69,11 +69,11 @@ COMPOSE_FLOW = Exercise(
             "residual left out",
             lambda ps, pd, masks, rest: _composed(ps - pd, masks[1:], 0 * rest),
             "takes the keypoints for the whole motion",
-            "pieces that move with no keypoint stand still in your flow: add the residual, which "
-            "the network predicts for every place.",
+            "parts that no keypoint moves stand still in your flow: add the residual, which the "
+            "network predicts for every place.",
         ),
         Wrong(
-            "masks one place off",
+            "masks shifted by one",
             lambda ps, pd, masks, rest: _composed(ps - pd, masks[:-1], rest),
             "does not count the background as a motion",
             "each keypoint is given its neighbour's mask: mask 0 belongs to the background, which "
@@ -84,18 +84,18 @@ COMPOSE_FLOW = Exercise(
             lambda ps, pd, masks, rest: (
                 identity_grid(*masks.shape[1:]) + _composed(ps - pd, masks[1:], rest)
             ),
-            "mixes up places (a warp grid) and movements (a flow)",
-            "you return the places to read, identity grid included; asked for is the flow alone, "
-            "the movement from one's own place.",
+            "confuses places (a warp grid) with movements (a flow)",
+            "you return the places to read, identity grid included; the exercise asks for the flow "
+            "alone, the movement away from each place.",
         ),
         Wrong(
-            "residual shared out by the masks",
+            "residual weighted by the masks",
             lambda ps, pd, masks, rest: (
                 _composed(ps - pd, masks[1:], 0 * rest) + masks[1:].sum(0)[..., None] * rest
             ),
             "takes the residual for a correction of the keypoints' motion alone",
             "you weight the residual by the masks of the keypoints; it is added as it is, so that "
-            "the background can move, too.",
+            "the background can move too.",
         ),
     ),
 )
@@ -107,7 +107,7 @@ COMPOSE_FLOW = Exercise(
 def mean_and_covariance(
     heat: Float[Tensor, "K H W"],
 ) -> tuple[Float[Tensor, "K 2"], Float[Tensor, "K 2 2"]]:
-    """Where a map's weight lies, and how it is spread; each map sums to one."""
+    """The mean place of each map, and its covariance; each map sums to one."""
     grid = identity_grid(*heat.shape[1:])
     mean = torch.einsum("khw,hwc->kc", heat, grid)
     return mean, _spread(heat, grid, mean)
@@ -184,13 +184,13 @@ MEAN_AND_COVARIANCE = Exercise(
         Wrong(
             "in pixels",
             _in_pixels,
-            "counts pixels where the course counts from -1 to 1",
-            "you measure in pixels; here the first and last pixel lie at -1 and 1.",
+            "counts in pixels where the course uses coordinates from -1 to 1",
+            "you measure in pixels; here the first and the last pixel lie at -1 and 1.",
         ),
         Wrong(
             "covariance without the weights",
             _unweighted,
-            "forgets the heat map after the mean",
+            "forgets the heat map once the mean is computed",
             "every place counts the same in your covariance: weight it by the heat map, as in the "
             "mean.",
         ),
@@ -243,14 +243,14 @@ TRANSFER = Exercise(
         Wrong(
             "absolute motion",
             lambda ps, pt, p1, cs, ct, c1: (pt, ct),
-            "takes the driving pose over, and with it the driving body's proportions",
+            "takes over the driving pose, and with it the driving body's proportions",
             "this is absolute motion: the source takes over the driving body's proportions. Start "
             "from p_source and c_source and add what changed since frame 1.",
         ),
         Wrong(
             "sign reversed",
             lambda ps, pt, p1, cs, ct, c1: (ps + (p1 - pt), transfer(ps, pt, p1, cs, ct, c1)[1]),
-            "the difference is taken as where it came from",
+            "the difference is taken from frame t to frame 1",
             "your source moves the other way: what changed since frame 1 is p_t - p_1.",
         ),
         Wrong(
@@ -264,14 +264,14 @@ TRANSFER = Exercise(
             "C_1 not inverted",
             lambda ps, pt, p1, cs, ct, c1: (ps + (pt - p1), _symmetric(ct @ c1 @ cs)),
             "multiplies where a change has to be undone",
-            "your covariances shrink twice: the first frame's has to be undone, so it is inverted.",
+            "your covariances shrink twice: the first frame's has to be undone, so invert it.",
         ),
         Wrong(
             "covariances added and subtracted",
             lambda ps, pt, p1, cs, ct, c1: (ps + (pt - p1), cs + (ct - c1)),
             "treats a spread like a place",
-            "a difference of covariances can make a spread negative: what changed is a ratio, "
-            "C_t C_1^-1, as a size that doubles.",
+            "a difference of covariances can make a variance negative: the change is a ratio, "
+            "C_t C_1^-1, like a size that doubles.",
         ),
     ),
 )
