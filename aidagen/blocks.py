@@ -1,4 +1,4 @@
-"""Networks that several systems of the lecture share, with the published keys.
+"""Networks that several systems share, with the keys of the published checkpoints.
 
 Convolution, batch norm and activation come in the order of the authors' released models, and
 submodules carry their names, so that a published checkpoint is read without a translation table.
@@ -67,7 +67,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Walks the encoder's levels back up; after every step it appends that level's skip.
+    """Goes back up through the encoder's levels; after each block it appends that level's skip.
 
     ``extra``: channels that every level carries besides the encoder's own. ``c_out``: channels of
     a last convolution, if there is one.

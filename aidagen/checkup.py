@@ -1,4 +1,4 @@
-"""``aidagen check``: is everything the course needs here, and does it work?"""
+"""``aidagen check``: is everything that the course needs installed, and does it work?"""
 
 import platform
 import tempfile
@@ -24,7 +24,7 @@ class Problem(AidagenError):
 
 
 class _Note(Exception):
-    """Something worth a line that is no failure."""
+    """Something worth a line that is not a failure."""
 
 
 def run() -> int:
@@ -66,15 +66,15 @@ def _check_torch() -> str:
 
 
 def _check_packages(names: Iterable[str]) -> str:
-    found, missing = [], []
+    versions, missing = [], []
     for name in names:
         try:
-            found.append(f"{name} {metadata.version(name)}")
+            versions.append(f"{name} {metadata.version(name)}")
         except metadata.PackageNotFoundError:
             missing.append(name)
     if missing:
         raise Problem(f"missing: {', '.join(missing)} (pip install {' '.join(missing)})")
-    return ", ".join(found)
+    return ", ".join(versions)
 
 
 def _check_notebooks() -> str:
@@ -88,13 +88,14 @@ def _check_video() -> str:
     import torch
 
     from aidagen import video
+    from aidagen.pixels import as_floats
 
     ramp = torch.linspace(0, 1, 64).expand(3, 64, 64)
     frames = torch.stack([ramp.roll(4 * t, dims=2) for t in range(12)])
     with tempfile.TemporaryDirectory(prefix="aidagen-") as folder:
         path = Path(folder) / "self-test.mp4"
         video.write(path, frames, mark=False)
-        back = torch.stack(list(video.read(path))).float() / 255
+        back = as_floats(torch.stack(list(video.read(path))))
     error = (back - frames).abs().mean().item() if back.shape == frames.shape else 1.0
     if error > 0.02:
         raise Problem(f"a clip written and read back differs (mean error {error:.3f})")
@@ -147,5 +148,5 @@ def _check_speed() -> str:
         count, began = 0, time.perf_counter()
         while (seconds := time.perf_counter() - began) < _PROBE:
             count += sum(1 for _ in animator.animate(batch))
-        return f"{name} makes {count / seconds:.0f} frames a second of {side} x {side} pixels"
+        return f"{name} makes {count / seconds:.0f} frames per second of {side} x {side} pixels"
     raise _Note("no model that animates pictures is installed")

@@ -24,14 +24,10 @@ _STOPPED = {
 }
 
 
-class CommandError(AidagenError):
-    """A command that cannot be carried out as it was given."""
-
-
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         message = message[:1].upper() + message[1:]
-        raise CommandError(f"{message} (see {self.prog} --help).")
+        raise AidagenError(f"{message} (see {self.prog} --help).")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -66,9 +62,9 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     def command(name: str, run: Callable, text: str) -> argparse.ArgumentParser:
-        made = commands.add_parser(name, help=text, description=text)
-        made.set_defaults(run=run)
-        return made
+        subparser = commands.add_parser(name, help=text, description=text)
+        subparser.set_defaults(run=run)
+        return subparser
 
     one = command("animate", _animate, "Animate a picture with the movement of a clip.")
     one.add_argument("source", help="picture, or clip whose first frame is taken")
@@ -121,7 +117,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--out", type=Path, metavar="DIR", help="of the run (runs/PRESET)")
     one.add_argument("--install", action="store_true", help="use the weights from now on")
 
-    command("check", _check, "Check that everything the course needs is here and works.")
+    command("check", _check, "Check that everything that the course needs is installed and works.")
 
     one = command("lab", _lab, "Open the course in JupyterLab.")
     one.add_argument("--no-browser", action="store_true", help="only print the address")
@@ -158,6 +154,7 @@ def _animate(given: argparse.Namespace) -> None:
 
     from aidagen import video
     from aidagen.animation import Animator, prepare
+    from aidagen.pixels import as_floats
 
     driving = video.info(given.driving)
     source = video.read_image(given.source)
@@ -173,7 +170,7 @@ def _animate(given: argparse.Namespace) -> None:
         model = _load(given.model, given.device)
         size = getattr(getattr(model, "config", None), "size", None) or min(source.shape[1:])
         animator = Animator(model, prepare(source, size), given.mode, given.batch)
-        frames = (frame.float() / 255 for frame in video.read(given.driving, size=size))
+        frames = map(as_floats, video.read(given.driving, size=size))
         began = time.perf_counter()
         with tqdm(total=driving.frames, unit="frame", file=sys.stderr) as bar:
             for rendering in animator.animate(frames):
@@ -206,7 +203,7 @@ def _load(name: str, device: str = "auto") -> Any:
     if name not in names:
         close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
         meant = f" (did you mean {close[0]}?)" if close else ""
-        raise CommandError(f"There is no model {name!r}{meant}; {_listed(names)}.")
+        raise AidagenError(f"There is no model {name!r}{meant}; {_listed(names)}.")
     if device != "auto":
         _check_device(device)
     return zoo.load(name, device=device)
@@ -218,7 +215,7 @@ def _check_device(name: str) -> None:
     try:
         torch.empty(1, device=name).item()
     except (RuntimeError, AssertionError):
-        raise CommandError(f"This machine has no device {name!r}; leave --device out.") from None
+        raise AidagenError(f"This machine has no device {name!r}; leave --device out.") from None
 
 
 def _listed(names: Iterable[str]) -> str:
@@ -263,7 +260,7 @@ def _check(given: argparse.Namespace) -> int:
 def _play(given: argparse.Namespace) -> NoReturn:
     from aidagen import zoo
 
-    raise CommandError(
+    raise AidagenError(
         f"{given.name!r} cannot be played yet: `aidagen play` comes with the lecture on playable "
         f"video; {_listed(list(zoo.names()))}, and `aidagen animate` runs those that move faces."
     )

@@ -4,13 +4,14 @@ Run by ``make venv``, ``make lab`` and ``make test`` as ``python3 -I aidagen/ins
 It needs the standard library alone, and its syntax stays readable for Python 3.7, so that an
 old interpreter gets a sentence instead of a SyntaxError.
 
-A stamp in ``.venv`` records what was installed from which metadata: while it holds, a start
-touches neither pip nor the network. Without it the work goes on where it stopped: pip keeps
-what is complete, and packages that an interruption left half written are put back first.
+A stamp in ``.venv`` records what was installed from which metadata. While it holds and all
+packages are whole, a start touches neither pip nor the network. Otherwise the work goes on where
+it stopped: pip keeps what is complete, and packages that lack files are installed again.
 """
 
 import argparse
 import contextlib
+import csv
 import hashlib
 import json
 import os
@@ -30,6 +31,7 @@ GIGABYTE = 10**9
 NEEDED = {"cpu": 2.5 * GIGABYTE, "cuda": 9 * GIGABYTE}
 NEEDED_BESIDES_LAB = 2 * GIGABYTE
 STAMP = "aidagen-installed.json"
+CODE = (".py", ".so", ".pyd", ".dylib", ".dll")  # files without which a package is broken
 OFFLINE = (
     "Temporary failure in name resolution",
     "Name or service not known",
@@ -84,9 +86,9 @@ def suitable_python():
         return sys.executable
     ask = f"import ensurepip, sys, venv; print(sys.version_info >= {OLDEST!r})"
     for minor in range(19, OLDEST[1] - 1, -1):
-        found = shutil.which(f"python3.{minor}")
-        if found and run([found, "-c", ask]).stdout.strip() == "True":
-            return found
+        candidate = shutil.which(f"python3.{minor}")
+        if candidate and run([candidate, "-c", ask]).stdout.strip() == "True":
+            return candidate
     oldest = ".".join(map(str, OLDEST))
     raise InstallationError(
         f"aidagen needs Python {oldest} or newer and this is Python {platform.python_version()}: "
@@ -107,7 +109,7 @@ def has_nvidia_gpu():
 
 
 def answers(url, seconds=PROBE_SECONDS):
-    """Whether the host of ``url`` (or the proxy in the environment) accepts a connection."""
+    """Whether the host of ``url``, or the proxy in the environment, accepts a connection."""
     proxy = os.environ.get("https_proxy") or os.environ.get("HTTPS_PROXY")
     target = urllib.parse.urlsplit(proxy or url)
     port = target.port or (443 if target.scheme == "https" else 80)
@@ -118,11 +120,11 @@ def answers(url, seconds=PROBE_SECONDS):
         return False
 
 
-# --- what is wanted, what is there ------------------------------------------------------------
+# --- what is to be installed, and what is installed -------------------------------------------
 
 
 def metadata_key(root):
-    """A hash of all that decides what gets installed: metadata, pins, Python, place."""
+    """A hash of all that decides what is installed: metadata, pins, Python, folder."""
     import tomllib  # Python 3.11; suitable_python() has been asked by now
 
     with open(os.path.join(root, "pyproject.toml"), "rb") as file:
@@ -158,53 +160,86 @@ def python_of(venv):
 
 
 def make_environment(venv):
-    """Create ``venv``, or mend one whose making was interrupted."""
+    """Create ``venv``, or create it again where it has no pip or is not an environment.
+
+    Without its pyvenv.cfg, its Python is the system's, whose packages are none of our business.
+    """
     python = python_of(venv)
-    if os.path.exists(python) and run([python, "-m", "pip", "--version"]).returncode == 0:
+    ask = "import pip, sys; print(sys.prefix != sys.base_prefix)"
+    if os.path.exists(python) and run([python, "-I", "-c", ask]).stdout.strip() == "True":
         return "kept"
     mended = os.path.isdir(venv)
-    made = run([sys.executable, "-m", "venv", "--clear", venv])
-    if made.returncode:
-        if "ensurepip" in made.stdout:
+    outcome = run([sys.executable, "-m", "venv", "--clear", venv])
+    if outcome.returncode:
+        if "ensurepip" in outcome.stdout:
             raise InstallationError(
                 "This Python cannot make virtual environments: install its venv package (on "
                 "Debian and Ubuntu `apt install python3-venv`) and run the same command again."
             )
-        raise InstallationError("Making .venv failed: " + last_line(made.stdout))
+        raise InstallationError("Making .venv failed: " + last_line(outcome.stdout))
     return "made again" if mended else "made"
 
 
-def drop_half_written(venv):
-    """Remove the records of packages that pip did not finish writing; returns their names.
+def packages_folder(venv):
+    """The folder ``site-packages`` inside ``venv``; None where there is none."""
+    ask = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    site = run([python_of(venv), "-I", "-c", ask]).stdout.strip()
+    inside = os.path.realpath(site).startswith(os.path.realpath(venv) + os.sep)
+    return site if inside and os.path.isdir(site) else None
+
+
+def is_whole(site, record):
+    """Whether all code that a package's ``.dist-info`` folder lists is in ``site``.
 
     pip writes a package's own files, then its metadata, and last a RECORD that lists the file
     INSTALLER. A record without that line belongs to an interrupted installation, which pip
     itself would take for a complete one.
     """
-    ask = "import sysconfig; print(sysconfig.get_path('purelib'))"
-    site = run([python_of(venv), "-I", "-c", ask]).stdout.strip()
-    dropped = []
-    for name in sorted(os.listdir(site)) if os.path.isdir(site) else []:
-        folder = os.path.join(site, name)
+    try:
+        with open(os.path.join(site, record, "RECORD"), encoding="utf-8", newline="") as file:
+            listed = {row[0] for row in csv.reader(file) if row}
+    except (OSError, ValueError, csv.Error):
+        return False
+    code = (name for name in listed if name.endswith(CODE) and not name.startswith(".."))
+    return record + "/INSTALLER" in listed and all(
+        os.path.exists(os.path.join(site, name)) for name in code
+    )
+
+
+def broken_packages(site):
+    """The ``.dist-info`` folders in ``site`` whose packages are not whole."""
+    records = sorted(name for name in os.listdir(site) if name.endswith(".dist-info"))
+    return [record for record in records if not is_whole(site, record)]
+
+
+def is_sound(venv):
+    """Whether ``venv`` has its packages, each of them whole."""
+    site = packages_folder(venv)
+    return site is not None and not broken_packages(site)
+
+
+def drop_broken(venv):
+    """Remove the records of packages that are not whole, so that pip installs them again.
+
+    Returns their names.
+    """
+    site = packages_folder(venv)
+    if site is None:
+        return []
+    for name in os.listdir(site):
         if name.startswith("~"):  # pip's name for what it was about to remove
-            shutil.rmtree(folder, ignore_errors=True)
-        elif name.endswith(".dist-info"):
-            try:
-                with open(os.path.join(folder, "RECORD"), encoding="utf-8") as file:
-                    complete = name + "/INSTALLER," in file.read()
-            except OSError:
-                complete = False
-            if not complete:
-                shutil.rmtree(folder)
-                dropped.append(name.split("-")[0])
-    return dropped
+            shutil.rmtree(os.path.join(site, name), ignore_errors=True)
+    broken = broken_packages(site)
+    for record in broken:
+        shutil.rmtree(os.path.join(site, record))
+    return [record.split("-")[0] for record in broken]
 
 
 # --- installing -------------------------------------------------------------------------------
 
 
 def last_line(text):
-    """The last line of pip's output that says something."""
+    """The last line of pip's output that is not empty; an error before all others."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith("ERROR")]
     return (errors or lines or ["no output"])[-1]
@@ -213,7 +248,7 @@ def last_line(text):
 def pip_install(root, venv, *arguments):
     """``pip install`` under the constraints, following the user's own pip settings.
 
-    Shows on a terminal what pip is at; keeps everything in ``.venv/install.log``.
+    Shows on a terminal what pip is doing; keeps its whole output in ``.venv/install.log``.
     Raises InstallationError with one sentence.
     """
     command = [python_of(venv), "-m", "pip", "install", "--progress-bar", "off"]
@@ -267,8 +302,8 @@ def install_torch(root, venv, gpu):
     """
     pin = torch_pin(root)
     ask = "import importlib.metadata as m; print(m.version('torch'))"
-    there = run([python_of(venv), "-I", "-c", ask])
-    if there.returncode == 0 and there.stdout.split("+")[0].strip() == pin.split("==")[1]:
+    installed = run([python_of(venv), "-I", "-c", ask])
+    if installed.returncode == 0 and installed.stdout.split("+")[0].strip() == pin.split("==")[1]:
         return "already there"
     if gpu or platform.system() != "Linux":
         pip_install(root, venv, pin)
@@ -300,36 +335,36 @@ def install(root, extras):
     key = metadata_key(root)
     stamp = read_stamp(venv)
     have = set(stamp.get("extras", [])) if stamp.get("key") == key else set()
-    if set(extras) <= have:
+    if set(extras) <= have and is_sound(venv):
         print("aidagen: .venv is up to date ({})".format(", ".join(sorted(have))), flush=True)
         return
     begin = time.monotonic()
     gpu = has_nvidia_gpu()
     if not os.path.exists(python_of(venv)):
         check_disk(root, gpu, extras)
-    wanted = sorted(have | set(extras))
-    print("aidagen: setting up .venv for {}".format(", ".join(wanted)), flush=True)
+    all_extras = sorted(have | set(extras))
+    print("aidagen: setting up .venv for {}".format(", ".join(all_extras)), flush=True)
     with contextlib.suppress(OSError):
         os.remove(os.path.join(venv, STAMP))  # until the end it counts as unfinished
     with step("virtual environment, Python " + platform.python_version()) as note:
         note(make_environment(venv))
-    half = drop_half_written(venv)
-    if half:
-        print("  interrupted earlier, installed again: " + ", ".join(half), flush=True)
+    broken = drop_broken(venv)
+    if broken:
+        print("  not complete, installed again: " + ", ".join(broken), flush=True)
     with step(torch_pin(root)) as note:
         note(install_torch(root, venv, gpu))
     with step("aidagen and its packages") as note:
-        pip_install(root, venv, "-e", ".[{}]".format(",".join(wanted)))
+        pip_install(root, venv, "-e", ".[{}]".format(",".join(all_extras)))
     with step("first import"):
         check = "import torch, aidagen"
-        check += ", jupyterlab.labapp, ipykernel.kernelapp" if "lab" in wanted else ""
+        check += ", jupyterlab.labapp, ipykernel.kernelapp" if "lab" in all_extras else ""
         tried = run([python_of(venv), "-c", check], cwd=root)
         if tried.returncode:
             raise InstallationError(
                 f"The installation does not work ({last_line(tried.stdout)}): delete .venv and "
                 "run the same command again."
             )
-    write_stamp(venv, {"key": key, "extras": wanted})
+    write_stamp(venv, {"key": key, "extras": all_extras})
     print(f"{time.monotonic() - begin:9.1f} s  in all", flush=True)
 
 

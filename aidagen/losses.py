@@ -1,4 +1,4 @@
-"""Objectives the systems share. All are means unless said otherwise, so sizes do not weigh in."""
+"""Losses that the systems share: means unless said otherwise, so that sizes do not change them."""
 
 from collections.abc import Callable, Sequence
 
@@ -54,27 +54,27 @@ class PerceptualPyramid(nn.Module):
         total = image.new_zeros(())
         for x, y in zip(self.pyramid(image), self.pyramid(target)):
             with torch.no_grad():
-                wanted = self.features(y)
-            found = self.features(x)
-            weights = self.weights or [1.0] * len(found)
-            total = total + sum(w * F.l1_loss(a, b) for w, a, b in zip(weights, found, wanted))
+                targets = self.features(y)
+            features = self.features(x)
+            weights = self.weights or [1.0] * len(features)
+            total = total + sum(w * F.l1_loss(a, b) for w, a, b in zip(weights, features, targets))
         return total
 
 
 def scaled_l1(
     image: Float[Tensor, "B C H W"], target: Float[Tensor, "B C H W"]
 ) -> Float[Tensor, ""]:
-    """L1 summed over four scales: a limb off by more than its width still feels where to go."""
+    """L1 summed over four scales: a limb off by more than its width still gets a gradient."""
     return sum(F.l1_loss(F.avg_pool2d(image, n), F.avg_pool2d(target, n)) for n in (1, 2, 4, 8))
 
 
 def least_squares_generator(fake: Tensor) -> Tensor:
-    """LSGAN: the generator wants its scores to be 1 (Mao et al. 2017)."""
+    """LSGAN: the generator's scores should be 1 (Mao et al. 2017)."""
     return (1 - fake).square().mean()
 
 
 def least_squares_discriminator(real: Tensor, fake: Tensor) -> Tensor:
-    """LSGAN: real scores to 1, generated ones to 0."""
+    """LSGAN: real scores should be 1, generated ones 0."""
     return ((1 - real).square() + fake.square()).mean()
 
 
@@ -84,7 +84,7 @@ def hinge_generator(fake: Tensor) -> Tensor:
 
 
 def hinge_discriminator(real: Tensor, fake: Tensor) -> Tensor:
-    """Real scores above 1, generated ones below -1."""
+    """The discriminator's side: real scores should exceed 1, generated ones stay below -1."""
     return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
 
 
@@ -94,7 +94,7 @@ def feature_matching(fake: Sequence[Tensor], real: Sequence[Tensor]) -> Tensor:
 
 
 def separation(points: Float[Tensor, "B K 2"], distance: float = 0.15) -> Float[Tensor, ""]:
-    """How much the keypoints sit on top of each other: 1 if all coincide, 0 if all are apart.
+    """How far the keypoints coincide: 1 if all lie on one place, 0 if all are far apart.
 
     Mean over pairs of ``exp(-|p_i - p_j|^2 / (2 distance^2))``, as in Zhang et al., "Unsupervised
     Discovery of Object Landmarks as Structural Representations", CVPR 2018 (there summed).
@@ -109,7 +109,7 @@ def equivariance_points(
     points_transformed: Float[Tensor, "B K 2"],
     transform: RandomTransform,
 ) -> Float[Tensor, ""]:
-    """``|p - T(p_T)|``: points found in the transformed frame, brought back, are unmoved."""
+    """``|p - T(p_T)|``: points found in the transformed frame and mapped back are the points."""
     return (points - transform.points(points_transformed)).abs().mean()
 
 
@@ -119,7 +119,7 @@ def equivariance_jacobians(
     jacobians_transformed: Float[Tensor, "B K 2 2"],
     transform: RandomTransform,
 ) -> Float[Tensor, ""]:
-    """``|1 - J^-1 T'(p_T) J_T|``: the same for the neighbourhoods (a relative error)."""
+    """``|1 - J^-1 T'(p_T) J_T|``: the same for the Jacobians (a relative error)."""
     brought_back = transform.jacobian(points_transformed) @ jacobians_transformed
     identity = torch.eye(2, device=jacobians.device, dtype=jacobians.dtype)
     return (identity - inverse_2x2(jacobians) @ brought_back).abs().mean()

@@ -1068,7 +1068,8 @@ preference
 
 # %% alt="The share of votes for Monkey-Net of a simulated class, as a dot with its interval; the dashed line at one half is far away from it."
 strengths = {"Monkey-Net": 2.0, "X2Face": 0.0}
-wide = study.plan([f"pair-{n:02d}" for n in range(50)], list(strengths), name="simulated")
+wide = study.plan([f"pair-{n:02d}" for n in range(50)], list(strengths), name="simulated",
+                  seed=0)
 ballots = study.simulate(wide, strengths, raters=30, seed=SEED)
 result = study.analyse(wide, ballots)
 true_share = study.known(wide, strengths)[0]["Monkey-Net", "X2Face"]

@@ -13,9 +13,10 @@ from PIL import Image
 from tiny_model import TinyModel, blob
 
 from aidagen.animation import AnimationError
+from aidagen.errors import AidagenError
 from aidagen.widgets import controls, overlays
-from aidagen.widgets.canvas import CanvasError, PointCanvas, as_pixels
-from aidagen.widgets.puppet import Puppet, PuppetError
+from aidagen.widgets.canvas import PointCanvas, as_pixels
+from aidagen.widgets.puppet import Puppet
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +47,7 @@ def test_a_range_has_a_name_and_stays_inside():
     steps.value = 99
     assert steps.value == 8
     assert isinstance(steps.value, int)
-    with pytest.raises(controls.ControlError, match="'Nothing' goes from 1 to 1"):
+    with pytest.raises(AidagenError, match="'Nothing' goes from 1 to 1"):
         controls.Steps("Nothing", 1, 1)
 
 
@@ -56,7 +57,7 @@ def test_a_picture_needs_words():
     assert 'alt="a &quot;black&quot; picture"' in html
     assert 'width="6" height="4"' in html
     assert "<figcaption" in html
-    with pytest.raises(controls.ControlError, match="no alternative text"):
+    with pytest.raises(AidagenError, match="no alternative text"):
         controls.picture(pixels, " ")
 
 
@@ -82,7 +83,7 @@ def test_canvas_takes_pictures_as_they_come(source):
         (source * 255, "divide by 255"),
         (np.zeros((8, 8, 3), np.int64), "int64"),
     ):
-        with pytest.raises(CanvasError, match=said):
+        with pytest.raises(AidagenError, match=said):
             PointCanvas(wrong)
 
 
@@ -107,10 +108,10 @@ def test_canvas_points_are_checked_and_kept_inside(source):
         ([[0, float("nan")], [0, 0]], "not numbers"),
         ([["a", "b"], [0, 0]], "pairs"),
     ):
-        with pytest.raises(CanvasError, match=said):
+        with pytest.raises(AidagenError, match=said):
             canvas.points = wrong
     assert canvas.points == canvas.home, "a refused move changes nothing"
-    with pytest.raises(CanvasError, match="1 labels came with 2 points"):
+    with pytest.raises(AidagenError, match="1 labels came with 2 points"):
         PointCanvas(source, [[0, 0], [1, 1]], ["one"])
 
 
@@ -202,9 +203,9 @@ def test_generated_pictures_carry_the_mark_and_the_source_does_not(model, source
 
 def test_what_a_puppet_refuses(model, source):
     puppet = Puppet(model, source)
-    with pytest.raises(PuppetError, match=r"no keypoint 11: this model has 1 to 10"):
+    with pytest.raises(AidagenError, match=r"no keypoint 11: this model has 1 to 10"):
         puppet.keypoint = 11
-    with pytest.raises(PuppetError, match="10 keypoints; 1 were given"):
+    with pytest.raises(AidagenError, match="10 keypoints; 1 were given"):
         puppet.points = [[0, 0]]
     with pytest.raises(AnimationError, match="not an animatable model"):
         Puppet(torch.nn.Linear(1, 1), source)
@@ -216,7 +217,7 @@ def test_what_a_puppet_refuses(model, source):
         def render(self, encoded, motion):
             raise AssertionError("not reached")
 
-    with pytest.raises(PuppetError, match="no keypoints to drag"):
+    with pytest.raises(AidagenError, match="no keypoints to drag"):
         Puppet(Pointless(16), source)
 
 

@@ -11,11 +11,12 @@ import pytest
 import torch
 from PIL import Image
 
+from aidagen.errors import AidagenError
 from aidagen.teaching import check, material
 from aidagen.widgets import overlays
 
 COURSE = Path(__file__).resolve().parents[1] / "course"
-NUMBERS = ("00", "04", "05")
+NUMBERS = tuple(material.topics())
 EXERCISES = [exercise for number in NUMBERS for exercise in check.exercises(number)]
 WRONG = [(exercise, wrong) for exercise in EXERCISES for wrong in exercise.wrong]
 
@@ -144,7 +145,7 @@ def addressed(*arguments):
         (lambda logits, temperature: np.zeros((2, 2)), r"returns a ndarray \(2, 2\) instead of"),
         (lambda logits, temperature: torch.zeros(2, 2).long(), "of int64 instead of a tensor"),
         (lambda logits, temperature: torch.zeros(2, 3), r"returns shape \(2, 3\) instead of \(2,"),
-        (lambda logits, temperature: (logits, logits), "returns 2 things .* instead of a tensor"),
+        (lambda logits, temperature: (logits, logits), "returns 2 values .* instead of a tensor"),
         (lambda logits, temperature: torch.full((len(logits), 2), torch.nan), "returns NaN: look"),
         (lambda logits, temperature: torch.full((len(logits), 2), torch.inf), "returns infinite"),
         (lambda logits, temperature: torch.zeros(len(logits), 2), "values do not: 0.000 instead"),
@@ -264,11 +265,11 @@ def test_the_lectures_cards_say_what_the_exercises_say():
 
 
 def test_what_does_not_exist_is_one_sentence():
-    with pytest.raises(material.MaterialError, match=r"There is no exercise '05.9': 05.1, 05.2"):
+    with pytest.raises(AidagenError, match=r"There is no exercise '05.9': 05.1, 05.2"):
         check.choose("05.9", None)
-    with pytest.raises(material.MaterialError, match="Lecture '98' has no exercises"):
+    with pytest.raises(AidagenError, match="Lecture '98' has no exercises"):
         check.exercises("98")
-    with pytest.raises(material.MaterialError, match=r"an id looks like 05\.1"):
+    with pytest.raises(AidagenError, match=r"an id looks like 05\.1"):
         check.choose("five", None)
-    with pytest.raises(material.MaterialError, match="difficulty of 1 to 3"):
+    with pytest.raises(AidagenError, match="difficulty of 1 to 3"):
         material.Exercise("05.1", "", 5, 9, abs, list, (), "", "")

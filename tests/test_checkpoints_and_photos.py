@@ -12,15 +12,16 @@ from PIL import Image, ImageFile
 from tiny_model import TinyModel
 
 from aidagen import datasets, runs, video
+from aidagen.errors import AidagenError
 from aidagen.judges import FaceReading
 from aidagen.widgets import photos
-from aidagen.widgets.ablations import AblationError, Ablations
-from aidagen.widgets.curves import CurveError, curve
+from aidagen.widgets.ablations import Ablations
+from aidagen.widgets.curves import curve
 from aidagen.widgets.motion_microscope import MotionMicroscope
-from aidagen.widgets.own_photo import OwnPhoto, OwnPhotoError
-from aidagen.widgets.photos import PhotoError, Square
-from aidagen.widgets.recordings import RecordingError, rebuilt
-from aidagen.widgets.time_machine import TimeMachine, TimeMachineError
+from aidagen.widgets.own_photo import OwnPhoto
+from aidagen.widgets.photos import Square
+from aidagen.widgets.recordings import rebuilt
+from aidagen.widgets.time_machine import TimeMachine
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +73,7 @@ def test_rebuilt_knows_the_true_answer(models, frames):
     assert torch.allclose(made.image, wanted, atol=1e-4)
     assert made.errors == pytest.approx((wanted - frames[1:]).abs().mean((1, 2, 3)).numpy(), 1e-3)
     assert made.points.shape == (3, 10, 2)
-    with pytest.raises(RecordingError, match="2 to 256 frames"):
+    with pytest.raises(AidagenError, match="2 to 256 frames"):
         rebuilt(models[0], frames[:1])
 
 
@@ -94,9 +95,9 @@ def test_time_machine_slides_through_the_run(models, frames):
     assert "from where they end up" in run.sentence
     assert repr(run) == f"TimeMachine('run', step 50 of 3 checkpoints, frame {run.frame} of 3)"
     assert run.figure(size=64).width > 4 * 64
-    with pytest.raises(TimeMachineError, match="at step 7; there are 1, 50, 400"):
+    with pytest.raises(AidagenError, match="at step 7; there are 1, 50, 400"):
         run.step = 7
-    with pytest.raises(TimeMachineError, match="no frame 9: 1 to 3"):
+    with pytest.raises(AidagenError, match="no frame 9: 1 to 3"):
         run.frame = 9
 
 
@@ -110,9 +111,9 @@ def test_time_machine_draws_the_loss_it_is_given(models, frames, tmp_path):
     assert (xs[0], xs[-1], ys[0]) == (50, 400, 1.5)
     assert (run.plot(1) != run.plot(400)).any(), "the marker moves"
     assert run._course(None)[1] == "error of this clip"
-    with pytest.raises(TimeMachineError, match="two rows or more"):
+    with pytest.raises(AidagenError, match="two rows or more"):
         TimeMachine({1: models[0], 2: models[1]}, frames[:2], rows[:1])
-    with pytest.raises(TimeMachineError, match="two steps or more"):
+    with pytest.raises(AidagenError, match="two steps or more"):
         TimeMachine({1: models[0]}, frames[:2])
 
 
@@ -127,7 +128,7 @@ def test_a_curve_falls_where_its_numbers_fall():
         heights.append(rows[left].mean() < rows[right].mean())  # row 0 is on top
     assert heights == [True, False]
     for bad in ([1, 2], [0, 1, 2, 3], [1, -1, 1, 1]):
-        with pytest.raises(CurveError, match="all above 0"):
+        with pytest.raises(AidagenError, match="all above 0"):
             curve(xs, bad, 10)
 
 
@@ -148,11 +149,11 @@ def test_ablations_say_what_a_part_buys(models, frames):
     assert panel.screen.value != shown
     assert repr(panel) == "Ablations('complete' of 2 models, frame 3 of 3)"
     assert panel.figure(64).width > 4 * 64
-    with pytest.raises(AblationError, match="no model 'x'; there are complete, no Jacobians"):
+    with pytest.raises(AidagenError, match="no model 'x'; there are complete, no Jacobians"):
         panel.model = "x"
-    with pytest.raises(AblationError, match="two models or more"):
+    with pytest.raises(AidagenError, match="two models or more"):
         Ablations({"complete": models[0]}, frames)
-    with pytest.raises(AblationError, match="different sizes"):
+    with pytest.raises(AidagenError, match="different sizes"):
         Ablations({"complete": models[0], "tiny": TinyModel(16)}, frames)
 
 
@@ -187,7 +188,7 @@ def test_upload_agree_animate(own, frames, tmp_path):
     assert own.square == Square(150, 100, 200)
     assert "nobody looked for a face" in own.sentence
     assert own.button.disabled
-    with pytest.raises(OwnPhotoError, match="First tick"):
+    with pytest.raises(AidagenError, match="First tick"):
         own.animate()
     own.button.click()
     assert "First tick" in own.sentence
@@ -235,7 +236,7 @@ def test_bad_files_get_one_sentence(own, content, said):
     assert said in own.sentence
     assert own.sentence.startswith("file.png ")
     assert own.photo is None
-    with pytest.raises(PhotoError, match=said):
+    with pytest.raises(AidagenError, match=said):
         own.load(content)
 
 
@@ -243,7 +244,7 @@ def test_too_many_pixels_are_refused_before_they_are_decoded(monkeypatch):
     out, decoded, load = io.BytesIO(), [], ImageFile.ImageFile.load
     monkeypatch.setattr(ImageFile.ImageFile, "load", lambda self: decoded.append(1) or load(self))
     Image.new("1", (9000, 8000)).save(out, "PNG")
-    with pytest.raises(PhotoError, match="9000 x 8000 pixels"):
+    with pytest.raises(AidagenError, match="9000 x 8000 pixels"):
         photos.read(out.getvalue())
     assert not decoded
     photos.read(png(torch.rand(3, 64, 64)))
@@ -269,7 +270,7 @@ def test_the_threshold_comes_from_held_out_pictures(models, frames):
     assert stick.error == pytest.approx(np.quantile(errors, 0.95))
     assert stick.count == 8
     assert len(photos.held_out(64)) == 24, "the test split of heads"
-    with pytest.raises(PhotoError, match="five held-out pictures"):
+    with pytest.raises(AidagenError, match="five held-out pictures"):
         photos.yardstick(models[0], pictures[:2])
 
 

@@ -423,7 +423,7 @@ def test_check_tells_line_by_line(monkeypatch, capsys, tmp_path, tiny_zoo):
     assert lines[-1] == "Everything works."
     assert all(line.startswith(("OK  ", "--  ")) for line in lines[:-1])
     assert any("models" in line and NAME in line for line in lines)
-    assert any("speed" in line and "frames a second" in line for line in lines)
+    assert any("speed" in line and "frames per second" in line for line in lines)
     assert any("packs" in line and "heads" in line for line in lines)
 
     def broken(name, device="auto"):

@@ -7,6 +7,7 @@ import nbformat
 import pytest
 from nbformat.sign import NotebookNotary
 
+from aidagen.errors import AidagenError
 from aidagen.publishing import copies, lab
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -149,7 +150,7 @@ def test_a_deleted_copy_comes_back(tmp_path):
 def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path):
     write(tmp_path)
     (tmp_path / "work").write_text("a file")
-    with pytest.raises(copies.CopyError, match="make that folder writable"):
+    with pytest.raises(AidagenError, match="make that folder writable"):
         list(copies.refresh(tmp_path))
 
 

@@ -93,23 +93,63 @@ def test_a_half_made_environment_is_made_again(clone):
     assert installation.make_environment(str(venv)) == "kept"
 
 
-def test_half_written_packages_are_dropped(clone):
-    venv = half_venv(clone)
+def add_package(venv, name, record, files=()):
+    """A package as pip leaves it: its files and its record; None for one without a record."""
     site = next((venv / "lib").glob("python*")) / "site-packages"
-    for name, record in {
-        "whole-1.0": "whole.py,,\nwhole-1.0.dist-info/INSTALLER,,\n",
-        "half-1.0": "half.py,,\n",
-        "bare-1.0": None,
-    }.items():
-        folder = site / f"{name}.dist-info"
-        folder.mkdir()
-        (folder / "METADATA").write_text(f"Name: {name[:4]}\n")
-        if record is not None:
-            (folder / "RECORD").write_text(record)
+    folder = site / f"{name}-1.0.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text(f"Name: {name}\n")
+    for file in files:
+        (site / file).write_text("")
+    if record is not None:
+        (folder / "RECORD").write_text(record)
+    return site
+
+
+def test_broken_packages_are_dropped(clone):
+    venv = half_venv(clone)
+    end = "{0}.py,,\n{0}-1.0.dist-info/INSTALLER,,\n../../../bin/{0},,\n{0}.pyc,,\n"
+    add_package(venv, "whole", end.format("whole"), ["whole.py"])
+    add_package(venv, "gutted", end.format("gutted"))
+    add_package(venv, "half", "half.py,,\n", ["half.py"])
+    site = add_package(venv, "bare", None)
     (site / "~orch").mkdir()
-    assert installation.drop_half_written(str(venv)) == ["bare", "half"]
+    assert installation.drop_broken(str(venv)) == ["bare", "gutted", "half"]
     assert sorted(p.name for p in site.iterdir() if "-1.0" in p.name) == ["whole-1.0.dist-info"]
     assert not (site / "~orch").exists()
+    assert installation.is_sound(str(venv))
+
+
+def test_a_stamp_does_not_vouch_for_a_broken_package(clone, monkeypatch, capsys):
+    """`make venv` mends what `make lab` complains of, where it used to say "up to date"."""
+    venv = half_venv(clone)
+    record = "torch.py,,\ntorch-1.0.dist-info/INSTALLER,,\n"
+    site = add_package(venv, "torch", record, ["torch.py"])
+    key = installation.metadata_key(str(clone))
+    installation.write_stamp(str(venv), {"key": key, "extras": ["lab"]})
+    installation.install(str(clone), ["lab"])
+    assert "up to date" in capsys.readouterr().out
+    (site / "torch.py").unlink()
+    monkeypatch.setattr(installation, "make_environment", lambda venv: "kept")
+
+    def fail(*arguments):
+        raise installation.InstallationError("no network")
+
+    monkeypatch.setattr(installation, "install_torch", fail)
+    with pytest.raises(installation.InstallationError):
+        installation.install(str(clone), ["lab"])
+    assert "not complete, installed again: torch" in capsys.readouterr().out
+
+
+def test_packages_outside_the_environment_are_left_alone(clone):
+    """Without pyvenv.cfg the environment's Python is the system's, and so are its packages."""
+    venv = half_venv(clone)
+    (venv / "pyvenv.cfg").unlink()
+    assert installation.packages_folder(str(venv)) is None
+    assert installation.drop_broken(str(venv)) == []
+    assert not installation.is_sound(str(venv))
+    assert installation.make_environment(str(venv)) == "made again"
+    assert installation.is_sound(str(venv))
 
 
 def test_an_old_python_is_told_what_to_do(monkeypatch):

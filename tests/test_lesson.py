@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from aidagen.errors import AidagenError
 from aidagen.publishing import lab
 from aidagen.teaching import lesson
 
@@ -30,13 +31,13 @@ def test_profile_comes_from_argument_then_environment(monkeypatch):
     assert lesson.start("05", "lecture").pick(1, 2, 3) == 2
     assert lesson.start("05", "full").pick(1, 2, 3) == 3
     assert lesson.start("05", "full").pick(1, 2) == 2
-    with pytest.raises(lesson.LessonError, match="smoke, lecture, full"):
+    with pytest.raises(AidagenError, match="smoke, lecture, full"):
         lesson.start("05", "fast")
 
 
 @pytest.mark.parametrize("number", ["5", "five", ""])
 def test_a_wrong_number_is_one_sentence(number):
-    with pytest.raises(lesson.LessonError, match="two digits"):
+    with pytest.raises(AidagenError, match="two digits"):
         lesson.start(number)
 
 
@@ -62,7 +63,7 @@ def test_threads_can_be_raised(monkeypatch):
     assert lesson.start("05", threads=1).threads == 1
 
 
-def test_the_first_notebook_is_00_else_05_else_the_first(tmp_path):
+def test_the_first_lecture_is_opened(tmp_path):
     assert lab.start_notebook(tmp_path) is None
     folder = tmp_path / "work"
     folder.mkdir()
@@ -92,5 +93,5 @@ def test_a_taken_port_is_passed_over():
 
 
 def test_a_missing_folder_is_one_sentence(tmp_path):
-    with pytest.raises(lab.LabError, match="no folder"):
+    with pytest.raises(AidagenError, match="no folder"):
         lab.serve(tmp_path / "nowhere", browser=False)

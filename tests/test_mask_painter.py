@@ -11,10 +11,10 @@ from tiny_model import TinyModel
 from torch import nn
 
 from aidagen import grids
+from aidagen.errors import AidagenError
 from aidagen.models import fomm
 from aidagen.widgets.composition import (
     Composition,
-    PainterError,
     brush_weight,
     painted,
     place,
@@ -135,7 +135,7 @@ def test_one_keypoint_everywhere_moves_everything_as_it_says(model, clip):
     expected = fomm.sparse_motions(encoded.motion, motion, *masks.shape[1:])[:, 3]
     torch.testing.assert_close(made.flow, expected)
     torch.testing.assert_close(made.masks[0], masks)
-    with pytest.raises(PainterError, match=r"Masks \(11, 32, 32\) were expected"):
+    with pytest.raises(AidagenError, match=r"Masks \(11, 32, 32\) were expected"):
         recompose(model, encoded, motion, masks[1:])
 
 
@@ -153,7 +153,7 @@ def test_a_residual_flow_is_kept_or_left_out(model, drifting, clip):
 
 def test_models_without_masks_are_refused(clip):
     for other in (TinyModel(64), object()):
-        with pytest.raises(PainterError, match="has no masks to paint"):
+        with pytest.raises(AidagenError, match="has no masks to paint"):
             MaskPainter(other, clip[0], clip[1:])
 
 
@@ -286,14 +286,14 @@ def test_a_stroke_is_one_rendering_without_the_dense_motion_network(painter, mod
 
 
 def test_bad_input_is_refused_in_words(painter, model, clip):
-    with pytest.raises(PainterError, match="There is no keypoint 11: this model has 1 to 10"):
+    with pytest.raises(AidagenError, match="There is no keypoint 11: this model has 1 to 10"):
         painter.keypoint = 11
-    with pytest.raises(PainterError, match="There is no frame 4"):
+    with pytest.raises(AidagenError, match="There is no frame 4"):
         painter.frame = 4
-    with pytest.raises(PainterError, match="A brush can add, erase, only move; not 'spray'"):
+    with pytest.raises(AidagenError, match="A brush can add, erase, only move; not 'spray'"):
         painter.stroke = "spray"
-    with pytest.raises(PainterError, match=r"Places are \(x, y\) in \[-1, 1\]; got \(3, 0\)"):
+    with pytest.raises(AidagenError, match=r"Places are \(x, y\) in \[-1, 1\]; got \(3, 0\)"):
         painter.paint(3, 0)
     for wrong in (clip[:0], "walk.mp4", clip[0, 0]):
-        with pytest.raises(PainterError, match="or 1 to 256 of them, were expected, not"):
+        with pytest.raises(AidagenError, match="or 1 to 256 of them, were expected, not"):
             MaskPainter(model, clip[0], wrong)

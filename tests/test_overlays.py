@@ -5,6 +5,7 @@ import pytest
 import torch
 from PIL import ImageColor
 
+from aidagen.errors import AidagenError
 from aidagen.grids import identity_grid
 from aidagen.widgets import overlays
 
@@ -138,7 +139,7 @@ def test_directions_stay_apart_for_colour_blind_readers():
 
 
 def test_a_scale_of_nothing_is_refused():
-    with pytest.raises(overlays.OverlayError, match="positive"):
+    with pytest.raises(AidagenError, match="positive"):
         overlays.flow_colours(np.zeros((2, 2, 2)), 0.0)
 
 

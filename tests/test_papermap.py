@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from aidagen.errors import AidagenError
 from aidagen.teaching import papermap
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -92,7 +93,7 @@ def test_a_lecture_without_a_model_and_a_sloppy_comment_are_seen(house):
     (found,) = papermap.problems(house)
     assert "fomm.py, line 17: write `# eq. (4): formula`, not `# eq 7 sum_k M_k T_k`" in found
     model.unlink()
-    with pytest.raises(papermap.PaperMapError, match="no model 'fomm'"):
+    with pytest.raises(AidagenError, match="no model 'fomm'"):
         papermap.lines("fomm", house)
 
 

@@ -16,7 +16,7 @@ from study_material import METHODS, keen
 
 from aidagen import study
 from aidagen.study import StudyError
-from aidagen.widgets.preference import NEW, Preference, PreferenceError
+from aidagen.widgets.preference import NEW, Preference
 
 ROOT = Path(__file__).resolve().parents[1]
 SCREENSHOTS = ROOT / "build" / "screenshots"
@@ -52,7 +52,7 @@ def heard(widget, act, pair=None):
 def test_from_consent_to_thanks(made, plan, tmp_path):
     assert made.stage == "consent" and repr(made) == "Preference('small', no consent)"
     assert not (tmp_path / "votes").exists(), "nothing is kept before consent"
-    with pytest.raises(PreferenceError, match="nothing to vote on"):
+    with pytest.raises(StudyError, match="nothing to vote on"):
         made.vote("left")
     heard(made, "agree")
     assert made.stage == "vote" and re.fullmatch(r"[a-z2-9]{8}", made.rater)
@@ -135,6 +135,28 @@ def test_a_new_cell_goes_on_where_the_folder_stops(made, plan, clips, tmp_path):
     assert Preference(plan, clips, folder, rater, size=32).stage == "done"
     with pytest.raises(StudyError, match="could not be read"):
         Preference(plan, clips, folder, "nobodyyy", size=32)
+
+
+def test_two_notebooks_on_one_folder_erase_nothing(made, plan, clips, tmp_path):
+    made.agree()
+    made.vote("left")
+    folder, rater = tmp_path / "votes", made.rater
+    other = Preference(plan, clips, folder, size=32)
+    assert "choose 'somebody new' under Who votes" in other.sentence, "it asks who votes"
+    other.vote("right")
+    other.vote("left")
+    made.vote("right")
+    assert "changed these votes in the meantime" in made.sentence
+    expected = ("left", "right", "left")
+    assert study.read_votes(study.path_of(folder, rater), plan).chosen == expected
+    assert made.done == 3 and made.shown == other.shown, "it goes on from what the folder holds"
+    made.vote("right")
+    other.undo()
+    assert other.stage == "done", "the vote of the other notebook is not taken back unseen"
+    made.remove()
+    other.undo()
+    assert other.stage == "consent" and "deleted these votes" in other.sentence
+    assert list(folder.iterdir()) == [], "deleted votes do not come back"
 
 
 def test_trouble_with_files_is_a_sentence(made, plan, clips, tmp_path, monkeypatch):

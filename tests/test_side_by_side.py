@@ -9,7 +9,8 @@ from test_widgets import Page
 from tiny_model import TinyModel, blob
 
 from aidagen.animation import AnimationError, Animator
-from aidagen.widgets.side_by_side import OWN, ComparisonError, SideBySide
+from aidagen.errors import AidagenError
+from aidagen.widgets.side_by_side import OWN, SideBySide
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +64,7 @@ def test_another_source_has_no_truth(compare):
     assert compare.shown_choice.disabled
     assert "Where tiny is wrong" not in compare.pictures.value
     assert "the truth is not known" in compare.sentence
-    with pytest.raises(ComparisonError, match="Nobody filmed 'other' moving like this"):
+    with pytest.raises(AidagenError, match="Nobody filmed 'other' moving like this"):
         compare.errors()
     compare.source = OWN
     assert not compare.shown_choice.disabled
@@ -146,22 +147,22 @@ def test_a_step_is_one_frame_of_each_system(clip):
 
 
 def test_bad_input_is_refused_in_words(models, clip, compare):
-    with pytest.raises(ComparisonError, match="no model to look at"):
+    with pytest.raises(AidagenError, match="no model to look at"):
         SideBySide({}, {}, clip)
     for wrong in (clip[:1], clip[0], "walk.mp4"):
-        with pytest.raises(ComparisonError, match="of 2 to 256 frames"):
+        with pytest.raises(AidagenError, match="of 2 to 256 frames"):
             SideBySide(models, {}, wrong)
-    with pytest.raises(ComparisonError, match="is the name of the clip's own"):
+    with pytest.raises(AidagenError, match="is the name of the clip's own"):
         SideBySide(models, {OWN: clip[0]}, clip)
     with pytest.raises(AnimationError, match="not an animatable model"):
         SideBySide({"net": torch.nn.Linear(1, 1)}, {}, clip)
     with pytest.raises(AnimationError, match="has shape"):
         SideBySide(models, [clip[0, :1]], clip)
-    with pytest.raises(ComparisonError, match="There is no frame 6: the clip has 1 to 5"):
+    with pytest.raises(AidagenError, match="There is no frame 6: the clip has 1 to 5"):
         compare.frame = 6
-    with pytest.raises(ComparisonError, match="source is one of First frame, other; not 'me'"):
+    with pytest.raises(AidagenError, match="source is one of First frame, other; not 'me'"):
         compare.source = "me"
-    with pytest.raises(ComparisonError, match="moved is one of nothing, flow, warped source"):
+    with pytest.raises(AidagenError, match="moved is one of nothing, flow, warped source"):
         compare.moved = "masks"
     assert repr(compare) == "SideBySide('tiny', 'random'; 'First frame', relative, frame 1 of 5)"
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import ImageColor
 
+from aidagen.errors import AidagenError
 from aidagen.widgets import overlays, skeletons
 
 JOINTS = ("nose", "left shoulder", "left elbow", "left wrist", "right knee")
@@ -17,7 +18,7 @@ def coloured(picture, colour):
 def test_bones_are_found_by_name():
     assert skeletons.bones(JOINTS) == [(1, 2), (2, 3)]
     assert len(skeletons.BONES) == 12 == len(set(skeletons.BONES))
-    with pytest.raises(skeletons.SkeletonError, match="no bone between gripper, object"):
+    with pytest.raises(AidagenError, match="no bone between gripper, object"):
         skeletons.bones(("gripper", "object"))
 
 
@@ -49,7 +50,7 @@ def test_roots_squared_are_the_covariances():
     assert np.allclose(found @ found, covariances)
     assert np.allclose(found, np.swapaxes(found, -1, -2))
     for bad in ([[[1.0, 0.5], [0.0, 1.0]]], [[[1.0, 0.0], [0.0, -1.0]]]):
-        with pytest.raises(skeletons.SkeletonError, match="symmetric"):
+        with pytest.raises(AidagenError, match="symmetric"):
             skeletons.roots(np.array(bad))
 
 

@@ -6,8 +6,10 @@ import os
 import re
 import subprocess
 import sys
+import threading
 
 import av
+import choix
 import numpy as np
 import pytest
 import study_material as material
@@ -17,7 +19,9 @@ from study_material import METHODS, STRENGTHS, keen
 from tiny_model import TinyModel
 
 from aidagen import study
+from aidagen.files import FileError
 from aidagen.study import StudyError
+from aidagen.study.analysis import PSEUDO
 from aidagen.study.plan import mixed
 
 
@@ -76,6 +80,16 @@ def test_another_plan_has_another_id(plan):
     assert plan.id == material.plan().id
     others = [material.plan(seed=4), material.plan(allowed=1), material.plan(11)]
     assert len({plan.id, *(other.id for other in others)}) == 4
+
+
+def test_codes_cannot_be_guessed_without_the_plan():
+    """Without a seed two plans of the same study share no code, and the seed is long."""
+    one, other = (study.plan(["item-0", "item-1"], METHODS) for _ in range(2))
+    codes = [{code for pair in plan.pairs for code in pair.clips} for plan in (one, other)]
+    assert not codes[0] & codes[1]
+    assert max(one.seed, other.seed) > 2**32
+    again = study.plan(["item-0", "item-1"], METHODS, seed=one.seed)
+    assert again == one
 
 
 @pytest.mark.parametrize(
@@ -171,6 +185,21 @@ MALFORMED = {
 }
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_named_pipe_among_the_votes_is_refused(plan, tmp_path):
+    study.write_votes(tmp_path, keen(plan, "abcdefgh"), plan)
+    os.mkfifo(tmp_path / "votes-bcdefghj.json")
+    gathered = []
+    thread = threading.Thread(
+        target=lambda: gathered.append(study.gather(tmp_path, plan)), daemon=True
+    )
+    thread.start()
+    thread.join(30)
+    assert gathered, "gather waits for somebody to write into the pipe"
+    assert [votes.rater for votes in gathered[0].votes] == ["abcdefgh"]
+    assert "votes-bcdefghj.json is no ordinary file" in gathered[0].refused[0]
+
+
 @pytest.mark.parametrize("said", MALFORMED)
 def test_a_malformed_file_is_refused_with_one_sentence(plan, tmp_path, said):
     study.write_votes(tmp_path, keen(plan, "bcdefghj"), plan)
@@ -198,7 +227,7 @@ def test_files_that_are_not_there(plan, tmp_path):
     with pytest.raises(StudyError, match="is no folder"):
         study.gather(tmp_path / "none", plan)
     (tmp_path / "file").write_text("")
-    with pytest.raises(StudyError, match="could not be written"):
+    with pytest.raises(FileError, match="cannot be written"):
         study.write_votes(tmp_path / "file", keen(plan, "abcdefgh"), plan)
 
 
@@ -209,7 +238,7 @@ def test_a_failed_write_leaves_the_votes_before(plan, tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(StudyError, match="no space left on device"):
+    with pytest.raises(FileError, match="no space left on device"):
         study.write_votes(tmp_path, keen(plan, "abcdefgh", 6), plan)
     assert study.read_votes(path, plan) == keen(plan, "abcdefgh", 5)
     assert [each.name for each in tmp_path.iterdir()] == [path.name], "nothing is left behind"
@@ -229,6 +258,13 @@ def test_bradley_terry_finds_strengths_from_expected_wins():
     assert np.isfinite(never).all()
     many = study.bradley_terry(np.stack([100 * chance, 100 * chance.T]))
     assert many[0] == pytest.approx(-many[1], abs=1e-6)
+
+
+def test_bradley_terry_agrees_with_choix():
+    wins = np.random.default_rng(0).integers(0, 60, (20, 4, 4)).astype(float)
+    apart = 1 - np.eye(4)
+    theirs = [choix.ilsr_pairwise_dense((each + PSEUDO) * apart) for each in wins]
+    assert study.bradley_terry(wins) == pytest.approx(np.array(theirs), abs=1e-6)
 
 
 def test_krippendorff_as_in_the_textbook():
@@ -484,13 +520,13 @@ def test_the_page_holds_everything_and_no_name(clips, small, tmp_path):
     assert path.stat().st_mode & 0o044, "it is there to be handed out"
     with pytest.raises(StudyError, match="leave 'betanet' out"):
         study.page(small, clips, tmp_path / "study.html", title="Is Betanet good?")
-    with pytest.raises(StudyError, match="could not be written"):
+    with pytest.raises(FileError, match="cannot be written"):
         study.page(small, clips, path / "study.html")
 
 
 def test_light_parts_stay_light():
-    """An analysis needs no torch and no notebook."""
+    """An analysis needs no notebook, and matplotlib only when it draws."""
     code = "import sys, aidagen.study.analysis, aidagen.study.simulation as s;"
-    code += "print({'torch', 'ipywidgets', 'matplotlib'} & set(sys.modules))"
+    code += "print({'ipywidgets', 'matplotlib'} & set(sys.modules))"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "set()"

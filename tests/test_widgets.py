@@ -14,10 +14,11 @@ from PIL import Image
 from tiny_model import TinyModel
 
 from aidagen.animation import AnimationError
+from aidagen.errors import AidagenError
 from aidagen.models import fomm
 from aidagen.widgets import controls, overlays
-from aidagen.widgets.motion_microscope import OVERLAYS, MicroscopeError, MotionMicroscope
-from aidagen.widgets.recordings import LONGEST, Recording, RecordingError
+from aidagen.widgets.motion_microscope import OVERLAYS, MotionMicroscope
+from aidagen.widgets.recordings import LONGEST, Recording
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +167,7 @@ def test_any_animatable_model_will_do():
     for overlay in microscope.overlays_at_hand:
         microscope.overlay = overlay
         assert len(Page(microscope.pictures.value).images) == 4
-    with pytest.raises(MicroscopeError, match=r"no overlay 'occlusion'.*flow"):
+    with pytest.raises(AidagenError, match=r"no overlay 'occlusion'.*flow"):
         microscope.overlay = "occlusion"
     assert microscope.overlay == "none", "a refused choice changes nothing"
     microscope.figure(overlay="all")
@@ -219,7 +220,7 @@ def test_figure_is_a_contact_sheet(microscope):
     assert all_of_them.height == pytest.approx(rows * one.height, abs=2 * rows)
     assert microscope.figure(size=80).height == pytest.approx(4 * one.height, abs=8)
     assert state == (microscope.frame, microscope.overlay, microscope.pictures.value)
-    with pytest.raises(MicroscopeError, match="no frame 9: the clip has 1 to 5"):
+    with pytest.raises(AidagenError, match="no frame 9: the clip has 1 to 5"):
         microscope.figure([9])
 
 
@@ -235,18 +236,18 @@ def test_figure_is_a_contact_sheet(microscope):
 )
 def test_what_there_is_not_is_refused_in_words(microscope, trait, value, said):
     before, shown = getattr(microscope, trait), microscope.pictures.value
-    with pytest.raises(MicroscopeError, match=said):
+    with pytest.raises(AidagenError, match=said):
         setattr(microscope, trait, value)
     assert getattr(microscope, trait) == before
     assert microscope.pictures.value == shown
 
 
 def test_what_cannot_be_recorded_is_refused_in_words(model, clip):
-    with pytest.raises(RecordingError, match="relative, absolute, not 'sideways'"):
+    with pytest.raises(AidagenError, match="relative, absolute, not 'sideways'"):
         MotionMicroscope(model, clip[0], clip, mode="sideways")
-    with pytest.raises(RecordingError, match="here are none"):
+    with pytest.raises(AidagenError, match="here are none"):
         MotionMicroscope(model, clip[0], [])
-    with pytest.raises(RecordingError, match=r"frames\[:64\]"):
+    with pytest.raises(AidagenError, match=r"frames\[:64\]"):
         MotionMicroscope(model, clip[0], clip[:1].expand(LONGEST + 1, -1, -1, -1))
     with pytest.raises(AnimationError, match="divide by 255"):
         MotionMicroscope(model, 255 * clip[0], clip)

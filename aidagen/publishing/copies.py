@@ -11,12 +11,12 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aidagen import files
 from aidagen.errors import AidagenError
 
 if TYPE_CHECKING:
@@ -28,15 +28,11 @@ LECTURE = re.compile(r"\d\d_\w+\.ipynb")
 NOT_FOR_STUDENTS = frozenset({"solution", "instructor"})
 
 
-class CopyError(AidagenError):
-    """The students' copies cannot be made."""
-
-
 def without_answers(notebook: NotebookNode, speaker_notes: bool = False) -> NotebookNode:
     """A copy of a notebook as a student gets it: no solutions, no notes for the instructor.
 
-    Outputs stay, but for the verdicts of checks, which belong to answers that are gone. What
-    makes jupytext pair the original with its text is taken out.
+    Outputs stay, except the verdicts of checks, which belong to answers that are gone. The metadata
+    by which jupytext pairs the original with its text is removed.
     """
     import copy
 
@@ -74,56 +70,56 @@ def content_hash(text: str) -> str | None:
 
 
 def refresh(root: Path) -> Iterator[str]:
-    """Make or renew the copies in ``root/work``; yields one sentence for each set aside.
+    """Make or renew the copies in ``root/work``; yields a sentence for each that was set aside.
 
-    Raises CopyError where the folder cannot be written.
+    Raises AidagenError where the folder cannot be written.
     """
     folder = root / FOLDER
     originals = sorted(p for p in (root / "notebooks").glob("*.ipynb") if LECTURE.fullmatch(p.name))
     try:
         if originals:
             folder.mkdir(exist_ok=True)
-        made = _manifest(folder)
+        manifest = _manifest(folder)
         for original in originals:
-            if sentence := _refresh_one(original, folder, made):
+            if sentence := _refresh_one(original, folder, manifest):
                 yield sentence
     except OSError as problem:
-        raise CopyError(
+        raise AidagenError(
             f"Your copies cannot be written into {FOLDER}/ ({problem.strerror or problem}): "
             "make that folder writable and start again."
         ) from problem
 
 
 def untouched(root: Path) -> list[Path]:
-    """The copies that are, byte for byte, what the course gives: theirs are the only outputs."""
+    """The copies that are, byte for byte, as the course made them, outputs included."""
     given = {_student_text(path) for path in (root / "notebooks").glob("*.ipynb")}
     return [p for p in sorted((root / FOLDER).glob("*.ipynb")) if _read(p) in given]
 
 
-def _refresh_one(original: Path, folder: Path, made: dict[str, dict]) -> str | None:
+def _refresh_one(original: Path, folder: Path, manifest: dict[str, dict]) -> str | None:
     seen = hashlib.sha256(original.read_bytes()).hexdigest()
     target = folder / original.name
-    known = made.setdefault(original.name, {"original": "", "given": []})
-    if target.exists() and known["original"] == seen:
+    entry = manifest.setdefault(original.name, {"original": "", "given": []})
+    if target.exists() and entry["original"] == seen:
         return None
     text = _student_text(original)
     if text is None:
         return f"{original.name} cannot be read and was not copied: run `git checkout notebooks`."
-    new, given = content_hash(text), known["given"]
+    new, given = content_hash(text), entry["given"]
     sentence = None
     if not target.exists() or _hash(target) in (*given, new):
-        _write(target, text)
+        files.write_text(target, text)
     else:
         beside = next(p for p in _beside(target) if not p.exists() or _hash(p) in (*given, new))
-        _write(beside, text)
+        files.write_text(beside, text)
         sentence = (
             f"{original.name} changed in the course; your edited copy stays, and the new one "
             f"lies beside it as {FOLDER}/{beside.name}."
         )
-    known["original"] = seen
+    entry["original"] = seen
     if new not in given:
         given.append(new)
-    _write(folder / MANIFEST, json.dumps(made, indent=1, sort_keys=True) + "\n")
+    files.write_json(folder / MANIFEST, dict(sorted(manifest.items())))
     return sentence
 
 
@@ -155,17 +151,11 @@ def _read(path: Path) -> str:
 def _manifest(folder: Path) -> dict[str, dict]:
     """What is known of the copies; nothing where the file is missing or broken."""
     try:
-        known = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        entries = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return {
         name: {"original": entry.get("original", ""), "given": list(entry.get("given", []))}
-        for name, entry in (known.items() if isinstance(known, dict) else ())
+        for name, entry in (entries.items() if isinstance(entries, dict) else ())
         if isinstance(entry, dict)
     }
-
-
-def _write(path: Path, text: str) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)

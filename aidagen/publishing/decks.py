@@ -1,8 +1,8 @@
 """Slides from cells: the hand-out as one HTML file, and the tour over all lectures.
 
-The live deck is the notebook itself (jupyterlab-slideshow); what is made here are its relatives.
+The live deck is the notebook itself (jupyterlab-slideshow); hand-out and tour are made here.
 A cell of slide type ``slide`` or ``subslide`` begins a slide, ``fragment`` and cells without a
-type go on with it, ``notes`` are for the speaker, ``skip`` is left out.
+type go on with it, ``notes`` are for the speaker, and ``skip`` is left out.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from aidagen import markdown
 from aidagen.errors import AidagenError
 from aidagen.publishing import pages
 from aidagen.publishing.copies import tags, without_answers
@@ -94,10 +95,6 @@ SCRIPT = """
 KEYS = "← → move · S speaker notes · F full screen"
 
 
-class DeckError(AidagenError):
-    """No deck can be made of a notebook."""
-
-
 @dataclass
 class Slide:
     """Cells that are shown together, and what the speaker says to them."""
@@ -109,16 +106,16 @@ class Slide:
     def heading(self) -> str:
         """The first heading on the slide, without its marks; "" if there is none."""
         for cell in self.cells:
-            found = re.search(r"^#+\s+(.+)$", cell.source, re.M) if is_text(cell) else None
-            if found:
-                return found[1].strip()
+            match = re.search(r"^#+\s+(.+)$", cell.source, re.M) if is_text(cell) else None
+            if match:
+                return match[1].strip()
         return ""
 
     @property
     def minutes(self) -> float:
         """What its speaker notes say at their beginnings, in sum."""
-        found = (MINUTES.match(note.source.lstrip()) for note in self.notes)
-        return sum(float(one[1]) for one in found if one)
+        matches = (MINUTES.match(note.source.lstrip()) for note in self.notes)
+        return sum(float(one[1]) for one in matches if one)
 
 
 def is_text(cell: NotebookNode) -> bool:
@@ -133,40 +130,40 @@ def slide_type(cell: NotebookNode) -> str:
 
 def slides(notebook: NotebookNode) -> list[Slide]:
     """The slides of a notebook, in order."""
-    made: list[Slide] = []
+    deck: list[Slide] = []
     for cell in notebook.cells:
         kind = slide_type(cell)
         if kind == "skip":
             continue
-        if kind in ("slide", "subslide") or (not made and kind != "notes"):
-            made.append(Slide())
+        if kind in ("slide", "subslide") or (not deck and kind != "notes"):
+            deck.append(Slide())
         if kind == "notes":
-            if made:
-                made[-1].notes.append(cell)
+            if deck:
+                deck[-1].notes.append(cell)
         else:
-            made[-1].cells.append(cell)
-    return made
+            deck[-1].cells.append(cell)
+    return deck
 
 
 def title(notebook: NotebookNode) -> str:
     """The first heading of a notebook: "05 · First Order Motion: a picture follows a clip"."""
-    found = re.search(
+    match = re.search(
         r"^#\s+(.+)$", "\n".join(c.source for c in notebook.cells if is_text(c)), re.M
     )
-    return found[1].strip() if found else "A lecture"
+    return match[1].strip() if match else "A lecture"
 
 
 def handout(notebook: NotebookNode) -> str:
     """All slides as one HTML document that needs no network; solutions are left out.
 
-    Raises DeckError where there is no slide, PageError where a cell cannot be shown.
+    Raises AidagenError where there is no slide, or where a cell cannot be shown.
     """
     shown = without_answers(notebook, speaker_notes=True)
-    made = slides(shown)
-    if not made:
-        raise DeckError(f"{title(notebook)!r} has no slides: give its cells slide types.")
+    deck = slides(shown)
+    if not deck:
+        raise AidagenError(f"{title(notebook)!r} has no slides: give its cells slide types.")
     sections = []
-    for ordinal, slide in enumerate(made, start=1):
+    for ordinal, slide in enumerate(deck, start=1):
         parts = []
         for cell in slide.cells:
             html = pages.cell(cell, shown)
@@ -174,7 +171,7 @@ def handout(notebook: NotebookNode) -> str:
             parts.append(f'<div class="fragment">{html}</div>' if wrap else html)
         notes = "".join(pages.cell(note, shown) for note in slide.notes)
         aside = f'<aside class="notes" aria-label="Speaker notes">{notes}</aside>' if notes else ""
-        label = f'aria-label="Slide {ordinal} of {len(made)}"'
+        label = f'aria-label="Slide {ordinal} of {len(deck)}"'
         sections.append(f'<section class="slide" {label}>\n{"".join(parts)}{aside}</section>')
     nav = (
         f'<nav aria-label="Slides"><span class="keys">{KEYS}</span>'
@@ -194,13 +191,13 @@ def tour(lectures: Sequence[tuple[str, NotebookNode]]) -> NotebookNode:
     A cell's own ``tour`` overrides its slide's. Each lecture gets a title slide; the code cells
     that its live cells build on come before, with slide type ``skip``. A lecture without such
     slides is left out. ``lectures`` holds number and built notebook of each.
-    Raises DeckError where the speaker notes sum up to more than 90 minutes.
+    Raises AidagenError where the speaker notes sum up to more than 90 minutes.
     """
     import copy
 
     import nbformat
 
-    parts, lines, state, total = [], [], {}, 0.0
+    parts, stops, state, total = [], [], {}, 0.0
     for number, notebook in lectures:
         chosen = _chosen(notebook)
         if not chosen:
@@ -209,7 +206,7 @@ def tour(lectures: Sequence[tuple[str, NotebookNode]]) -> NotebookNode:
         minutes = sum(s.minutes for s in slides(nbformat.v4.new_notebook(cells=[
             c for c in part.cells if c.id in chosen])))  # fmt: skip
         total += minutes
-        lines.append(f"| {title(notebook)} | {minutes:g} |")
+        stops.append((title(notebook), f"{minutes:g}"))
         head = nbformat.v4.new_markdown_cell(f"# {title(notebook)}", id=f"tour-{number}")
         head.metadata["slideshow"] = {"slide_type": "slide"}
         needed = requisites(part.cells, chosen)
@@ -224,21 +221,21 @@ def tour(lectures: Sequence[tuple[str, NotebookNode]]) -> NotebookNode:
                 parts.append(cell)
         state.update(part.metadata.get("widgets", {}).get(WIDGET_STATE, {}).get("state", {}))
     if total > TOUR_MINUTES:
-        raise DeckError(
+        raise AidagenError(
             f"The tour takes {total:g} minutes by its speaker notes, more than {TOUR_MINUTES}: "
             "take tour=true from some slides."
         )
-    table = "\n".join(["| lecture | minutes |", "|---|---|", *lines])
-    words = f"# A tour of the course\n\n{total:g} minutes, one stop a lecture.\n\n{table}"
+    table = markdown.table(("lecture", "minutes"), stops)
+    words = f"# A tour of the course\n\n{total:g} minutes, one stop per lecture.\n\n{table}"
     first = nbformat.v4.new_markdown_cell(words, id="tour")
     first.metadata["slideshow"] = {"slide_type": "slide"}
-    made = nbformat.v4.new_notebook(cells=[first, *parts])
-    made.metadata["kernelspec"] = dict(lectures[0][1].metadata.kernelspec) if lectures else {}
-    made.metadata["language_info"] = {"name": "python"}
+    deck = nbformat.v4.new_notebook(cells=[first, *parts])
+    deck.metadata["kernelspec"] = dict(lectures[0][1].metadata.kernelspec) if lectures else {}
+    deck.metadata["language_info"] = {"name": "python"}
     if state:
         versions = {"version_major": 2, "version_minor": 0}
-        made.metadata["widgets"] = {WIDGET_STATE: {"state": state, **versions}}
-    return made
+        deck.metadata["widgets"] = {WIDGET_STATE: {"state": state, **versions}}
+    return deck
 
 
 def _chosen(notebook: NotebookNode) -> set[str]:
@@ -256,17 +253,17 @@ def _chosen(notebook: NotebookNode) -> set[str]:
 
 def requisites(cells: Sequence[NotebookNode], chosen: set[str]) -> set[str]:
     """Ids of the code cells that the chosen ones build on: those that bind names they read."""
-    wanted: set[str] = set()
-    found = set()
+    names_read: set[str] = set()
+    required = set()
     for cell in reversed(cells):
         if cell.cell_type != "code":
             continue
         binds, reads = names(cell.source)
-        if cell.id in chosen or (binds & wanted and "instructor" not in tags(cell)):
-            found.add(cell.id)
-            # a name that is bound here may still be changed by earlier cells: it stays wanted
-            wanted |= reads
-    return found
+        if cell.id in chosen or (binds & names_read and "instructor" not in tags(cell)):
+            required.add(cell.id)
+            # a name that is bound here may still be changed by earlier cells: it stays required
+            names_read |= reads
+    return required
 
 
 def names(source: str) -> tuple[set[str], set[str]]:

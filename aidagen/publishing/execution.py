@@ -1,4 +1,4 @@
-"""Running a lecture's cells, and taking out of the result what belongs to one machine.
+"""Running a lecture's cells, and removing from the result what belongs to one machine.
 
 ``execute`` is what builds a notebook (nbclient); ``trial`` is what CI does (papermill, profile
 smoke). ``clean`` drops timings, paths, progress bars and widget state that is too large.
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aidagen.errors import AidagenError
+from aidagen.teaching import compute
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -29,29 +30,24 @@ WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 
 
 class NotebookError(AidagenError):
-    """A lecture's text or notebook is not as it has to be."""
+    """A lecture's text or notebook is faulty, or one of its cells fails."""
 
 
 class Spent(NamedTuple):
     """What one run of a lecture took; the start of its kernel is included."""
 
     cpu_seconds: float  # of this process and of its kernels: a busy machine does not add to them
-    peak_mb: float | None  # largest resident memory of the kernel, in 10^6 bytes; None: unknown
+    peak_mb: float  # largest resident memory of the kernel, in 10^6 bytes
 
 
 @contextlib.contextmanager
 def _measured() -> Iterator[list[Spent]]:
     """CPU time and memory of what is run inside; the list holds them at the end."""
-    try:
-        from aidagen.teaching.compute import peak_of
-    except ImportError:  # no cards: no memory is watched
-        peak_of = contextlib.nullcontext
     spent: list[Spent] = []
     begin = _cpu_seconds()
-    with peak_of() as peak:
+    with compute.peak_of() as peak:
         yield spent
-    took = round(_cpu_seconds() - begin, 1)
-    spent.append(Spent(took, None if peak is None else round(peak.mb)))
+    spent.append(Spent(round(_cpu_seconds() - begin, 1), round(peak.mb)))
 
 
 def _cpu_seconds() -> float:

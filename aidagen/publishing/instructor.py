@@ -1,4 +1,4 @@
-"""What the person in front of the room needs: plan, misconceptions, short cuts, answers.
+"""What the instructor needs: plan, misconceptions, short cuts, answers.
 
 All of it comes from the lecture: minutes from its speaker notes, short cuts from its cells tagged
 ``instructor``, answers from its cells tagged ``solution``; misconceptions and quiz answers from
@@ -12,9 +12,11 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from aidagen import markdown
 from aidagen.errors import AidagenError
 from aidagen.publishing import decks, pages
 from aidagen.publishing.copies import tags
+from aidagen.teaching import check, material
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -30,18 +32,17 @@ td:first-child { white-space: nowrap; }
 
 def plan(notebook: NotebookNode) -> str:
     """The lecture slide by slide as a Markdown table: clock, minutes, heading, what is said."""
-    lines, clock = ["| at | minutes | slide | say |", "|---|---|---|---|"], 0.0
-    heading = ""
+    rows, clock, heading = [], 0.0, ""
     for slide in decks.slides(notebook):
         heading = slide.heading or heading
         if not slide.minutes:
             continue
         said = [decks.MINUTES.sub("", note.source, count=1).strip() for note in slide.notes]
         words = " ".join(" ".join(said).split())
-        cells = (f"{clock:g}", f"{slide.minutes:g}", heading, words)
-        lines.append("| " + " | ".join(c.replace("|", r"\|") for c in cells) + " |")
+        rows.append((f"{clock:g}", f"{slide.minutes:g}", heading, words))
         clock += slide.minutes
-    return "\n".join([*lines, f"| {clock:g} | | end | |"]) + "\n"
+    rows.append((f"{clock:g}", "", "end", ""))
+    return markdown.table(("at", "minutes", "slide", "say"), rows) + "\n"
 
 
 def short_cuts(notebook: NotebookNode) -> str:
@@ -57,8 +58,8 @@ def answers(notebook: NotebookNode) -> Iterator[tuple[str, str]]:
     heading = "Exercise"
     for cell in notebook.cells:
         if "exercise" in tags(cell) and decks.is_text(cell):
-            found = re.search(r"^#+\s+(.+)$", cell.source, re.M)
-            heading = found[1].strip() if found else heading
+            match = re.search(r"^#+\s+(.+)$", cell.source, re.M)
+            heading = match[1].strip() if match else heading
         if "solution" in tags(cell):
             yield heading, cell.source
 
@@ -66,20 +67,16 @@ def answers(notebook: NotebookNode) -> Iterator[tuple[str, str]]:
 def misconceptions(number: str) -> str:
     """The table of typical wrong answers; a sentence where the lecture has none."""
     try:
-        from aidagen.teaching import check
-
         return check.misconceptions(number)
-    except (ImportError, AidagenError):
+    except AidagenError:
         return "This lecture has no table of wrong answers.\n"
 
 
 def quiz(number: str) -> str:
     """The questions with their right options, as Markdown."""
     try:
-        from aidagen.teaching import material
-
         questions = material.of(number).QUESTIONS
-    except (ImportError, AidagenError):
+    except AidagenError:
         questions = ()
     lines = []
     for one in questions:
@@ -91,7 +88,7 @@ def quiz(number: str) -> str:
 def exercise_ids(notebook: NotebookNode) -> list[tuple[str, str]]:
     """Name of the function and id of every ``f = check.choose("05.1", f)``, in order."""
     code = "\n".join(c.source for c in notebook.cells if c.cell_type == "code")
-    return [(found[1], found[2]) for found in CHOOSE.finditer(code)]
+    return [(match[1], match[2]) for match in CHOOSE.finditer(code)]
 
 
 def defined(source: str) -> set[str]:
@@ -127,9 +124,9 @@ def notebook(number: str, built: NotebookNode) -> NotebookNode:
 
     import nbformat
 
-    made = copy.deepcopy(built)
-    made.metadata.pop("jupytext", None)
+    whole = copy.deepcopy(built)
+    whole.metadata.pop("jupytext", None)
     words = nbformat.v4.new_markdown_cell(summary(number, built), id=f"{number}-instructor")
     words.metadata.update({"tags": ["instructor"], "slideshow": {"slide_type": "skip"}})
-    made.cells.insert(1, words)
-    return made
+    whole.cells.insert(1, words)
+    return whole

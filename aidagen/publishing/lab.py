@@ -17,6 +17,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from aidagen import files
 from aidagen.errors import AidagenError
 from aidagen.publishing import copies
 
@@ -31,32 +32,24 @@ OVERRIDES = {  # JupyterLab's own settings, as the course wants them on the firs
 }
 
 
-class LabError(AidagenError):
-    """JupyterLab cannot be started here."""
-
-
 def start_notebook(root: Path) -> Path | None:
-    """The copy to open first, relative to ``root``: 00, else 05, else the first one."""
+    """The copy to open first, relative to ``root``: that of the first lecture there is."""
     folder = root / copies.FOLDER
-    found = sorted(p for p in folder.glob("*.ipynb") if copies.LECTURE.fullmatch(p.name))
-    for number in ("00", "05"):
-        for path in found:
-            if path.name.startswith(number):
-                return path.relative_to(root)
-    return found[0].relative_to(root) if found else None
+    lectures = sorted(p for p in folder.glob("*.ipynb") if copies.LECTURE.fullmatch(p.name))
+    return lectures[0].relative_to(root) if lectures else None
 
 
 def free_port(port: int) -> int:
     """``port``, or the first free one of the twenty after it.
 
-    Raises LabError where all of them are taken.
+    Raises AidagenError where all of them are taken.
     """
     for candidate in range(port, port + 21):
         with contextlib.closing(socket.socket()) as probe:
             with contextlib.suppress(OSError):
                 probe.bind(("127.0.0.1", candidate))
                 return candidate
-    raise LabError(f"Ports {port} to {port + 20} are taken: choose another one with --port.")
+    raise AidagenError(f"Ports {port} to {port + 20} are taken: choose another one with --port.")
 
 
 def settings(root: Path) -> dict[str, str]:
@@ -74,14 +67,11 @@ def settings(root: Path) -> dict[str, str]:
     try:
         for folder in (*folders.values(), home / "defaults"):
             folder.mkdir(parents=True, exist_ok=True)
-        target = home / "defaults" / "overrides.json"
-        text = json.dumps(OVERRIDES, indent=1)
+        target, text = home / "defaults" / "overrides.json", json.dumps(OVERRIDES, indent=1) + "\n"
         if not target.exists() or target.read_text() != text:
-            part = target.with_suffix(".part")
-            part.write_text(text)
-            os.replace(part, target)
+            files.write_text(target, text)
     except OSError as problem:
-        raise LabError(
+        raise AidagenError(
             f"The course folder is not writable ({problem.strerror}): copy it to a folder of "
             "yours and start again."
         ) from problem
@@ -136,13 +126,15 @@ def serve(root: Path | str | None = None, port: int = 8888, browser: bool = True
     ``root`` is the folder that holds ``notebooks/``: by default the current folder or one
     above it, else the one this package lies in. The next free port from ``port`` on is taken.
     The environment variable ``JUPYTER_NO_BROWSER`` keeps the browser closed as well.
-    Raises LabError where JupyterLab is missing or the folder cannot be used.
+    Raises AidagenError where JupyterLab is missing or the folder cannot be used.
     """
     if importlib.util.find_spec("jupyterlab") is None:
-        raise LabError('JupyterLab is not installed: run `make venv`, or pip install -e ".[lab]".')
+        raise AidagenError(
+            'JupyterLab is not installed: run `make venv`, or pip install -e ".[lab]".'
+        )
     root = find_root() if root is None else Path(root).resolve()
     if not root.is_dir():
-        raise LabError(f"There is no folder {root} to serve.")
+        raise AidagenError(f"There is no folder {root} to serve.")
     environment = {**os.environ, **settings(root)}
     environment.setdefault("GOMP_SPINCOUNT", "0")  # idle threads of a kernel sleep
     if os.environ.get("JUPYTER_NO_BROWSER", "0") not in ("", "0"):

@@ -1,10 +1,10 @@
-"""What may not land: one sentence for each fault of a lecture, its notebook or its exercises.
+"""One sentence for each fault of a lecture, its notebook or its exercises.
 
     python -m aidagen.publishing.lints             # exit status 1 and the sentences, if any
 
 Texts are judged by themselves; alternatives for figures and compared outputs are judged in the
-executed notebooks. Equations are compared with the code by ``papermap``, minutes with their
-budgets by ``compute``, exercises with their wrong answers by ``check``.
+executed notebooks. ``papermap`` compares equations with the code, ``compute`` compares minutes with
+their budgets, and ``check`` runs exercises and their wrong answers.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ from aidagen.errors import AidagenError
 from aidagen.publishing import decks, instructor, notebooks
 from aidagen.publishing.copies import tags
 from aidagen.publishing.notebooks import NotebookError
+from aidagen.teaching import check, compute, material, papermap
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 LINES = 25  # of a code cell
-PLANNED = {"00": (30, 60)}  # minutes of a lecture; 60 to 90 for all others
+PLANNED = (60, 90)  # minutes of a lecture whose topic says no MINUTES of its own
 FEWEST = 3  # exercises of a lecture
 FEWEST_WRONG = 2  # wrong answers of an exercise
 OBJECTIVES = re.compile(
@@ -51,17 +52,17 @@ MEASUREMENTS = {
 
 def problems(root: Path) -> list[str]:
     """All faults of the course in ``root``, one sentence each, in the order of the lectures."""
-    found = notebooks.check(root)  # header, tags, stale or missing notebooks, sizes
+    faults = notebooks.check(root)  # header, tags, stale or missing notebooks, sizes
     for source in notebooks.sources(root):
         try:
             text = notebooks.read_source(source)
         except NotebookError:  # said above
             continue
         number, name = source.name[:2], f"course/{source.name}"
-        found += [f"{name}{words}" for words in text_problems(text, number)]
-        found += [f"{name}{words}" for words in exercise_problems(text, number)]
-        found += built_problems(source)
-    return list(dict.fromkeys([*found, *map_problems(root), *budget_problems(root)]))
+        faults += [f"{name}{words}" for words in text_problems(text, number)]
+        faults += [f"{name}{words}" for words in exercise_problems(text, number)]
+        faults += built_problems(source)
+    return list(dict.fromkeys([*faults, *papermap.problems(root), *compute.problems(root)]))
 
 
 # --- the text -------------------------------------------------------------------------------------
@@ -72,14 +73,14 @@ def text_problems(notebook: NotebookNode, number: str) -> Iterator[str]:
     words = "\n\n".join(cell.source for cell in notebook.cells if decks.is_text(cell))
     if not OBJECTIVES.search(words):
         yield ' has no objectives: say "After this lecture you can" and list them.'
-    low, high = PLANNED.get(number, (60, 90))
+    low, high = getattr(material.topic(number), "MINUTES", PLANNED)
     minutes = planned(words)
     if minutes is None:
         yield " has no minute plan: a table that begins | minutes | part |."
     elif not low <= minutes <= high:
-        yield f" plans {minutes:g} minutes; {low} to {high} are its frame."
+        yield f" plans {minutes:g} minutes; {low} to {high} are allowed."
     if not notebook.cells or decks.slide_type(notebook.cells[0]) != "slide":
-        yield " does not begin with a slide; the live deck starts there, and would be blank."
+        yield " does not begin with a slide; the live deck starts there and would be blank."
     for cell in notebook.cells:
         if decks.slide_type(cell) == "notes":
             if not (decks.is_text(cell) and decks.MINUTES.match(cell.source.lstrip())):
@@ -124,10 +125,6 @@ def exercise_problems(notebook: NotebookNode, number: str) -> Iterator[str]:
     if len(set(chosen)) < FEWEST:
         yield f" has {len(set(chosen))} exercises, fewer than {FEWEST}."
     try:
-        from aidagen.teaching import check
-    except ImportError:
-        return
-    try:
         table = {exercise.id: exercise for exercise in check.exercises(number)}
     except AidagenError as problem:
         yield f" has no table of exercises ({problem})"
@@ -147,7 +144,7 @@ def exercise_problems(notebook: NotebookNode, number: str) -> Iterator[str]:
             if said == check.PASSED:
                 yield f": the wrong answer {wrong.name!r} of exercise {id} passes."
             elif " ".join(wrong.hint.split()) not in said:
-                yield f": the wrong answer {wrong.name!r} of exercise {id} is told another hint."
+                yield f": the wrong answer {wrong.name!r} of exercise {id} gets another hint."
 
 
 # --- the executed notebook ------------------------------------------------------------------------
@@ -201,37 +198,16 @@ def output_problems(cell: NotebookNode) -> Iterator[str]:
 def measurements(shown: str) -> Iterator[str]:
     """What in a compared output differs from run to run: "a time ('3.1 s')"."""
     for words, pattern in MEASUREMENTS.items():
-        if found := pattern.search(shown):
-            yield f"{words} ({found[0].strip()!r})"
-
-
-# --- what other modules know ----------------------------------------------------------------------
-
-
-def map_problems(root: Path) -> list[str]:
-    """Equations of lectures without a line of code, and the other way round."""
-    try:
-        from aidagen.teaching import papermap
-    except ImportError:
-        return []
-    return list(papermap.problems(root))
-
-
-def budget_problems(root: Path) -> list[str]:
-    """Lectures whose measured minutes are over 150 % of their budget."""
-    try:
-        from aidagen.teaching import compute
-    except ImportError:
-        return []
-    return list(compute.problems(root))
+        if match := pattern.search(shown):
+            yield f"{words} ({match[0].strip()!r})"
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m aidagen.publishing.lints")
     parser.add_argument("--root", type=Path, default=Path(__file__).resolve().parents[2])
-    found = problems(parser.parse_args(arguments).root.resolve())
-    print("\n".join(found) if found else "the lectures are as they have to be", flush=True)
-    return 1 if found else 0
+    faults = problems(parser.parse_args(arguments).root.resolve())
+    print("\n".join(faults) if faults else "the lectures have no faults", flush=True)
+    return 1 if faults else 0
 
 
 if __name__ == "__main__":

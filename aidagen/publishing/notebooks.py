@@ -23,6 +23,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aidagen import files
 from aidagen.errors import AidagenError
 from aidagen.publishing.execution import (
     CELL_TIMEOUT,
@@ -32,6 +33,7 @@ from aidagen.publishing.execution import (
     execute,
     trial,
 )
+from aidagen.teaching import compute
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -49,12 +51,12 @@ def sources(root: Path, numbers: Iterable[str] = ()) -> list[Path]:
 
     Raises NotebookError for a number that has no text.
     """
-    found = sorted(p for p in (root / "course").glob("*.py") if re.match(r"\d\d_", p.name))
+    texts = sorted(p for p in (root / "course").glob("*.py") if re.match(r"\d\d_", p.name))
     numbers = list(numbers)
     for number in numbers:
-        if not any(path.name.startswith(number) for path in found):
+        if not any(path.name.startswith(number) for path in texts):
             raise NotebookError(f"There is no lecture {number}: no course/{number}_*.py.")
-    return [p for p in found if not numbers or any(p.name.startswith(n) for n in numbers)]
+    return [p for p in texts if not numbers or any(p.name.startswith(n) for n in numbers)]
 
 
 def notebook_of(source: Path) -> Path:
@@ -110,9 +112,7 @@ def tidy(root: Path, numbers: Iterable[str] = ()) -> list[Path]:
         text = source.read_text(encoding="utf-8")
         head, body = text[: text.index("# ---\n", 6) + 6], _body(as_text(read_source(source)))
         if body != _body(text):
-            part = source.with_suffix(".py.part")
-            part.write_text(f"{head}\n{body}\n", encoding="utf-8")
-            os.replace(part, source)
+            files.write_text(source, f"{head}\n{body}\n")
             changed.append(source)
     return changed
 
@@ -168,9 +168,7 @@ def build(
             )
         if fault := account(root, source, profile, spent, record):
             raise NotebookError(fault)
-        part = target.with_suffix(".ipynb.part")
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, target)
+        files.write_text(target, text)
         print(f"{target.name}: {spent.cpu_seconds:.1f} CPU s, {_size(text)}", flush=True)
         written.append(target)
     return written
@@ -181,13 +179,9 @@ def account(root: Path, source: Path, profile: str, spent: Spent, record: bool) 
 
     With ``record`` the run is written into the card first.
     """
-    try:
-        from aidagen.teaching import compute
-    except ImportError:  # no cards yet
-        return None
     number = source.name[:2]
     if record:
-        compute.record(number, profile, spent.cpu_seconds, spent.peak_mb or 0, root)
+        compute.record(number, profile, spent.cpu_seconds, spent.peak_mb, root)
     return compute.over_budget(number, profile, spent.cpu_seconds, spent.peak_mb, root)
 
 
@@ -204,16 +198,17 @@ def differences(source: Path) -> Iterator[str]:
     Raises NotebookError where one of the two cannot be read.
     """
     text = source.read_text(encoding="utf-8")
-    wanted = read_source(source)
-    for cell in wanted.cells:
+    intended = read_source(source)
+    for cell in intended.cells:
         tags = set(cell.metadata.get("tags", []))
         if unknown := tags - TAGS:
             yield f"course/{source.name}, cell {cell.id}: unknown tag {', '.join(sorted(unknown))}"
         if "skip-execution" in tags and "nbval-skip" not in tags:
             yield f"course/{source.name}, cell {cell.id}: skip-execution also needs nbval-skip"
-    if _body(as_text(wanted)) != _body(text):
+    if _body(as_text(intended)) != _body(text):
         yield (
-            f"course/{source.name} is not what jupytext writes: {_first_difference(text, wanted)}; "
+            f"course/{source.name} is not what jupytext writes: "
+            f"{_first_difference(text, intended)}; "
             "run `python -m aidagen.publishing.notebooks tidy`"
         )
     yield from staleness(source)
@@ -223,7 +218,7 @@ def staleness(source: Path) -> Iterator[str]:
     """One sentence where the notebook is missing, or was not built from this very text."""
     import nbformat
 
-    wanted, target = read_source(source), notebook_of(source)
+    intended, target = read_source(source), notebook_of(source)
     if not target.exists():
         yield f"notebooks/{target.name} is missing: run `make notebooks`"
         return
@@ -232,10 +227,10 @@ def staleness(source: Path) -> Iterator[str]:
     except Exception as problem:  # nbformat raises its own, json's and Unicode's errors
         raise NotebookError(f"notebooks/{target.name} is not a notebook ({problem}).") from problem
     stale = f"notebooks/{target.name} is not what course/{source.name} says"
-    if len(built.cells) != len(wanted.cells):
-        yield f"{stale} ({len(built.cells)} cells, not {len(wanted.cells)}): run `make notebooks`"
+    if len(built.cells) != len(intended.cells):
+        yield f"{stale} ({len(built.cells)} cells, not {len(intended.cells)}): run `make notebooks`"
         return
-    for new, old in zip(wanted.cells, built.cells, strict=True):
+    for new, old in zip(intended.cells, built.cells, strict=True):
         old_tags, new_tags = old.metadata.get("tags", []), new.metadata.get("tags", [])
         same = (new.cell_type, new.source, new.id) == (old.cell_type, old.source, old.get("id"))
         if not same or new_tags != old_tags:
@@ -293,13 +288,13 @@ def run(
         except NotebookError as problem:
             raise NotebookError(f"course/{source.name} {problem}") from None
         seconds[source.stem] = spent.cpu_seconds
-        told = f"{source.stem}: {spent.cpu_seconds:.1f} CPU s, {spent.peak_mb} MB"
-        print(f"{told} in profile smoke", flush=True)
+        took = f"{source.stem}: {spent.cpu_seconds:.1f} CPU s, {spent.peak_mb} MB"
+        print(f"{took} in profile smoke", flush=True)
         if fault := account(root, source, "smoke", spent, record):
             if enforce:
                 raise NotebookError(fault)
             print(fault, flush=True)
-    (folder / "cpu_seconds.json").write_text(json.dumps(seconds, indent=1) + "\n")
+    files.write_json(folder / "cpu_seconds.json", seconds)
     return seconds
 
 

@@ -1,8 +1,8 @@
 """A notebook's cells as HTML that needs no network: Markdown, MathML, code, outputs.
 
 Formulas become MathML when the page is made; pictures and clips lie inside the page; a widget is
-shown by the picture in its stored state, or by its own sentence. Where nothing of that works, a
-PageError names the cell, for a page with a hole in it helps nobody.
+shown by the picture in its stored state, or by its own sentence. Where none of these works, an
+AidagenError names the cell, so that no page is published with a gap.
 """
 
 from __future__ import annotations
@@ -46,14 +46,10 @@ details { margin: .4em 0; }
 """
 
 
-class PageError(AidagenError):
-    """A cell cannot be shown in a page that needs no network."""
-
-
 def mathml(formula: str, display: bool) -> str:
     r"""A LaTeX formula as MathML; ``\tag{4}`` becomes (4) at its side.
 
-    Raises PageError for what the converter does not know.
+    Raises AidagenError for what the converter does not know.
     """
     from latex2mathml.converter import convert
 
@@ -61,13 +57,13 @@ def mathml(formula: str, display: bool) -> str:
     plain = re.sub(r"\\tag\{[^{}]*\}|\\(?:not)?label\{[^{}]*\}", "", formula).strip()
     plain = re.sub(r"\{(?:aligned|split|gathered)\}", "{align*}", plain)
     try:
-        made = convert(plain, display="block" if display else "inline")
+        converted = convert(plain, display="block" if display else "inline")
     except Exception as problem:  # latex2mathml's errors have no common class
-        raise PageError(f"The formula {plain!r} does not become MathML ({problem!r}).") from None
-    if "\\" in made or ENTITY.search(made):
-        raise PageError(f"The formula {plain!r} holds a command that does not become MathML.")
+        raise AidagenError(f"The formula {plain!r} does not become MathML ({problem!r}).") from None
+    if "\\" in converted or ENTITY.search(converted):
+        raise AidagenError(f"The formula {plain!r} holds a command that does not become MathML.")
     number = f'<span class="tag">({escape(tag[1])})</span>' if tag else ""
-    said = made.replace("<math ", f'<math alttext="{escape(plain, quote=True)}" ', 1)
+    said = converted.replace("<math ", f'<math alttext="{escape(plain, quote=True)}" ', 1)
     return said + number
 
 
@@ -116,14 +112,14 @@ def style() -> str:
 def cell(one: NotebookNode, notebook: NotebookNode, inputs: bool = True) -> str:
     """A cell of ``notebook`` as HTML: its text, or its code (where ``inputs``) and outputs.
 
-    Raises PageError naming the cell.
+    Raises AidagenError naming the cell.
     """
     tags = one.metadata.get("tags", [])
     if "remove-cell" in tags:
         return ""
     try:
         if one.cell_type != "code":
-            made = markdown(one.source)
+            html = markdown(one.source)
         else:
             shown = inputs and "hide-input" not in tags and one.source.strip()
             parts = [code(one.source)] if shown else []
@@ -131,12 +127,12 @@ def cell(one: NotebookNode, notebook: NotebookNode, inputs: bool = True) -> str:
             outputs = [output(o, notebook, alt) for o in one.get("outputs", [])]
             if any(outputs):
                 parts.append(f'<div class="output">{"".join(outputs)}</div>')
-            made = "\n".join(parts)
-        if found := NETWORK.search(made):
-            raise PageError(f"It asks the network for something: {found[0]!r}.")
-    except PageError as problem:
-        raise PageError(f"Cell {one.get('id', '')}: {problem}") from None
-    return f'<div class="cell">{made}</div>\n' if made else ""
+            html = "\n".join(parts)
+        if match := NETWORK.search(html):
+            raise AidagenError(f"It loads something from the network: {match[0]!r}.")
+    except AidagenError as problem:
+        raise AidagenError(f"Cell {one.get('id', '')}: {problem}") from None
+    return f'<div class="cell">{html}</div>\n' if html else ""
 
 
 def output(given: NotebookNode, notebook: NotebookNode, alt: str) -> str:
@@ -144,7 +140,7 @@ def output(given: NotebookNode, notebook: NotebookNode, alt: str) -> str:
     if given.output_type == "stream":
         return f"<pre>{escape(given.text)}</pre>" if given.name == "stdout" else ""
     if given.output_type == "error":
-        raise PageError(f"It failed with {given.ename}: {given.evalue}.")
+        raise AidagenError(f"It failed with {given.ename}: {given.evalue}.")
     data: dict[str, Any] = given.get("data", {})
     for kind in PICTURES:
         if kind in data:

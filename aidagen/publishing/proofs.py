@@ -1,7 +1,7 @@
-"""Nobody is blocked: copies as learners leave them run to the end, in profile smoke.
+"""No learner is blocked: copies as learners leave them run to the end, in profile smoke.
 
 An unsolved, a half-solved and a wrongly solved copy of every lecture is run. At its end each copy
-says which references stood in; that has to be those of the exercises without a right answer.
+lists the references in use; these must be those of the exercises without a right answer.
 """
 
 from __future__ import annotations
@@ -27,17 +27,13 @@ WRONG = """from aidagen.teaching import check
 {name} = next(e for e in check.exercises({number!r}) if e.id == {id!r}).wrong[0].answer"""
 
 
-class ProofError(NotebookError):
-    """A learner's copy does not do what it has to."""
-
-
 def choices(notebook: NotebookNode) -> dict[str, str]:
     """Exercise id to the function's name, in order of the checks."""
-    found = {}
+    names = {}
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            found.update({id: name for name, id in CHOOSE.findall(cell.source)})
-    return found
+            names.update({id: name for name, id in CHOOSE.findall(cell.source)})
+    return names
 
 
 def left_as(kind: str, notebook: NotebookNode, number: str) -> tuple[NotebookNode, list[str]]:
@@ -45,19 +41,19 @@ def left_as(kind: str, notebook: NotebookNode, number: str) -> tuple[NotebookNod
 
     ``kind`` is ``unsolved`` (the stubs as they are), ``half`` (the first half of the exercises
     solved, the middle one included) or ``wrong`` (every stub filled with the first typical wrong
-    answer). Raises ProofError where a check has no stub, or a solution no check.
+    answer). Raises NotebookError where a check has no stub, or a solution no check.
     """
     chosen = choices(notebook)
     ids = list(chosen)
     solved = set(ids[: (len(ids) + 1) // 2]) if kind == "half" else set()
-    made, stubs = copy.deepcopy(notebook), set()
-    for cell in made.cells:
+    learner_copy, stubs = copy.deepcopy(notebook), set()
+    for cell in learner_copy.cells:
         if cell.cell_type != "code" or not tags(cell) & {"exercise", "solution"}:
             continue
         about = {id for id, name in chosen.items() if name in defined(cell.source)}
         if "solution" in tags(cell):
             if not about:
-                raise ProofError(f"Cell {cell.id} is a solution that no check.choose() tries.")
+                raise NotebookError(f"Cell {cell.id} is a solution that no check.choose() tries.")
             if about <= solved:
                 cell.metadata["tags"] = [t for t in cell.metadata["tags"] if t != "solution"]
         elif about:
@@ -65,8 +61,8 @@ def left_as(kind: str, notebook: NotebookNode, number: str) -> tuple[NotebookNod
             if kind == "wrong":
                 cell.source = _spoiled(cell.source, {id: chosen[id] for id in about}, number)
     if missing := set(ids) - stubs:
-        raise ProofError(f"No stub (tag exercise) defines the function of {min(missing)}.")
-    return without_answers(made), [id for id in ids if id not in solved]
+        raise NotebookError(f"No stub (tag exercise) defines the function of {min(missing)}.")
+    return without_answers(learner_copy), [id for id in ids if id not in solved]
 
 
 def _spoiled(source: str, names: dict[str, str], number: str) -> str:
@@ -83,14 +79,14 @@ def _spoiled(source: str, names: dict[str, str], number: str) -> str:
 def prove(source: Path, notebook: NotebookNode, folder: Path, place: Path) -> dict[str, float]:
     """Run the three copies of a lecture in ``place``; they land in ``folder``. Seconds by kind.
 
-    Raises ProofError naming lecture, copy and what went wrong.
+    Raises NotebookError naming lecture, copy and what went wrong.
     """
     seconds = {}
     for kind in KINDS if choices(notebook) else KINDS[:1]:
         begin = time.monotonic()
         what = f"the copy '{kind}' of course/{source.name}"
-        made, expected = left_as(kind, notebook, source.name[:2])
-        run_to_end(made, folder / f"{source.stem}.{kind}.ipynb", place, what, expected)
+        learner_copy, expected = left_as(kind, notebook, source.name[:2])
+        run_to_end(learner_copy, folder / f"{source.stem}.{kind}.ipynb", place, what, expected)
         seconds[kind] = round(time.monotonic() - begin, 1)
     return seconds
 
@@ -100,7 +96,7 @@ def run_to_end(
 ) -> None:
     """Run a copy; at its end the references of ``expected`` (None: whatever) are in use.
 
-    Raises ProofError, in a sentence that begins with ``what``.
+    Raises NotebookError, in a sentence that begins with ``what``.
     """
     import nbformat
 
@@ -111,13 +107,13 @@ def run_to_end(
     try:
         trial(notebook, target, place, SECONDS)
     except NotebookError as problem:
-        raise ProofError(f"{what[0].upper()}{what[1:]} {problem}") from None
+        raise NotebookError(f"{what[0].upper()}{what[1:]} {problem}") from None
     if asked:
         ended = nbformat.read(target, as_version=4)
         said = "".join(out.get("text", "") for out in ended.cells[-1].outputs)
-        found = said.strip().removeprefix("references:").split()
-        if found != sorted(expected):
-            raise ProofError(
-                f"In {what} the references of {' '.join(found) or 'nothing'} are in use at the "
+        in_use = said.strip().removeprefix("references:").split()
+        if in_use != sorted(expected):
+            raise NotebookError(
+                f"In {what} the references of {' '.join(in_use) or 'nothing'} are in use at the "
                 f"end, and those of {' '.join(sorted(expected))} should be."
             )

@@ -19,33 +19,32 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import os
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aidagen import files, markdown, publishing, teaching
 from aidagen.errors import AidagenError
 from aidagen.publishing import copies, decks, instructor, notebooks, proofs
 from aidagen.publishing.notebooks import NotebookError
-from aidagen.teaching import check, material
+from aidagen.teaching import material
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 MANIFEST = "variants.json"
-HERE = Path(__file__).parent
-TOOLS = ("variants", "copies", "decks", "instructor", "pages")  # beside this file
+ROOMS = (publishing, teaching)  # the packages whose code derives the variants
 
 
 def student(notebook: NotebookNode) -> NotebookNode:
     """A lecture as a student gets it to fill in: stubs, no answers, no outputs."""
-    made = copies.without_answers(notebook)
-    for cell in made.cells:
+    stub = copies.without_answers(notebook)
+    for cell in stub.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
-    made.metadata.pop("widgets", None)
-    return made
+    stub.metadata.pop("widgets", None)
+    return stub
 
 
 def build(root: Path, numbers: Iterable[str] = ()) -> list[Path]:
@@ -59,18 +58,16 @@ def build(root: Path, numbers: Iterable[str] = ()) -> list[Path]:
     folder = root / "build"
     everything = notebooks.sources(root)
     asked = set(notebooks.sources(root, numbers))
-    known = _manifest(folder)
+    old_keys = _manifest(folder)
     keys: dict[str, str] = {}
     written: list[Path] = []
 
     def make(name: str, key: str, recipe: Callable[[], str]) -> None:
         keys[name] = key
-        if known.get(name) == key and (folder / name).exists():
+        if old_keys.get(name) == key and (folder / name).exists():
             return
-        target = folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _write(target, recipe())
-        written.append(target)
+        files.write_text(folder / name, recipe())
+        written.append(folder / name)
 
     built: dict[str, str] = {}
     for source in everything:
@@ -90,13 +87,13 @@ def build(root: Path, numbers: Iterable[str] = ()) -> list[Path]:
             f"slides/{stem}.html",
         ]
         if source not in asked:
-            keys.update({name: known[name] for name in names if name in known})
+            keys.update({name: old_keys[name] for name in names if name in old_keys})
             continue
         key = _key(built[stem], *_tools(number))
         recipes: list[Callable[[NotebookNode], str]] = [
-            lambda made: notebooks.dumps(student(made)),
-            lambda made, number=number: notebooks.dumps(instructor.notebook(number, made)),
-            lambda made, number=number: instructor.page(number, made),
+            lambda built: notebooks.dumps(student(built)),
+            lambda built, number=number: notebooks.dumps(instructor.notebook(number, built)),
+            lambda built, number=number: instructor.page(number, built),
             decks.handout,
         ]
         for name, recipe in zip(names, recipes):
@@ -104,21 +101,20 @@ def build(root: Path, numbers: Iterable[str] = ()) -> list[Path]:
 
     if everything:
         key = _key(*built.values(), *_tools())
-        made: list[NotebookNode] = []  # once for both files, and only where it is needed
+        tours: list[NotebookNode] = []  # once for both files, and only where it is needed
 
         def whole_tour() -> NotebookNode:
-            if not made:
-                made.append(decks.tour([(stem[:2], read(stem)) for stem in built]))
-            return made[0]
+            if not tours:
+                tours.append(decks.tour([(stem[:2], read(stem)) for stem in built]))
+            return tours[0]
 
         make("tour/tour.ipynb", key, lambda: notebooks.dumps(whole_tour()))
         make("tour/tour.html", key, lambda: decks.handout(whole_tour()))
 
-    for name in sorted(known.keys() - keys.keys()):  # lectures that are gone
+    for name in sorted(old_keys.keys() - keys.keys()):  # lectures that are gone
         (folder / name).unlink(missing_ok=True)
-    if keys != known:
-        folder.mkdir(exist_ok=True)
-        _write(folder / MANIFEST, json.dumps(keys, indent=1, sort_keys=True) + "\n")
+    if keys != old_keys:
+        files.write_json(folder / MANIFEST, dict(sorted(keys.items())))
     return written
 
 
@@ -133,19 +129,19 @@ def prove(root: Path, numbers: Iterable[str] = ()) -> None:
     place.mkdir(exist_ok=True)
     for source in notebooks.sources(root, numbers):
         seconds = proofs.prove(source, notebooks.read_source(source), folder, place)
-        told = ", ".join(f"{kind} {took:.0f} s" for kind, took in seconds.items())
-        print(f"{source.stem}: {told}", flush=True)
+        durations = ", ".join(f"{kind} {took:.0f} s" for kind, took in seconds.items())
+        print(f"{source.stem}: {durations}", flush=True)
     tour = root / "build" / "tour" / "tour.ipynb"
     if tour.exists() and not list(numbers):
-        made = nbformat.read(tour, as_version=4)
-        proofs.run_to_end(made, folder / "tour.ipynb", place, "the tour", None)
+        notebook = nbformat.read(tour, as_version=4)
+        proofs.run_to_end(notebook, folder / "tour.ipynb", place, "the tour", None)
         print("tour: ran to its end", flush=True)
 
 
 def _tools(number: str | None = None) -> list[str]:
     """The sources of the code that derives, and of a lecture's exercises."""
-    paths = [HERE / f"{name}.py" for name in TOOLS]
-    paths += [Path(tool.__file__) for tool in (check, material)]
+    paths = [Path(markdown.__file__)]
+    paths += [path for room in ROOMS for path in sorted(Path(room.__file__).parent.glob("*.py"))]
     topic = None if number is None else material.topic(number)
     if topic is not None:
         paths += sorted(Path(topic.__file__).parent.glob("*.py"))
@@ -161,16 +157,10 @@ def _key(*texts: str) -> str:
 
 def _manifest(folder: Path) -> dict[str, str]:
     try:
-        known = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        keys = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return known if isinstance(known, dict) else {}
-
-
-def _write(path: Path, text: str) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
+    return keys if isinstance(keys, dict) else {}
 
 
 def main(arguments: list[str] | None = None) -> int:

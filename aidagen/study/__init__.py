@@ -2,6 +2,7 @@
 
     clips = study.clips_from({"one": model1, "two": model2, "three": model3}, tasks)
     plan = study.plan(clips.items, clips.methods, name="lecture-04", checks=clips.lively())
+    plan.save("plan.json")                     # it names the methods: for the instructor alone
     Preference(plan, clips, "votes")           # in a notebook (aidagen.widgets.preference), or
     study.page(plan, clips, "study.html")      # one file to hand out, without network
     result = study.analyse(plan, study.gather("votes", plan))
@@ -9,9 +10,9 @@
     result.figure()
 
 The protocol is Monkey-Net's (Siarohin et al., CVPR 2019, user study): the driving clip as
-reference, two animations side by side, a forced choice. Added are attention checks with a rule
-fixed beforehand, an interval over items and raters, and Bradley-Terry strengths. What raters read
-before they consent is `ETHICS`; a simulated class with a known preference is `simulate`.
+reference, two animations side by side, a forced choice. We add attention checks with a rule
+fixed beforehand, an interval over items and raters, and Bradley-Terry strengths. `ETHICS` is what
+raters read before they consent; `simulate` is a simulated class with a known preference.
 """
 
 from aidagen.study.analysis import (

@@ -13,23 +13,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from aidagen import animation, video
+from aidagen.pixels import as_bytes, as_floats
 from aidagen.study.plan import FROZEN, SHUFFLED, TRUE, Plan, StudyError
 
 Frames = UInt8[Tensor, "_ 3 _ _"]  # T frames; methods may differ in size
 SIZE = 256  # pixels of a clip on the page
-LIVELY = 0.01  # mean change between frames, of 1: below it a frozen clip is hard to tell
+LIVELY = 0.01  # mean change between frames, of 1; a frozen clip stands out from clips above it
 
 
 @dataclass(frozen=True)
 class Clips:
     """Frames by item: the driving clip, what each method made of it, and the true answer.
 
-    `truth` is the driving clip itself where nobody knows better.
+    `truth` is the driving clip itself where the true answer is not known.
     """
 
     reference: Mapping[str, Frames]
@@ -70,8 +71,8 @@ class Clips:
             return self.made[item][what]
         if (moves := movement(truth)) < LIVELY:
             raise StudyError(
-                f"Item {item!r} hardly moves ({moves:.4f} a frame), so an attention check made of "
-                f"it is not obvious; give plan(checks=...) lively ones such as {self.lively()}."
+                f"Item {item!r} hardly moves ({moves:.4f} per frame), so an attention check made "
+                f"of it is not obvious; give plan(checks=...) lively ones such as {self.lively()}."
             )
         if what == FROZEN:
             return truth[:1].expand_as(truth)
@@ -80,13 +81,13 @@ class Clips:
 
 def movement(frames: Frames) -> float:
     """Mean absolute change from frame to frame, of pixels in 0..1."""
-    frames = frames.float() / 255
+    frames = as_floats(frames)
     return float((frames[1:] - frames[:-1]).abs().mean()) if len(frames) > 1 else 0.0
 
 
 def _shuffled(count: int) -> list[int]:
-    """An order in which neighbours lie far apart: first half and second half take turns, and
-    each half jumps."""
+    """An order in which neighbouring frames lie far apart: frames of the first and the second
+    half alternate, and within each half every third frame is taken."""
     half = (count + 1) // 2
     jump = [*range(0, half, 3), *range(1, half, 3), *range(2, half, 3)]
     return [k for j in jump for k in (j, j + half) if k < count]
@@ -104,11 +105,11 @@ def clips_from(
             perhaps `truth` (T, 3, H, W), as `aidagen.evaluation.clips.Task` has them.
         mode: "relative" (the first driving frame should show about the source's pose) or
             "absolute".
-        fps: frames a second that the clips are shown at.
+        fps: frames per second at which the clips are shown.
 
     Raises:
-        StudyError: without models or tasks, or on two tasks of one name; AnimationError where a
-            model or a picture does not fit.
+        StudyError: without models or tasks, or on two tasks of one name.
+        AidagenError: where a model or a picture does not fit.
     """
     tasks = list(tasks)
     names = [str(task.name) for task in tasks]
@@ -119,24 +120,24 @@ def clips_from(
         )
     reference, made, truth = {}, {}, {}
     for name, task in zip(names, tasks):
-        driving, source = _unit(task.driving), _unit(task.source)
+        driving, source = as_floats(task.driving), as_floats(task.source)
         made[name] = {
-            method: _bytes(animation.animate(model, source, driving, mode))
+            method: as_bytes(animation.animate(model, source, driving, mode).cpu())
             for method, model in models.items()
         }
-        reference[name] = _bytes(driving)
+        reference[name] = as_bytes(driving)
         true = getattr(task, "truth", None)
-        truth[name] = reference[name] if true is None else _bytes(_unit(true))
+        truth[name] = reference[name] if true is None else as_bytes(as_floats(true))
     return Clips(reference, made, truth, fps)
 
 
 def anonymous(plan: Plan, clips: Clips, size: int = SIZE) -> dict[str, bytes]:
-    """All clips of the plan as mp4, by their codes; nothing in them tells the method.
+    """All clips of the plan as mp4, by their codes; nothing in them reveals the method.
 
     Raises:
         StudyError: where a clip is missing, or the clips of a pair differ in length.
     """
-    wanted: dict[str, tuple[str, str]] = {}
+    sources: dict[str, tuple[str, str]] = {}
     for pair in plan.pairs:
         lengths = {len(clips.frames(pair.item, what)) for what in (*pair.methods, "reference")}
         if len(lengths) > 1:
@@ -144,8 +145,8 @@ def anonymous(plan: Plan, clips: Clips, size: int = SIZE) -> dict[str, bytes]:
                 f"The clips of item {pair.item!r} have {sorted(lengths)} frames; all clips of an "
                 "item must be equally long, or the length tells them apart."
             )
-        wanted[pair.reference] = pair.item, "reference"
-        wanted |= {code: (pair.item, what) for code, what in zip(pair.clips, pair.methods)}
+        sources[pair.reference] = pair.item, "reference"
+        sources |= {code: (pair.item, what) for code, what in zip(pair.clips, pair.methods)}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "clip.mp4"
 
@@ -156,20 +157,12 @@ def anonymous(plan: Plan, clips: Clips, size: int = SIZE) -> dict[str, bytes]:
             video.write(path, frames, clips.fps, mark=not recorded, note=note, crf=20)
             return path.read_bytes()
 
-        return {code: coded(*wanted[code]) for code in sorted(wanted)}
-
-
-def _unit(frames: Tensor) -> Tensor:
-    return frames if frames.is_floating_point() else frames.float() / 255
-
-
-def _bytes(frames: Float[Tensor, "_ 3 _ _"]) -> Frames:
-    return (frames.detach().cpu().clamp(0, 1) * 255).round().byte()
+        return {code: coded(*sources[code]) for code in sorted(sources)}
 
 
 def _enlarged(frames: Frames, size: int) -> Frames:
     height, width = frames.shape[-2:]
     scale = size / max(height, width)
     shape = round(height * scale), round(width * scale)
-    large = F.interpolate(frames.float() / 255, size=shape, mode="bicubic", antialias=True)
-    return _bytes(large)
+    large = F.interpolate(as_floats(frames), size=shape, mode="bicubic", antialias=True)
+    return as_bytes(large)

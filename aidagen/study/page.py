@@ -1,6 +1,6 @@
 """A preference study as one HTML file that needs neither kernel nor network.
 
-The clips lie inside. Votes are kept in the browser after every vote, so a closed tab loses none;
+The clips lie inside. The browser keeps the votes after every one, so that a closed tab loses none;
 at the end the rater downloads a file and hands it in. No method's name is in the page.
 """
 
@@ -13,12 +13,13 @@ from functools import cache
 from html import escape
 from pathlib import Path
 
+from aidagen import files
 from aidagen.publishing import pages
 from aidagen.study.clips import SIZE, Clips, anonymous
-from aidagen.study.plan import Plan, StudyError, write_text
+from aidagen.study.plan import Plan, StudyError
 from aidagen.study.votes import FORMAT
 
-# the browser itself refuses whatever would leave the page
+# the browser itself refuses every request that would leave the page
 POLICY = (
     "default-src 'none'; media-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
     "form-action 'none'; base-uri 'none'"
@@ -57,9 +58,9 @@ def html(plan: Plan, clips: dict[str, bytes], title: str = "Which clip is better
         f'<script type="application/json" id="study">{content}</script>'
     )
     script = part("ballot.js") + part("ballot_page.js")
-    made = pages.page(title, body, STYLE + part("ballot.css"), script)
+    document = pages.page(title, body, STYLE + part("ballot.css"), script)
     policy = f'<meta http-equiv="Content-Security-Policy" content="{escape(POLICY, quote=True)}">\n'
-    return made.replace("<title>", f"{policy}<title>", 1)
+    return document.replace("<title>", f"{policy}<title>", 1)
 
 
 def page(
@@ -69,11 +70,11 @@ def page(
     """Write the study as one HTML file to hand out; its clips have `size` pixels.
 
     Raises:
-        StudyError: where a clip is missing, the title names a method, or the file cannot be
-            written.
+        StudyError: where a clip is missing, or the title names a method.
+        FileError: where the file cannot be written.
     """
     path = Path(path)
     if named := [m for m in plan.methods if m.lower() in title.lower().split()]:
         raise StudyError(f"The title is seen by raters; leave {named[0]!r} out of it.")
-    write_text(path, html(plan, anonymous(plan, clips, size), title))
+    files.write_text(path, html(plan, anonymous(plan, clips, size), title))
     return path

@@ -1,24 +1,27 @@
 """The plan of a preference study: which pairs there are, and what each rater sees of them.
 
-Whoever rates gets codes alone. Which code is which method's clip stands in the `Plan`, and the plan
-stays with the instructor. Order and sides follow from the rater's code by a hash that the page's
-script computes as well (`mixed`), so that a file of votes can be held against what was shown.
+Raters see codes only. The `Plan` says which code is which method's clip, and the plan stays with
+the instructor. The codes are hashes of a seed: whoever knows it can name the methods.
+
+Order and sides follow from the rater's code by a hash that the page's script computes as well
+(`mixed`), so that a file of votes can be held against what was shown.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
 import re
+import secrets
+import stat
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property, lru_cache
 from itertools import combinations
-from pathlib import Path
 from typing import NamedTuple
 
+from aidagen import files
 from aidagen.errors import AidagenError
 
 TRUE, FROZEN, SHUFFLED = "true", "frozen", "shuffled"  # what attention checks are made of
@@ -39,7 +42,7 @@ ETHICS = (
 
 
 class StudyError(AidagenError):
-    """A plan that cannot be carried out, a file of votes that is none, votes that say nothing."""
+    """A plan that cannot be carried out, a file that holds no votes, too few votes to analyse."""
 
 
 class Pair(NamedTuple):
@@ -64,16 +67,16 @@ class Shown(NamedTuple):
 
 @dataclass(frozen=True)
 class Plan:
-    """All that is fixed before the first vote; `plan` makes it. `key` and `pairs` unblind."""
+    """All that is fixed before the first vote; `plan` makes it. `pairs` says who is who."""
 
     name: str
     items: tuple[str, ...]
     methods: tuple[str, ...]
     check_items: tuple[str, ...]
+    seed: int  # the codes follow from it
     allowed: int = 0  # attention checks that a rater may miss
     ties: bool = False  # whether "no difference" may be answered
     question: str = QUESTION
-    seed: int = 0
 
     @cached_property
     def id(self) -> str:
@@ -89,22 +92,22 @@ class Plan:
     @cached_property
     def pairs(self) -> tuple[Pair, ...]:
         """Every item with every pair of methods, and the attention checks."""
-        wanted = [(i, *two, False) for i in self.items for two in combinations(self.methods, 2)]
+        contents = [(i, *two, False) for i in self.items for two in combinations(self.methods, 2)]
         broken = (FROZEN, SHUFFLED)
-        wanted += [(i, TRUE, broken[n % 2], True) for n, i in enumerate(self.check_items)]
-        made = []
-        for number, (item, a, b, check) in enumerate(wanted):
+        contents += [(i, TRUE, broken[n % 2], True) for n, i in enumerate(self.check_items)]
+        pairs = []
+        for number, (item, a, b, check) in enumerate(contents):
             codes = self.code(item, a), self.code(item, b)
             name = self.code(item, a, b, str(number if check else ""))
-            made.append(Pair(name, item, (a, b), codes, self.code(item, "reference"), check))
-        return tuple(made)
+            pairs.append(Pair(name, item, (a, b), codes, self.code(item, "reference"), check))
+        return tuple(pairs)
 
     def schedule(self, rater: str) -> tuple[Shown, ...]:
         """What the rater with this code sees, in order: half of the pairs change sides."""
         return _schedule(self, rater)
 
     def sheet(self) -> dict:
-        """What a rater's page may know: codes in an order that says nothing, and the texts."""
+        """What a rater's page may know: codes in an order that reveals nothing, and the texts."""
         pairs = sorted((p.id, p.reference, *sorted(p.clips)) for p in self.pairs)
         return {
             "study": self.id, "question": self.question, "ties": self.ties, "pairs": pairs,
@@ -113,13 +116,13 @@ class Plan:
 
     def save(self, path: str | os.PathLike) -> None:
         """Keep the plan as JSON, for the instructor: it names the methods."""
-        write_text(path, json.dumps(asdict(self), indent=1))
+        files.write_json(path, asdict(self))
 
 
 def plan(
     items: Sequence[str], methods: Sequence[str], *, name: str = "study",
     checks: int | Sequence[str] = 4, allowed: int = 0, ties: bool = False,
-    question: str = QUESTION, seed: int = 0,
+    question: str = QUESTION, seed: int | None = None,
 ) -> Plan:  # fmt: skip
     """A study of all pairs of `methods` on all `items`.
 
@@ -127,14 +130,15 @@ def plan(
         items: names of the driving clips, about 12; raters never see them.
         methods: two or more names; raters never see them either.
         name: lower-case letters, digits and hyphens; raters see it.
-        checks: how many attention checks, or the items to make them of (lively ones).
+        checks: how many attention checks, or the items to make them of (clips that move a lot).
         allowed: how many of them a rater may miss without being left out.
         ties: whether "no difference" may be answered; the published studies force a choice.
         question: what raters are asked.
-        seed: draws the codes.
+        seed: decides the codes. Without it a secret one is drawn, which no rater can guess: save
+            the plan then, for another call makes another study.
 
     Raises:
-        StudyError: one sentence on what cannot be.
+        StudyError: one sentence that says which argument is impossible.
     """
     items, methods = tuple(map(str, items)), tuple(map(str, methods))
     for what, given, least in (("items", items, 1), ("methods", methods, 2)):
@@ -163,7 +167,8 @@ def plan(
         raise StudyError(
             f"A rater may miss {allowed} of {len(checks)} checks; give 0 to {len(checks) - 1}."
         )
-    return Plan(name, items, methods, checks, int(allowed), bool(ties), str(question), int(seed))
+    seed = secrets.randbits(64) if seed is None else int(seed)
+    return Plan(name, items, methods, checks, seed, int(allowed), bool(ties), str(question))
 
 
 def load_plan(path: str | os.PathLike) -> Plan:
@@ -209,33 +214,14 @@ def mixed(text: str) -> int:
 # ------------------------------------------------------------------------------------- files
 
 
-def write_text(path: str | os.PathLike, text: str) -> None:
-    """Write atomically: the file is the old one or the new one, and on the disk.
-
-    Raises StudyError where nothing can be written.
-    """
-    path = Path(path)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except OSError as error:
-        raise StudyError(
-            f"{path} could not be written ({(error.strerror or str(error)).lower()}); choose a "
-            "folder that can be written to."
-        ) from None
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
-
-
 def read_json(path: str | os.PathLike, limit: int = 2**20) -> object:
-    """What a JSON file of at most `limit` bytes holds. Raises StudyError."""
+    """What a JSON file of at most `limit` bytes holds. Raises StudyError.
+
+    What is no ordinary file is refused before it is opened: a named pipe would wait for ever.
+    """
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise StudyError(f"{path} is no ordinary file; give the file as the study wrote it.")
         with open(path, "rb") as file:
             content = file.read(limit + 1)
     except OSError as error:

@@ -2,8 +2,8 @@
 
 A rater looks at a pair of item i and chooses method a over b with probability
 sigmoid(s_a - s_b + u_ia - u_ib + v_ra - v_rb): strengths s, what the item adds (u) and what the
-rater likes (v), both normal. Now and then a rater slips and presses either key; an inattentive
-rater does so always.
+rater likes (v), both normal. Now and then a rater slips and presses one of the two keys at
+random; an inattentive rater always does.
 """
 
 from __future__ import annotations
@@ -29,24 +29,25 @@ def simulate(
 
     Args:
         strengths: method -> logits, for all methods of the plan.
-        item_sd, rater_sd: spread of what an item adds to a method, and of rater's likings, logits.
-        slips: share of votes in which either key is pressed.
-        inattentive: share of raters who never look.
+        item_sd, rater_sd: standard deviations, in logits, of what an item adds to a method and of
+            what a rater likes.
+        slips: share of votes in which a random key is pressed.
+        inattentive: share of raters who always press a random key.
 
     Raises:
-        StudyError: if strengths are missing, or a share is none.
+        StudyError: if strengths are missing, or a share is not between 0 and 1.
     """
     s = _all(plan, strengths)
     if raters < 1 or not (0 <= slips <= 1 and 0 <= inattentive <= 1):
         raise StudyError(
-            f"A class of {raters} raters with slips {slips} and inattentive {inattentive} cannot "
-            "be; give 1 or more raters and shares from 0 to 1."
+            f"A class of {raters} raters with slips {slips} and inattentive {inattentive} is "
+            "impossible; give 1 or more raters and shares from 0 to 1."
         )
     rng = np.random.default_rng(seed)
     u = dict(zip(plan.items, rng.normal(0, item_sd, (len(plan.items), len(s)))))
     place = {method: k for k, method in enumerate(plan.methods)}
     pairs = {pair.id: pair for pair in plan.pairs}
-    made = []
+    votes = []
     for _ in range(raters):
         code = "".join(LETTERS[k] for k in rng.integers(0, len(LETTERS), 8))
         likes, asleep = rng.normal(0, rater_sd, len(s)), rng.random() < inattentive
@@ -63,8 +64,8 @@ def simulate(
                 chance = 1 / (1 + np.exp(b - a))
             better = pair.clips[0 if rng.random() < chance else 1]
             chosen.append(LEFT if better == shown.left else RIGHT)
-        made.append(Votes(plan.id, code, tuple(chosen)))
-    return Ballots(tuple(made))
+        votes.append(Votes(plan.id, code, tuple(chosen)))
+    return Ballots(tuple(votes))
 
 
 def known(

@@ -1,4 +1,4 @@
-"""Votes: one JSON file a rater, written after every vote, refused where it is not as shown.
+"""Votes: one JSON file per rater, written after every vote and checked against the plan.
 
     {"format": "aidagen preference votes 1", "study": "lecture-04-1f0c22aa", "rater": "k3x9w2pq",
      "consent": true, "votes": [{"pair": ..., "left": ..., "right": ..., "chosen": "left"}, ...]}
@@ -8,7 +8,6 @@ A random code stands for the rater; there is no name, no time, nothing about the
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import secrets
@@ -17,10 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from aidagen.study.plan import Plan, StudyError, read_json, write_text
+from aidagen import files
+from aidagen.study.plan import Plan, StudyError, read_json
 
 FORMAT = "aidagen preference votes 1"
-LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that is read as another
+LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # without those that look like another
 LEFT, RIGHT, TIE = "left", "right", "tie"
 FIELDS = ("format", "study", "rater", "consent", "votes")
 
@@ -58,7 +58,7 @@ def path_of(folder: str | os.PathLike, rater: str) -> Path:
 
 
 def write_votes(folder: str | os.PathLike, votes: Votes, plan: Plan) -> Path:
-    """Keep a rater's votes in their file, atomically. Raises StudyError where that fails."""
+    """Keep a rater's votes in their file, atomically. Raises FileError where that fails."""
     shown = plan.schedule(votes.rater)[: len(votes.chosen)]
     given = [
         {"pair": s.pair, "left": s.left, "right": s.right, "chosen": choice}
@@ -66,7 +66,7 @@ def write_votes(folder: str | os.PathLike, votes: Votes, plan: Plan) -> Path:
     ]
     content = dict(zip(FIELDS, (FORMAT, votes.study, votes.rater, True, given), strict=True))
     path = path_of(folder, votes.rater)
-    write_text(path, json.dumps(content, indent=1))
+    files.write_json(path, content)
     return path
 
 
@@ -133,7 +133,7 @@ def gather(source: str | os.PathLike | Iterable[str | os.PathLike], plan: Plan) 
         if not Path(source).is_dir():
             raise StudyError(f"{source} is no folder; give the folder that the votes lie in.")
         source = sorted(Path(source).glob("votes-*.json"))
-    found: dict[str, Votes] = {}
+    by_rater: dict[str, Votes] = {}
     refused = []
     for path in source:
         try:
@@ -141,13 +141,13 @@ def gather(source: str | os.PathLike | Iterable[str | os.PathLike], plan: Plan) 
         except StudyError as error:
             refused.append(str(error))
             continue
-        known = found.setdefault(votes.rater, votes)
-        short, long = sorted((known, votes), key=lambda each: len(each.chosen))
+        earlier = by_rater.setdefault(votes.rater, votes)
+        short, long = sorted((earlier, votes), key=lambda each: len(each.chosen))
         if long.chosen[: len(short.chosen)] == short.chosen:
-            found[votes.rater] = long
+            by_rater[votes.rater] = long
         else:
             refused.append(
                 f"{path} is refused: another file holds different votes of rater {votes.rater}, "
-                "one file a rater was expected; keep the right one of the two."
+                "one file per rater was expected; keep the right one of the two."
             )
-    return Ballots(tuple(found[rater] for rater in sorted(found)), tuple(refused))
+    return Ballots(tuple(by_rater[rater] for rater in sorted(by_rater)), tuple(refused))

@@ -15,16 +15,16 @@ ESM = """
 let panels = 0;
 
 function element(kind, attributes, ...children) {
-  const made = document.createElement(kind);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.append(...children);
-  return made;
+  const node = document.createElement(kind);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  node.append(...children);
+  return node;
 }
 
 function render({ model, el }) {
   const name = `aidagen-asking-${Date.now()}-${panels++}`;
   const send = (trait, value) => { model.set(trait, value); model.save_changes(); draw(); };
-  // while the focus is in here, JupyterLab's one-key commands keep quiet
+  // while the focus is in here, JupyterLab ignores its one-key commands
   const panel = element("fieldset", { class: "aidagen-asking", "data-lm-suppress-shortcuts": "" });
   const status = element("p", { role: "status", "aria-live": "polite" });
   const inputs = [];
@@ -41,13 +41,13 @@ function render({ model, el }) {
     const [low, high, step] = model.get("limits");
     const slider = element("input", { type: "range", min: low, max: high, step });
     slider.value = (low + high) / 2;
-    for (const event of ["input", "click"])  // a click on the middle changes nothing, but guesses
+    for (const event of ["input", "click"])  // clicking the middle is a guess, too
       slider.addEventListener(event, () => send("number", slider.valueAsNumber));
     inputs.push(slider);
     value = element("output", { "aria-hidden": "true" });
     panel.append(element("label", {}, element("span", {}, "Your guess"), slider, value));
   }
-  panel.addEventListener("keydown", event => {  // arrows choose here, and not the next cell
+  panel.addEventListener("keydown", event => {  // arrows choose an option here, not the next cell
     if (/^(Arrow|Home|End|Page| $)/.test(event.key)) event.stopPropagation();
   });
   panel.append(status);
@@ -92,9 +92,9 @@ CSS = """
 class Asking(anywidget.AnyWidget):
     """A question in a fieldset: options as radio buttons, or a range as a slider.
 
-    ``choice`` is the chosen option's place (-1: none yet), ``number`` what the slider says (None:
-    not moved yet). ``feedback`` has a sentence for each option, which is shown without a kernel,
-    too; where it is empty, ``sentence`` is shown.
+    ``choice`` is the index of the chosen option (-1: none yet), ``number`` the slider's value
+    (None: not moved yet). ``feedback`` has one sentence per option, which is also shown without a
+    kernel; where it is empty, ``sentence`` is shown.
     """
 
     _esm = ESM

@@ -4,8 +4,8 @@
         return check.TODO                                        # the learner's to write
     local_affine = check.choose("05.1", local_affine)            # prints one line or two
 
-`choose` runs the answer on small cases, recognises typical wrong answers and gives the hint that
-belongs to each. From then on `badge` tells figures which reference solutions they rest on.
+`choose` runs the answer on small cases, recognises typical wrong answers and gives the hint for
+each. From then on, `badge` names in figures the reference solutions that they rest on.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from aidagen import markdown
 from aidagen.teaching import material
 from aidagen.teaching.material import Exercise, Wrong
 
@@ -58,7 +59,7 @@ def choose(id: str, answer: Any) -> Callable[..., Any]:
     they are the same in every run. Nothing that the answer does ends the notebook: what it
     raises becomes a hint. Only an interrupt passes.
 
-    Raises MaterialError on an id that does not exist.
+    Raises AidagenError for an id that does not exist.
     """
     exercise = material.find(Exercise, id)
     words = verdict(exercise, answer)
@@ -76,35 +77,35 @@ def verdict(exercise: Exercise, answer: Any) -> str:
         return UNSOLVED
     if not callable(answer):
         return f"a function was expected, this is {_kind(answer)}; give its name without brackets."
-    wanted, given = [], []
+    expected, returned = [], []
     for case in exercise.cases():
-        wanted.append(exercise.reference(*copy.deepcopy(case)))
+        expected.append(exercise.reference(*copy.deepcopy(case)))
         try:
-            given.append(answer(*copy.deepcopy(case)))
+            returned.append(answer(*copy.deepcopy(case)))
         except (Exception, SystemExit) as problem:
             return _stopped(exercise, answer, case, problem)
     try:
-        if any(_unsolved(value) for value in given):
+        if any(_unsolved(value) for value in returned):
             return UNSOLVED
-        return _compared(exercise, wanted, given)
+        return _compared(exercise, expected, returned)
     except Exception as problem:  # something that only pretends to be a tensor
         return f"what your function returns cannot be compared ({_message(problem)}). " + _expected(
             exercise
         )
 
 
-def _compared(exercise: Exercise, wanted: list, given: list) -> str:
-    if _same(wanted, given, exercise.tolerance):
+def _compared(exercise: Exercise, expected: list, returned: list) -> str:
+    if _same(expected, returned, exercise.tolerance):
         return PASSED
     for wrong in exercise.wrong:
         theirs = [wrong.answer(*case) for case in exercise.cases()]
-        if _same(theirs, given, exercise.tolerance):
+        if _same(theirs, returned, exercise.tolerance):
             return _one_line(wrong.hint)
-    for right, found in zip(wanted, given, strict=True):
-        if complaint := _misshapen(right, found):
+    for right, answer in zip(expected, returned, strict=True):
+        if complaint := _misshapen(right, answer):
             return f"{complaint} {_expected(exercise)}"
-    for right, found in zip(wanted, given, strict=True):
-        if difference := _difference(right, found, exercise.tolerance):
+    for right, answer in zip(expected, returned, strict=True):
+        if difference := _difference(right, answer, exercise.tolerance):
             return f"{difference} {_one_line(exercise.hint)}"
     return _one_line(exercise.hint)
 
@@ -151,7 +152,7 @@ def _kind(value: Any) -> str:
         kind = str(value.dtype).removeprefix("torch.")
         return f"a tensor {tuple(value.shape)}{'' if value.is_floating_point() else f' of {kind}'}"
     if isinstance(value, (tuple, list)):
-        return f"{len(value)} things ({', '.join(_kind(v) for v in value[:4])})"
+        return f"{len(value)} values ({', '.join(_kind(v) for v in value[:4])})"
     shape = getattr(value, "shape", None)
     size = f" {tuple(shape)}" if isinstance(shape, tuple) else ""
     name = type(value).__name__
@@ -198,42 +199,42 @@ def _same(one: Any, other: Any, tolerance: float) -> bool:
     return torch.allclose(a, b, rtol=tolerance, atol=tolerance)
 
 
-def _misshapen(right: Any, found: Any) -> str:
+def _misshapen(right: Any, answer: Any) -> str:
     """What is wrong with the form of an answer, in a sentence; "" if nothing is."""
-    rights, founds = _parts(right), _parts(found)
-    if len(rights) != len(founds):
-        return f"your function returns {_kind(found)} instead of {_kind(right)}."
-    for a, b in zip(rights, founds):
-        wanted, given = _tensor(a), _tensor(b)
-        if given is None:
+    rights, answers = _parts(right), _parts(answer)
+    if len(rights) != len(answers):
+        return f"your function returns {_kind(answer)} instead of {_kind(right)}."
+    for a, b in zip(rights, answers):
+        expected, returned = _tensor(a), _tensor(b)
+        if returned is None:
             return f"your function returns {_kind(b)} instead of {_kind(a)}."
-        if wanted.shape != given.shape:
+        if expected.shape != returned.shape:
             return (
-                f"your function returns shape {tuple(given.shape)} instead of "
-                f"{tuple(wanted.shape)}."
+                f"your function returns shape {tuple(returned.shape)} instead of "
+                f"{tuple(expected.shape)}."
             )
-        if given.isnan().any():
-            return "your function returns NaN: look for a division by 0 or the root of a minus."
-        if given.isinf().any():
+        if returned.isnan().any():
+            return "your function returns NaN: look for 0 / 0 or the root of a negative number."
+        if returned.isinf().any():
             return "your function returns infinite values: look for a division by 0."
     return ""
 
 
-def _difference(right: Any, found: Any, tolerance: float) -> str:
+def _difference(right: Any, answer: Any, tolerance: float) -> str:
     """The place where an answer is furthest off."""
-    for part, (a, b) in enumerate(zip(_parts(right), _parts(found))):
-        wanted, given = _tensor(a), _tensor(b)
-        apart = (wanted - given).abs()
-        if not apart.numel() or apart.max() <= tolerance * (1 + wanted.abs().max()):
+    for part, (a, b) in enumerate(zip(_parts(right), _parts(answer))):
+        expected, returned = _tensor(a), _tensor(b)
+        apart = (expected - returned).abs()
+        if not apart.numel() or apart.max() <= tolerance * (1 + expected.abs().max()):
             continue
         at = int(apart.flatten().argmax())
         where, rest = [], at
-        for size in reversed(wanted.shape):
+        for size in reversed(expected.shape):
             where.insert(0, rest % size)
             rest //= size
         place = f" at {tuple(where)}" if where else ""
-        which = f" (thing {part + 1} that is returned)" if len(_parts(right)) > 1 else ""
-        pair = f"{given.flatten()[at]:.3f} instead of {wanted.flatten()[at]:.3f}"
+        which = f" (returned value {part + 1})" if len(_parts(right)) > 1 else ""
+        pair = f"{returned.flatten()[at]:.3f} instead of {expected.flatten()[at]:.3f}"
         return f"the shapes fit, the values do not: {pair}{place}{which}."
     return ""
 
@@ -242,7 +243,7 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-# --- what figures and instructors are told -------------------------------------------------------
+# --- for figures and instructors -----------------------------------------------------------------
 
 
 def fallbacks() -> list[str]:
@@ -277,15 +278,15 @@ def stamp(figure: Any) -> Any:
 
 
 def exercises(number: str) -> tuple[Exercise, ...]:
-    """The exercises of a lecture. Raises MaterialError where it has none."""
+    """The exercises of a lecture. Raises AidagenError where it has none."""
     return tuple(material.of(number).EXERCISES)
 
 
 def misconceptions(number: str) -> str:
-    """Markdown for instructors: every typical wrong answer, what it gives away, what is said."""
-    lines = ["| exercise | wrong answer | what it gives away | hint |", "|---|---|---|---|"]
-    for exercise in exercises(number):
-        for wrong in exercise.wrong:
-            cells = (f"{exercise.id} {exercise.title}", wrong.name, wrong.reveals, wrong.hint)
-            lines.append("| " + " | ".join(_one_line(c).replace("|", r"\|") for c in cells) + " |")
-    return "\n".join(lines) + "\n"
+    """Markdown for instructors: each typical wrong answer, the misconception, and its hint."""
+    rows = [
+        (f"{exercise.id} {exercise.title}", wrong.name, wrong.reveals, wrong.hint)
+        for exercise in exercises(number)
+        for wrong in exercise.wrong
+    ]
+    return markdown.table(("exercise", "wrong answer", "what it gives away", "hint"), rows) + "\n"

@@ -1,4 +1,4 @@
-"""What a lecture takes: CPU time and peak memory, measured, with a budget that is kept.
+"""What a lecture takes: CPU time and peak memory, measured and held against a budget.
 
 ``course/compute.json`` holds, for each lecture and profile, a budget and what was measured when
 somebody asked for it (so that a rebuild changes nothing). The card of a lecture shows both; a run
@@ -19,11 +19,11 @@ import json
 import math
 import os
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+from aidagen import files, markdown
 from aidagen.errors import AidagenError
 
 ALLOWED = 1.5  # times the budget
@@ -36,10 +36,6 @@ BUDGETS = {  # CPU seconds and megabytes, for a lecture that has none of its own
 EVERY = 0.1  # seconds between two looks at the memory
 
 
-class ComputeError(AidagenError):
-    """A lecture, a profile or a file of measurements that does not fit."""
-
-
 def path(root: Path | str | None = None) -> Path:
     """Where the measurements are kept."""
     root = Path(__file__).resolve().parents[2] if root is None else Path(root)
@@ -49,27 +45,27 @@ def path(root: Path | str | None = None) -> Path:
 def measured(root: Path | str | None = None) -> dict:
     """Everything on record: ``{"05": {"smoke": {"budget": {...}, "seconds": ..., ...}}}``.
 
-    Raises ComputeError where the file is damaged; a file that is not there is an empty record.
+    Raises AidagenError where the file is damaged; a file that is not there is an empty record.
     """
     file = path(root)
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        record = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as problem:
-        raise ComputeError(f"{file.name} cannot be read ({problem}): restore it from git.") from (
+        raise AidagenError(f"{file.name} cannot be read ({problem}): restore it from git.") from (
             problem
         )
-    if not isinstance(found, dict) or not all(isinstance(v, dict) for v in found.values()):
-        raise ComputeError(f"{file.name} is not a record of lectures: restore it from git.")
-    return found
+    if not isinstance(record, dict) or not all(isinstance(v, dict) for v in record.values()):
+        raise AidagenError(f"{file.name} is not a record of lectures: restore it from git.")
+    return record
 
 
 def _entry(number: str, profile: str, root: Path | str | None) -> dict:
     if not (isinstance(number, str) and len(number) == 2 and number.isdigit()):
-        raise ComputeError(f"A lecture is named by its two digits, as in '05'; not {number!r}.")
+        raise AidagenError(f"A lecture is named by its two digits, as in '05'; not {number!r}.")
     if profile not in PROFILES:
-        raise ComputeError(f"There is no profile {profile!r}: {', '.join(PROFILES)}.")
+        raise AidagenError(f"There is no profile {profile!r}: {', '.join(PROFILES)}.")
     return measured(root).get(number, {}).get(profile, {})
 
 
@@ -113,12 +109,12 @@ def record(
 ) -> None:
     """Put a measurement on record; the file is replaced as a whole, or left as it was.
 
-    The budget stays; a lecture without one gets the profile's. Raises ComputeError where the file
-    cannot be written or the numbers are none.
+    The budget stays; a lecture without one gets the profile's. Raises AidagenError where the file
+    cannot be written or a number is not positive and finite.
     """
     _entry(number, profile, root)
     if not all(math.isfinite(x) and x > 0 for x in (seconds, peak_mb)):
-        raise ComputeError(f"Nothing takes {seconds} s and {peak_mb} MB; nothing was recorded.")
+        raise AidagenError(f"A run cannot take {seconds} s and {peak_mb} MB; nothing was recorded.")
     everything = measured(root)
     entry = {
         "budget": budget(number, profile, root),
@@ -131,42 +127,23 @@ def record(
         lecture: dict(sorted(profiles.items(), key=lambda item: order.get(item[0], len(order))))
         for lecture, profiles in sorted(everything.items())
     }
-    _write(path(root), json.dumps(tidy, indent=1) + "\n")
-
-
-def _write(file: Path, text: str) -> None:
-    try:
-        handle, temporary = tempfile.mkstemp(dir=file.parent, suffix=".part")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as out:
-                out.write(text)
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, file)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
-    except OSError as problem:
-        raise ComputeError(f"{file.name} cannot be written: {problem.strerror}.") from problem
+    files.write_json(path(root), tidy)
 
 
 def card(number: str, root: Path | str | None = None) -> str:
-    """Markdown: what a lecture takes in each profile, and what it may take."""
-    lines = [
-        "| profile | minutes | peak memory | budget |",
-        "|---|---|---|---|",
-    ]
+    """Markdown: what a lecture takes in each profile, and its budget."""
+    rows = []
     for profile in PROFILES:
         entry, allowed = _entry(number, profile, root), budget(number, profile, root)
         minutes, peak = "not measured yet", "not measured yet"
         if "seconds" in entry:
             minutes, peak = _minutes(entry["seconds"]), _memory(entry["peak_mb"])
-        lines.append(
-            f"| `{profile}` | {minutes} | {peak} "
-            f"| {_minutes(allowed['seconds'])} min, {_memory(allowed['peak_mb'])} |"
-        )
+        budgeted = f"{_minutes(allowed['seconds'])} min, {_memory(allowed['peak_mb'])}"
+        rows.append((f"`{profile}`", minutes, peak, budgeted))
     note = (
         "CPU time of all cells in a row, on one thread, the kernel's start included, without a GPU."
     )
-    return "\n".join(lines) + f"\n\n{note}\n"
+    return markdown.table(("profile", "minutes", "peak memory", "budget"), rows) + f"\n\n{note}\n"
 
 
 def _minutes(seconds: float) -> str:
@@ -179,22 +156,22 @@ def _memory(megabytes: float) -> str:
 
 def problems(root: Path | str | None = None) -> list[str]:
     """One sentence for each lecture without a budget of its own, or on record over it."""
-    found = []
+    sentences = []
     record = measured(root)
     for text in sorted(path(root).parent.glob("[0-9][0-9]_*.py")):
         number = text.name[:2]
         for profile in ("smoke", "lecture"):
             entry = record.get(number, {}).get(profile)
             if entry is None or "budget" not in entry:
-                found.append(
+                sentences.append(
                     f"course/{text.name} has no budget for profile {profile} in "
                     "course/compute.json: run it with --record."
                 )
             elif fault := over_budget(
                 number, profile, entry.get("seconds"), entry.get("peak_mb"), root
             ):
-                found.append(f"course/{text.name}: {fault}")
-    return found
+                sentences.append(f"course/{text.name}: {fault}")
+    return sentences
 
 
 # --- measuring -----------------------------------------------------------------------------------
@@ -219,7 +196,7 @@ def peak_of(pid: int | None = None) -> Iterator[Peak]:
     try:
         top = psutil.Process(os.getpid() if pid is None else pid)
     except psutil.Error as problem:
-        raise ComputeError(f"There is no process {pid} to watch.") from problem
+        raise AidagenError(f"There is no process {pid} to watch.") from problem
 
     def look() -> None:
         try:
@@ -252,12 +229,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--root", type=Path, default=None)
     options = parser.parse_args(arguments)
     try:
-        found = problems(options.root)
+        sentences = problems(options.root)
     except AidagenError as problem:
         print(f"aidagen: {problem}", file=sys.stderr)
         return 2
-    print("\n".join(found) if found else "every lecture is within its budget", flush=True)
-    return 1 if found else 0
+    print("\n".join(sentences) if sentences else "every lecture is within its budget", flush=True)
+    return 1 if sentences else 0
 
 
 if __name__ == "__main__":

@@ -15,17 +15,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aidagen import discovery
+from aidagen import markdown
 from aidagen.errors import AidagenError
 from aidagen.teaching import material
 
 ABSENT = "not computed yet"
 STALE = "stale, to be computed again"
 Source = Callable[[str], Sequence[dict]]  # a table's name -> its rows; raises AidagenError
-
-
-class LedgerError(AidagenError):
-    """A ledger that does not exist."""
 
 
 @dataclass(frozen=True)
@@ -45,13 +41,13 @@ class Row:
 
     The claim holds here if ``ours`` is better than each of ``against`` by more than the interval
     of their paired difference (as the table's comparisons say). Without ``against`` the row only
-    sets numbers side by side. ``reproduced`` is what the test insists on; where our rows say
-    otherwise, it is set to False, and the ledger says so.
+    sets numbers side by side. ``reproduced`` is what the test requires; it is False where our rows
+    contradict the claim, and the ledger then says so.
     """
 
     claim: str
     differs: str  # why the two numbers cannot be compared
-    test: str  # "tests/test_x.py::test_y", which fails if the claim stops to hold
+    test: str  # "tests/test_x.py::test_y", which fails once the claim no longer holds
     paper: str = "–"
     source: str = "–"
     checked: bool = False  # against the paper itself
@@ -61,36 +57,35 @@ class Row:
 
 
 def rows(number: str) -> tuple[Row, ...]:
-    """The ledger of a lecture. Raises LedgerError where it keeps none."""
-    package = material.topic(number)
-    found = None if package is None else discovery.module(package.__name__, "ledger")
-    if found is None:
-        raise LedgerError(
+    """The ledger of a lecture. Raises AidagenError where it keeps none."""
+    module = material.part(number, "ledger")
+    if module is None:
+        raise AidagenError(
             f"Lecture {number!r} keeps no ledger: no folder of aidagen/lectures with "
             f"NUMBER = {number!r} holds a ledger.py."
         )
-    return tuple(found.ROWS)
+    return tuple(module.ROWS)
 
 
 def stored(table: str) -> Sequence[dict]:
-    """A table's rows as they are kept beside its weights; raises EvaluationError without them."""
+    """A table's rows as they are kept beside its weights; raises AidagenError without them."""
     from aidagen import evaluation
 
     return evaluation.table(table)
 
 
-def _found(table: str, source: Source) -> tuple[Sequence[dict], str]:
+def _rows_of(table: str, source: Source) -> tuple[Sequence[dict], str]:
     """The rows of a table, or why there are none."""
     try:
         return source(table), ""
-    except (AidagenError, ImportError, OSError) as problem:
+    except (AidagenError, OSError) as problem:
         return (), STALE if "stale" in str(problem) else ABSENT
 
 
 def value(selector: Selector, source: Source = stored) -> str:
     """Our number with its interval, or why there is none."""
-    found, why = _found(selector.table, source)
-    for row in found:
+    stored_rows, why = _rows_of(selector.table, source)
+    for row in stored_rows:
         if all(row[key] == getattr(selector, key) for key in ("data", "split", "method", "metric")):
             low, high = row.get("low"), row.get("high")
             spread = "" if low is None else f" ({low:.3g} to {high:.3g})"
@@ -111,10 +106,10 @@ def holds(row: Row, source: Source = stored) -> bool | None:
 
 
 def _verdict(ours: Selector | None, other: Selector, source: Source) -> str | None:
-    """What the table's comparisons say of ours against another method."""
+    """The verdict of the table's comparisons on ours against another method."""
     if ours is None:
         return None
-    comparisons = getattr(_found(ours.table, source)[0], "comparisons", ())
+    comparisons = getattr(_rows_of(ours.table, source)[0], "comparisons", ())
     turned = {"better": "worse", "worse": "better"}
     for entry in comparisons:
         if any(entry[key] != getattr(ours, key) for key in ("data", "split", "metric")):
@@ -144,22 +139,22 @@ def table(number: str, source: Source = stored) -> str:
     """Markdown: claim, the paper's number, ours, whether the claim holds, why they differ, test.
 
     ``source`` gives the rows of a table; by default the stored ones.
-    Raises LedgerError where the lecture keeps no ledger.
+    Raises AidagenError where the lecture keeps no ledger.
     """
-    known: dict[str, Any] = {}
+    tables: dict[str, Any] = {}
 
     def once(name: str) -> Sequence[dict]:
-        if name not in known:
+        if name not in tables:
             try:
-                known[name] = source(name)
-            except (AidagenError, ImportError, OSError) as problem:
-                known[name] = problem
-        if isinstance(known[name], Exception):
-            raise known[name]
-        return known[name]
+                tables[name] = source(name)
+            except (AidagenError, OSError) as problem:
+                tables[name] = problem
+        if isinstance(tables[name], Exception):
+            raise tables[name]
+        return tables[name]
 
     head = ("claim", "paper", "here", "does it hold here?", "why the numbers differ", "test")
-    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    lines = []
     for row in rows(number):
         paper = row.paper
         if row.source != "–":
@@ -168,9 +163,8 @@ def table(number: str, source: Source = stored) -> str:
         ours = "–" if row.ours is None else _named(row.ours, once)
         if row.against:
             ours += ", against " + ", ".join(_named(other, once) for other in row.against)
-        cells = (row.claim, paper, ours, said(row, once), row.differs, _spelt(row.test))
-        lines.append("| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |")
-    return "\n".join(lines) + "\n"
+        lines.append((row.claim, paper, ours, said(row, once), row.differs, _spelt(row.test)))
+    return markdown.table(head, lines) + "\n"
 
 
 def _spelt(test: str) -> str:

@@ -20,10 +20,6 @@ PROFILES = ("smoke", "lecture", "full")
 T = TypeVar("T")
 
 
-class LessonError(AidagenError):
-    """A lecture was started in a way that does not exist."""
-
-
 class Lesson(NamedTuple):
     """What the cells of one lecture share; made by :func:`start`."""
 
@@ -61,19 +57,19 @@ def start(
     ``profile`` is one of ``smoke``, ``lecture``, ``full``; without it the environment variable
     ``AIDAGEN_PROFILE`` decides, and without that it is ``lecture``. The seed is the lecture's
     number. ``device="auto"`` takes a CUDA device where there is one. One CPU thread is the
-    default, for small networks lose more to waiting threads than they gain (raise it with
+    default, because small networks lose more to waiting threads than they gain (raise it with
     ``threads`` or ``AIDAGEN_THREADS`` on a quiet machine with many cores).
 
-    Raises LessonError for a number or a profile that does not exist.
+    Raises AidagenError for a number or a profile that does not exist.
     """
     if not (isinstance(number, str) and len(number) == 2 and number.isdigit()):
-        raise LessonError(
+        raise AidagenError(
             f"A lecture is named by its two digits, as in start('05'); this was {number!r}."
         )
-    wanted = profile or os.environ.get("AIDAGEN_PROFILE") or "lecture"
-    if wanted not in PROFILES:
-        raise LessonError(
-            f"There is no profile {wanted!r}: choose one of {', '.join(PROFILES)} "
+    chosen = profile or os.environ.get("AIDAGEN_PROFILE") or "lecture"
+    if chosen not in PROFILES:
+        raise AidagenError(
+            f"There is no profile {chosen!r}: choose one of {', '.join(PROFILES)} "
             "(argument profile, or the environment variable AIDAGEN_PROFILE)."
         )
     given = os.environ.get("AIDAGEN_THREADS", "")
@@ -92,14 +88,14 @@ def start(
         device = "cuda" if torch.cuda.is_available() else "cpu"
     lesson = Lesson(
         number=number,
-        profile=wanted,
+        profile=chosen,
         seed=number_seed,
         device=torch.device(device),
         threads=count,
         rng=np.random.default_rng(number_seed),
         generator=torch.Generator().manual_seed(number_seed),
     )
-    print(f"Lecture {number}, profile {wanted}, seed {number_seed}.")
+    print(f"Lecture {number}, profile {chosen}, seed {number_seed}.")
     plural = "" if count == 1 else "s"
     print(f"Computing on {lesson.device.type}, {count} CPU thread{plural}.")
     return lesson

@@ -19,18 +19,14 @@ from aidagen.errors import AidagenError
 ID = re.compile(r"(\d\d)\.[a-z]?\d+")
 
 
-class MaterialError(AidagenError):
-    """An exercise, a question or a prediction that does not exist, or that is not well formed."""
-
-
 @dataclass(frozen=True)
 class Wrong:
     """A typical wrong answer to an exercise."""
 
     name: str  # "J_D not inverted"
     answer: Callable[..., Any]  # the function as somebody with this misconception writes it
-    reveals: str  # what it gives away about how they think
-    hint: str  # the sentence they are told
+    reveals: str  # the misconception behind it
+    hint: str  # the sentence that the learner reads
 
 
 @dataclass(frozen=True)
@@ -54,7 +50,7 @@ class Exercise:
 
     def __post_init__(self) -> None:
         if not ID.fullmatch(self.id) or not 1 <= self.difficulty <= 3 or self.minutes < 1:
-            raise MaterialError(
+            raise AidagenError(
                 f"Exercise {self.id!r} needs an id such as 05.1, a difficulty of 1 to 3 and at "
                 f"least one minute; it has difficulty {self.difficulty}, {self.minutes} minutes."
             )
@@ -79,7 +75,7 @@ class Question:
 
     def __post_init__(self) -> None:
         if not ID.fullmatch(self.id) or not 0 <= self.right < len(self.options):
-            raise MaterialError(
+            raise AidagenError(
                 f"Question {self.id!r} needs an id such as 05.q1 and one of its "
                 f"{len(self.options)} options as the right one, not number {self.right}."
             )
@@ -101,43 +97,53 @@ class Prediction:
     def __post_init__(self) -> None:
         numbers = self.low < self.high and 0 < self.step <= self.high - self.low
         if not ID.fullmatch(self.id) or len(self.options) == 1 or not numbers:
-            raise MaterialError(
+            raise AidagenError(
                 f"Prediction {self.id!r} needs an id such as 05.p1, and two options or a range "
                 f"with a step; it has {self.options}, {self.low} to {self.high} by {self.step}."
             )
 
 
+def topics() -> dict[str, ModuleType]:
+    """The folders of ``aidagen/lectures`` by their lecture's ``NUMBER``, in order."""
+    folders = discovery.with_attribute("aidagen.lectures", "NUMBER").values()
+    return {folder.NUMBER: folder for folder in sorted(folders, key=lambda each: each.NUMBER)}
+
+
 def topic(number: str) -> ModuleType | None:
-    """The folder of ``aidagen/lectures`` that says ``NUMBER = number``; None where none does."""
-    topics = discovery.with_attribute("aidagen.lectures", "NUMBER").values()
-    return next((found for found in topics if number == found.NUMBER), None)
+    """The folder of the lecture with this number; None where there is none."""
+    return topics().get(number)
+
+
+def part(number: str, name: str) -> ModuleType | None:
+    """Module ``name`` in a lecture's folder, such as ``ledger``; None where there is none."""
+    folder = topic(number)
+    return None if folder is None else discovery.module(folder.__name__, name)
 
 
 def of(number: str) -> ModuleType:
     """The module ``exercises`` of a lecture.
 
-    Raises MaterialError where there is none.
+    Raises AidagenError where there is none.
     """
-    package = topic(number)
-    found = None if package is None else discovery.module(package.__name__, "exercises")
-    if found is None:
-        raise MaterialError(
+    module = part(number, "exercises")
+    if module is None:
+        raise AidagenError(
             f"Lecture {number!r} has no exercises: no folder of aidagen/lectures with "
             f"NUMBER = {number!r} holds an exercises.py."
         )
-    return found
+    return module
 
 
-def find(kind: type, wanted: str) -> Any:
+def find(kind: type, id: str) -> Any:
     """The exercise, question or prediction with an id; ``kind`` is its class.
 
-    Raises MaterialError, with the ids there are.
+    Raises AidagenError, with the ids there are.
     """
-    found = ID.fullmatch(wanted) if isinstance(wanted, str) else None
+    match = ID.fullmatch(id) if isinstance(id, str) else None
     name = {Exercise: "EXERCISES", Question: "QUESTIONS", Prediction: "PREDICTIONS"}[kind]
-    things = getattr(of(found[1]), name) if found else ()
-    for thing in things:
-        if thing.id == wanted:
-            return thing
-    there = ", ".join(thing.id for thing in things) or "an id looks like 05.1, 05.q1 or 05.p1"
-    raise MaterialError(f"There is no {kind.__name__.lower()} {wanted!r}: {there}.")
+    items = getattr(of(match[1]), name) if match else ()
+    for item in items:
+        if item.id == id:
+            return item
+    ids = ", ".join(item.id for item in items) or "an id looks like 05.1, 05.q1 or 05.p1"
+    raise AidagenError(f"There is no {kind.__name__.lower()} {id!r}: {ids}.")

@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from aidagen import markdown
 from aidagen.errors import AidagenError
 from aidagen.teaching import material
 
@@ -29,10 +30,6 @@ NUMBER = r"\(?\d+[a-z]?\)?"
 CITED = re.compile(
     rf"\b[Ee]q(?:uation)?s?\.?[ \n](?:# )?({NUMBER}(?:(?:, and |, | and | to |[-–]){NUMBER})*)"
 )
-
-
-class PaperMapError(AidagenError):
-    """A model or a comment that the map cannot be drawn from."""
 
 
 class Line(NamedTuple):
@@ -53,34 +50,34 @@ def _root() -> Path:
 def lines(model: str, root: Path | str | None = None) -> list[Line]:
     """The marked lines of ``aidagen/models/<model>.py``, by equation.
 
-    Raises PaperMapError on a model there is not, and on a comment that names an equation in
-    another way than ``# eq. (n): formula``.
+    Raises AidagenError for a model that does not exist, and for a comment that names an equation
+    in another form than ``# eq. (n): formula``.
     """
     root = _root() if root is None else Path(root)
     path = root / "aidagen" / "models" / f"{model}.py"
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise PaperMapError(f"There is no model {model!r}: {path.name} cannot be read.") from error
+        raise AidagenError(f"There is no model {model!r}: {path.name} cannot be read.") from error
     functions = list(_functions(ast.parse(text)))
-    found = []
+    marked = []
     for at, code in enumerate(text.splitlines(), start=1):
         comment = re.search(r"#\s*eqs?\b.*", code)
         if comment is None:
             continue
         match = COMMENT.fullmatch(comment[0].rstrip())
         if match is None:
-            raise PaperMapError(
+            raise AidagenError(
                 f"{path.name}, line {at}: write `# eq. (4): formula`, not `{comment[0]}`."
             )
         name, what = next(
             ((name, what) for name, what, first, last in functions if first <= at <= last), ("", "")
         )
         for number in re.findall(r"\w+", match[1].replace(" and ", " ")):
-            found.append(
+            marked.append(
                 Line(number, match[2], name, what, path.relative_to(root).as_posix(), at)
             )  # fmt: skip
-    return sorted(found, key=lambda line: (_order(line.number), line.line))
+    return sorted(marked, key=lambda line: (_order(line.number), line.line))
 
 
 def _functions(tree: ast.Module) -> Iterator[tuple[str, str, int, int]]:
@@ -107,14 +104,11 @@ def _order(number: str) -> tuple[int, str]:
 
 def table(model: str, root: Path | str | None = None) -> str:
     """Markdown: equation, formula in plain letters, what it is for, function, file and line."""
-    rows = ["| equation | in words | formula | function | where |", "|---|---|---|---|---|"]
-    for line in lines(model, root):
-        formula = line.formula.replace("|", r"\|")
-        rows.append(
-            f"| ({line.number}) | {line.what} | `{formula}` | `{line.function}` "
-            f"| {line.file}:{line.line} |"
-        )
-    return "\n".join(rows) + "\n"
+    rows = [
+        (f"({x.number})", x.what, f"`{x.formula}`", f"`{x.function}`", f"{x.file}:{x.line}")
+        for x in lines(model, root)
+    ]
+    return markdown.table(("equation", "in words", "formula", "function", "where"), rows) + "\n"
 
 
 def cited(text: str) -> set[str]:
@@ -124,14 +118,14 @@ def cited(text: str) -> set[str]:
     backticks is code, not a citation.
     """
     text = re.sub(r"`[^`\n]*`", "", text)
-    found = set(TAG.findall(text))
+    cited_numbers = set(TAG.findall(text))
     for group in CITED.findall(text):
         numbers = re.findall(r"\d+[a-z]?", group)
         spans = re.findall(r"(\d+)\)?(?: to |[-–])\(?(\d+)", group)
-        found.update(numbers)
+        cited_numbers.update(numbers)
         for first, last in spans:
-            found.update(str(n) for n in range(int(first), int(last) + 1))
-    return found
+            cited_numbers.update(str(n) for n in range(int(first), int(last) + 1))
+    return cited_numbers
 
 
 def models_of(number: str) -> tuple[str, ...]:
@@ -140,45 +134,48 @@ def models_of(number: str) -> tuple[str, ...]:
 
 
 def problems(root: Path | str | None = None) -> list[str]:
-    """One sentence for each equation that lecture and model do not have in common."""
+    """One sentence for each equation that only the lecture or only the model names."""
     root = _root() if root is None else Path(root)
-    found = []
+    sentences = []
     for path in sorted((root / "course").glob("[0-9][0-9]_*.py")):
         text = path.read_text(encoding="utf-8")
         numbers, models = cited(text), models_of(path.name[:2])
         if not models:
             if numbers:
                 listed = ", ".join(f"({n})" for n in sorted(numbers, key=_order))
-                found.append(
+                sentences.append(
                     f"course/{path.name} cites equation {listed}, but no folder of "
                     f"aidagen/lectures says which MODELS lecture {path.name[:2]} cites."
                 )
             continue
         try:
             marked = [line for model in models for line in lines(model, root)]
-        except PaperMapError as problem:
-            found.append(f"course/{path.name}: {problem}")
+        except AidagenError as problem:
+            sentences.append(f"course/{path.name}: {problem}")
             continue
         for number in sorted(numbers - {line.number for line in marked}, key=_order):
-            found.append(
+            sentences.append(
                 f"course/{path.name} cites equation ({number}), but no line of "
                 f"{' or '.join(f'models/{m}.py' for m in models)} is marked `# eq. ({number}):`."
             )
         for line in marked:
             if line.number not in numbers:
-                found.append(
+                sentences.append(
                     f"{line.file}:{line.line} computes equation ({line.number}), which "
                     f"course/{path.name} never mentions."
                 )
-    return found
+    return sentences
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m aidagen.teaching.papermap")
     parser.add_argument("--root", type=Path, default=_root())
-    found = problems(parser.parse_args(arguments).root)
-    print("\n".join(found) if found else "lectures and models name the same equations", flush=True)
-    return 1 if found else 0
+    sentences = problems(parser.parse_args(arguments).root)
+    print(
+        "\n".join(sentences) if sentences else "lectures and models name the same equations",
+        flush=True,
+    )
+    return 1 if sentences else 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Predict, then look: a guess is taken before the result, and set against it afterwards.
+"""Predict, then look: a guess is taken before the result and compared with it afterwards.
 
 guess = predict.guess("05.p1")
 guess                                  # in one cell: move the slider, or choose
@@ -17,12 +17,8 @@ from aidagen.teaching.asking import Asking
 from aidagen.teaching.material import Prediction
 
 
-class PredictError(AidagenError):
-    """An outcome that the prediction does not allow for."""
-
-
 class Guess(Asking):
-    """One prediction. ``guess`` is what was guessed; `reveal` ends the guessing."""
+    """One prediction. `reveal` compares ``guess`` with the outcome and closes it."""
 
     def __init__(self, prediction: Prediction) -> None:
         self.prediction = prediction
@@ -40,10 +36,10 @@ class Guess(Asking):
         return self.number
 
     def reveal(self, outcome: float | str | None) -> None:
-        """Close the guessing and say how the guess compares; None says there is no outcome yet.
+        """Close the question and say how the guess compares; None: there is no outcome yet.
 
         ``outcome`` is a number, or one of the options (its text, or its place from 0).
-        Raises PredictError on anything else.
+        Raises AidagenError for anything else.
         """
         if outcome is None:
             self.sentence = "There is no outcome to compare with yet."
@@ -57,7 +53,7 @@ class Guess(Asking):
             outcome = self.options[outcome]
         if outcome not in self.options:
             self.settled = False
-            raise PredictError(
+            raise AidagenError(
                 f"The outcome of {self.prediction.id} is one of {', '.join(self.options)}, "
                 f"not {outcome!r}."
             )
@@ -70,7 +66,7 @@ class Guess(Asking):
     def _measured(self, outcome: float | str) -> str:
         if isinstance(outcome, str) or not math.isfinite(outcome):
             self.settled = False
-            raise PredictError(
+            raise AidagenError(
                 f"The outcome of {self.prediction.id} is a finite number, not {outcome!r}."
             )
         if self.guess is None:
@@ -98,6 +94,6 @@ class Guess(Asking):
 def guess(id: str) -> Guess:
     """The prediction with an id such as ``05.p1``, to be shown by a cell.
 
-    Raises MaterialError where there is none.
+    Raises AidagenError where there is none.
     """
     return Guess(material.find(Prediction, id))

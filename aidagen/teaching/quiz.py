@@ -2,8 +2,8 @@
 
     quiz.ask("05.q1")
 
-The sentences travel with the page, so that they answer without a kernel, too; where widgets are
-not shown at all, question, options and (folded) answer stand as text.
+The sentences are part of the page, so that it also answers without a kernel. Where widgets are not
+shown at all, question, options and (folded) answer are shown as text.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ from html import escape
 
 import traitlets
 
+from aidagen import markdown
 from aidagen.teaching import material
 from aidagen.teaching.asking import Asking
 from aidagen.teaching.material import Question
 
 
 class Quiz(Asking):
-    """One question. ``choice`` is what was chosen, ``sentence`` what was said about it."""
+    """One question. ``choice`` is what was chosen, ``sentence`` the feedback on it."""
 
     def __init__(self, question: Question) -> None:
         self.question = question
@@ -53,16 +54,15 @@ class Quiz(Asking):
 def ask(id: str) -> Quiz:
     """The question with an id such as ``05.q1``, to be shown by a cell.
 
-    Raises MaterialError where there is none.
+    Raises AidagenError where there is none.
     """
     return Quiz(material.find(Question, id))
 
 
 def answers(number: str) -> str:
     """Markdown for instructors: a lecture's questions with the right option of each."""
-    lines = ["| question | answer | because |", "|---|---|---|"]
+    rows = []
     for question in material.of(number).QUESTIONS:
         option = question.options[question.right]
-        cells = (f"{question.id} {question.text}", option.text, option.feedback)
-        lines.append("| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |")
-    return "\n".join(lines) + "\n"
+        rows.append((f"{question.id} {question.text}", option.text, option.feedback))
+    return markdown.table(("question", "answer", "because"), rows) + "\n"

@@ -1,4 +1,4 @@
-"""The break-it panel: what becomes of a clip when a part of the model is left out.
+"""The break-it panel: how a clip changes when a part of the model is left out.
 
     panel = Ablations({"complete": model, "no Jacobians": model2, "no occlusion map": model3}, clip)
     panel                          # in a notebook: switch between them, scrub through the clip
@@ -15,19 +15,14 @@ from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
-import torch
 import traitlets
 from PIL import Image
 from torch import Tensor
 
-from aidagen import video
+from aidagen import markdown
 from aidagen.errors import AidagenError
 from aidagen.widgets import controls, overlays
 from aidagen.widgets.recordings import rebuilt
-
-
-class AblationError(AidagenError):
-    """Nothing to compare, or a name that is not among the models."""
 
 
 class Ablations(widgets.VBox):
@@ -42,8 +37,8 @@ class Ablations(widgets.VBox):
     ``model`` (a name) and ``frame`` (from 1) are traits; ``errors`` is name -> mean absolute error.
 
     Raises:
-        AblationError: as it says; RecordingError and AnimationError where models and clip do not
-            fit.
+        AidagenError: on fewer than two models, on a name or a frame that does not exist, and
+            where models and clip do not fit.
     """
 
     model = traitlets.Unicode()
@@ -53,15 +48,15 @@ class Ablations(widgets.VBox):
     def __init__(self, models: Mapping[str, Any], frames: Tensor, *, size: int = 200) -> None:
         self.names, self.size = list(models), size
         if len(self.names) < 2:
-            raise AblationError(
+            raise AidagenError(
                 f"A comparison needs two models or more, the complete one first; got {self.names}."
             )
-        self.made = {name: rebuilt(model, frames) for name, model in models.items()}
-        sides = {name: made.image.shape[-1] for name, made in self.made.items()}
+        self.rebuilds = {name: rebuilt(model, frames) for name, model in models.items()}
+        sides = {name: output.image.shape[-1] for name, output in self.rebuilds.items()}
         if len(set(sides.values())) > 1:
-            raise AblationError(f"The models make pictures of different sizes: {sides}.")
-        self.errors = {name: float(made.errors.mean()) for name, made in self.made.items()}
-        self.count = len(self.made[self.names[0]].image)
+            raise AidagenError(f"The models make pictures of different sizes: {sides}.")
+        self.errors = {name: float(output.errors.mean()) for name, output in self.rebuilds.items()}
+        self.count = len(self.rebuilds[self.names[0]].image)
         super().__init__()
         self.model = self.names[1]
         self._build()
@@ -84,12 +79,12 @@ class Ablations(widgets.VBox):
             self.frame - 1,
             self.names[0],
         )
-        made = self.made[self._known(name)]
+        output = self.rebuilds[self._checked(name)]
         truth, whole, image = (
             overlays.enlarge(x[t], size)
-            for x in (made.truth, self.made[complete].image, made.image)
+            for x in (output.truth, self.rebuilds[complete].image, output.image)
         )
-        apart, error = overlays.difference_picture(image, truth), made.errors[t]
+        apart, error = overlays.difference_picture(image, truth), output.errors[t]
         return [
             ("True frame", "The true frame", truth),
             (complete, f"Rebuilt by the model {complete!r}", overlays.marked(whole)),
@@ -98,7 +93,7 @@ class Ablations(widgets.VBox):
         ]
 
     def describe(self) -> str:
-        """How the chosen model does beside the complete one, in one sentence."""
+        """The errors of the chosen and the complete model, in one sentence."""
         mine, whole = self.errors[self.model], self.errors[self.names[0]]
         if self.model == self.names[0]:
             return f"{self.model}: mean error {mine:.3f} over {self.count} frames."
@@ -110,17 +105,17 @@ class Ablations(widgets.VBox):
 
     def table(self) -> str:
         """All errors over this clip, as a Markdown table."""
-        lines = [f"| {name} | {error:.4f} |" for name, error in self.errors.items()]
-        return "\n".join(["| model | mean error |", "|---|---|", *lines])
+        rows = [(name, f"{error:.4f}") for name, error in self.errors.items()]
+        return markdown.table(("model", "mean error"), rows)
 
     def figure(self, size: int = 128) -> Image.Image:
         """One row of pictures for each model, at the present frame."""
         cells, labels = [], []
         for name in self.names:
             for caption, _, pixels in self.pictures(name, size):
-                cells.append(torch.from_numpy(pixels).permute(2, 0, 1))
+                cells.append(pixels)
                 labels.append(caption)
-        return video.contact_sheet(cells, 4, labels)
+        return overlays.sheet(cells, 4, labels)
 
     def _build(self) -> None:
         self.choice = controls.choice("Model", self.names, 280)
@@ -147,17 +142,17 @@ class Ablations(widgets.VBox):
         )
         self.list.value = f"<table><tr>{head}</tr>{rows}</table>"
 
-    def _known(self, name: str) -> str:
-        if name not in self.made:
-            raise AblationError(f"There is no model {name!r}; there are {', '.join(self.names)}.")
+    def _checked(self, name: str) -> str:
+        if name not in self.rebuilds:
+            raise AidagenError(f"There is no model {name!r}; there are {', '.join(self.names)}.")
         return name
 
     @traitlets.validate("model", "frame")
     def _refuse(self, proposal: Any) -> Any:
         if proposal["trait"].name == "model":
-            return self._known(proposal["value"])
+            return self._checked(proposal["value"])
         if not 1 <= proposal["value"] <= self.count:
-            raise AblationError(
+            raise AidagenError(
                 f"There is no frame {proposal['value']}: 1 to {self.count} were rebuilt."
             )
         return proposal["value"]

@@ -20,13 +20,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from aidagen.errors import AidagenError
+from aidagen.pixels import as_bytes
 from aidagen.widgets import controls, overlays
 
 FINE, COARSE = 0.02, 0.1  # how far an arrow key moves a point, without and with Shift
-
-
-class CanvasError(AidagenError):
-    """A picture or points that a canvas cannot show."""
 
 
 @no_type_check  # what users give is checked by hand, in sentences
@@ -43,18 +40,20 @@ def as_pixels(picture: Any) -> np.ndarray:
     elif array.shape == (3, 3, 3) and isinstance(picture, Tensor):
         array = np.moveaxis(array, 0, -1)
     if array.ndim != 3 or array.shape[2] != 3 or min(array.shape) < 1:
-        raise CanvasError(
+        raise AidagenError(
             f"A picture (3, H, W) or an array of bytes (H, W, 3) was expected, not {array.shape}."
         )
     if np.issubdtype(array.dtype, np.floating):
         if not (array.min() >= -0.5 and array.max() <= 1.5):
-            raise CanvasError(
+            raise AidagenError(
                 f"The picture holds values from {array.min():.3g} to {array.max():.3g}; floats go "
                 "from 0 to 1, so divide by 255."
             )
-        array = (array.clip(0, 1) * 255).round().astype(np.uint8)
+        array = as_bytes(array)
     if array.dtype != np.uint8:
-        raise CanvasError(f"The picture is {array.dtype}; uint8 or floats in [0, 1] were expected.")
+        raise AidagenError(
+            f"The picture is {array.dtype}; uint8 or floats in [0, 1] were expected."
+        )
     return np.ascontiguousarray(array)
 
 
@@ -66,18 +65,18 @@ class PointCanvas(anywidget.AnyWidget):
         points: ``(K, 2)`` in [-1, 1]; none makes it a plain picture without controls.
         labels: names of the points, "Keypoint 1" and so on by default.
         size: width on the screen, in CSS pixels.
-        alt: what the picture shows, for who cannot see it.
+        alt: what the picture shows, for readers who cannot see it.
         caption: shown below it.
-        brush: a radius makes the one point a brush: a press anywhere takes it there, and ``stroke``
-            counts presses and arrow keys, so that who paints knows where a line begins.
-        says: whether the canvas itself says where a moved point lies, and has a reset button; a
-            widget around it that does both passes False.
+        brush: a radius turns the one point into a brush: a press anywhere moves it there, and
+            ``stroke`` counts presses and arrow keys, so that a painter knows where a line begins.
+        says: whether the canvas itself says where a moved point lies and has a reset button; a
+            widget around it that has both passes False.
 
     ``points`` is a list of ``[x, y]``, ``chosen`` the point last touched (from 0), ``home`` where
     the points were at first: where ``reset``, the button and Escape put them back.
 
     Raises:
-        CanvasError: on a picture or points of a wrong kind; coordinates beyond [-1, 1] are moved
+        AidagenError: for a picture or points of a wrong kind; coordinates beyond [-1, 1] are moved
             to the border.
     """
 
@@ -115,18 +114,22 @@ class PointCanvas(anywidget.AnyWidget):
         brush: float = 0.0,
     ) -> None:
         self._count: int | None = None
-        found = listed(points)
-        names = [f"Keypoint {k + 1}" for k in range(len(found))] if labels is None else list(labels)
-        if len(names) != len(found):
-            raise CanvasError(f"{len(names)} labels came with {len(found)} points; give one each.")
-        if brush and len(found) != 1:
-            raise CanvasError(f"A brush is one point; {len(found)} were given.")
+        places = listed(points)
+        names = (
+            [f"Keypoint {k + 1}" for k in range(len(places))] if labels is None else list(labels)
+        )
+        if len(names) != len(places):
+            raise AidagenError(
+                f"{len(names)} labels came with {len(places)} points; give one each."
+            )
+        if brush and len(places) != 1:
+            raise AidagenError(f"A brush is one point; {len(places)} were given.")
         super().__init__(
-            points=found, home=found, labels=names, size=size, alt=alt, caption=caption,
+            points=places, home=places, labels=names, size=size, alt=alt, caption=caption,
             says=says, smooth=smooth, brush=brush,
-            colours=[overlays.colour_of(k) for k in range(len(found))],
+            colours=[overlays.colour_of(k) for k in range(len(places))],
         )  # fmt: skip
-        self._count = len(found)
+        self._count = len(places)
         self.show(picture)
 
     def __repr__(self) -> str:
@@ -158,7 +161,7 @@ class PointCanvas(anywidget.AnyWidget):
     def _checked(self, proposal: Any) -> list[list[float]]:
         points = listed(proposal["value"])
         if self._count is not None and len(points) != self._count:
-            raise CanvasError(f"This canvas has {self._count} points; {len(points)} were given.")
+            raise AidagenError(f"This canvas has {self._count} points; {len(points)} were given.")
         return points
 
 
@@ -170,11 +173,11 @@ def listed(points: Any) -> list[list[float]]:
     try:
         array = np.asarray(points, dtype=np.float64)
     except (TypeError, ValueError):
-        raise CanvasError("Points are pairs (x, y) of numbers in [-1, 1].") from None
+        raise AidagenError("Points are pairs (x, y) of numbers in [-1, 1].") from None
     if array.size == 0:
         return []
     if array.ndim != 2 or array.shape[1] != 2 or not np.isfinite(array).all():
-        raise CanvasError(
+        raise AidagenError(
             f"Points (K, 2) in [-1, 1] were expected, not {array.shape}"
             f"{'' if np.isfinite(array).all() else ' with values that are not numbers'}."
         )

@@ -1,6 +1,6 @@
 """A dense flow put together again: masks changed by hand, and the frame that a model makes of them.
 
-For models whose dense-motion network mixes one motion a keypoint by masks, and adds, in some, a
+For models whose dense-motion network mixes one motion per keypoint by masks and, in some, adds a
 residual flow (Monkey-Net, First Order Motion). `mask_painter` is the widget around it.
 """
 
@@ -15,10 +15,6 @@ from torch import Tensor, nn
 from aidagen.animation import looking
 from aidagen.errors import AidagenError
 from aidagen.grids import identity_grid
-
-
-class PainterError(AidagenError):
-    """A model without masks, or something that cannot be painted."""
 
 
 def painted(
@@ -59,19 +55,19 @@ def brush_weight(
 class Composition:
     """One frame's dense motion, from which it is rendered again under other masks.
 
-    The model is asked once; then its dense-motion network is silent and what it would say is
-    handed on with another mixture. ``masks`` (J, h, w) are the model's own, ``sparse_motion``
-    (1, J, h, w, 2) is one map a keypoint, the identity first, ``residual`` (1, h, w, 2) is what
-    the model's flow has beyond their mixture, or None.
+    The model runs once. After that its dense-motion network is replaced by its stored output with
+    another mixture. ``masks`` (J, h, w) are the model's own, ``sparse_motion``
+    (1, J, h, w, 2) has one motion per keypoint, the identity first; ``residual`` (1, h, w, 2) is
+    what the model's flow has beyond their mixture, or None.
 
     Raises:
-        PainterError: if the model mixes nothing by masks.
+        AidagenError: if the model does not mix motions by masks.
     """
 
     def __init__(self, model: nn.Module, encoded: Any, motion: Any) -> None:
         self.model, self.encoded, self.motion = model, encoded, motion
         self.network, heard = dense_motion(model), []
-        handle = self.network.register_forward_hook(lambda _, __, made: heard.append(made))
+        handle = self.network.register_forward_hook(lambda _, __, output: heard.append(output))
         try:
             with looking(model):
                 self.rendering = model.render(encoded, motion)
@@ -79,7 +75,7 @@ class Composition:
             handle.remove()
         self.dense = heard[-1]
         if self.dense.masks is None:
-            raise PainterError(_without_masks(model))
+            raise AidagenError(_without_masks(model))
         self.masks = self.dense.masks[0].detach().cpu().float().clone()
         self.sparse_motion = self.dense.sparse_motion.detach()
         mixed = (self.dense.masks[..., None] * self.sparse_motion).sum(1)
@@ -98,10 +94,10 @@ class Composition:
         """The model's ``Rendering`` under other masks.
 
         Raises:
-            PainterError: on masks of another shape.
+            AidagenError: on masks of another shape.
         """
         if masks.shape != self.masks.shape:
-            raise PainterError(
+            raise AidagenError(
                 f"Masks {tuple(self.masks.shape)} were expected, the background first, not "
                 f"{tuple(masks.shape)}."
             )
@@ -122,33 +118,33 @@ def recompose(
 
 
 def dense_motion(model: Any) -> nn.Module:
-    """The part of a model that finds masks and flow, by its published name.
+    """The submodule that computes masks and flow, found by its published name.
 
     Raises:
-        PainterError: if there is none.
+        AidagenError: if there is none.
     """
     parts = model.named_modules() if isinstance(model, nn.Module) else ()
     for name, part in parts:
         if name.split(".")[-1] in ("dense_motion_network", "dense_motion_module"):
             return part
-    raise PainterError(_without_masks(model))
+    raise AidagenError(_without_masks(model))
 
 
 def _without_masks(model: Any) -> str:
     return (
-        f"{type(model).__name__} has no masks to paint: it does not mix one motion a keypoint. "
+        f"{type(model).__name__} has no masks to paint: it does not mix one motion per keypoint. "
         "Choose a model that does, such as Monkey-Net or FOMM."
     )
 
 
 @contextmanager
 def _answering(network: nn.Module, answer: Any) -> Iterator[None]:
-    """``network`` says ``answer`` whatever it is asked."""
+    """``network`` returns ``answer`` for every input."""
     network.forward = lambda *_, **__: answer
     try:
         yield
     finally:
-        del network.forward  # the class's own is there again
+        del network.forward  # the class's own method is visible again
 
 
 def place(values: Float[Tensor, "H W"]) -> str:

@@ -1,8 +1,8 @@
-"""What all widgets here are made of: native labelled controls, pictures in words, one sentence.
+"""What all widgets here are made of: native labelled controls, pictures with words, one sentence.
 
-ipywidgets' own sliders have no accessible name and its pictures no alternative text, so these
-are ours. Everything works offline, by keyboard and with a screen reader, and nothing moves by
-itself, so that there is no motion to reduce.
+ipywidgets' own sliders have no accessible name and its pictures no alternative text; these controls
+have both. Everything works offline, by keyboard and with a screen reader, and nothing moves unless
+the reader starts it.
 """
 
 import io
@@ -21,7 +21,7 @@ from PIL import Image
 
 from aidagen.errors import AidagenError
 
-STEP_SECONDS = 0.15  # what one step of any control may take, from the kernel's side
+STEP_SECONDS = 0.15  # what the kernel may take for one step of any control
 
 _STYLE = """
 .aidagen-range, .aidagen-spoken { color: var(--jp-ui-font-color1, #111); font-size: 13px }
@@ -84,21 +84,17 @@ export default { render };
 """
 
 
-class ControlError(AidagenError):
-    """A control with impossible bounds, or a picture that cannot be shown."""
-
-
 class Range(anywidget.AnyWidget):
     """A native slider with a label: ``value`` from ``low`` to ``high`` in steps of ``step``.
 
     Args:
         label: its name, on the screen and for a screen reader.
         low, high, step, value: floats; ``value`` is ``low`` unless given.
-        texts: what to say instead of the number, one a step from ``low`` on.
+        texts: what to say instead of the number, one text per step from ``low`` on.
         unit: what follows the number, such as " degrees".
 
     Raises:
-        ControlError: on bounds that leave nothing to choose.
+        AidagenError: for bounds that leave nothing to choose.
     """
 
     _esm = Path(__file__).with_name("range.js")
@@ -118,7 +114,7 @@ class Range(anywidget.AnyWidget):
         *, texts: Sequence[str] = (), unit: str = "", disabled: bool = False,
     ) -> None:  # fmt: skip
         if not (high > low and step > 0):
-            raise ControlError(
+            raise AidagenError(
                 f"The slider {label!r} goes from {low} to {high} in steps of {step}; give a "
                 "larger end and a step above 0."
             )
@@ -148,9 +144,9 @@ class Steps(Range):
 
 class Player(anywidget.AnyWidget):
     """A button that counts ``value`` from ``low`` to ``high``, again and again, until it is pressed
-    once more: a clip as `Steps` would show it, ``fps`` steps a second.
+    once more: a clip as `Steps` would show it, ``fps`` steps per second.
 
-    A widget that lists frames in words should be silent while ``playing``.
+    A widget that describes frames in words should not speak while ``playing``.
     """
 
     _esm = _PLAYER
@@ -189,10 +185,10 @@ def picture(pixels: UInt8[np.ndarray, "H W 3"], alt: str, caption: str = "") -> 
     """HTML of one picture, with its words in ``alt`` and its caption below.
 
     Raises:
-        ControlError: without words; nobody should meet a picture that says nothing.
+        AidagenError: without alternative text, which every picture needs.
     """
     if not alt.strip():
-        raise ControlError("A picture was given no alternative text; say in `alt` what it shows.")
+        raise AidagenError("A picture was given no alternative text; say in `alt` what it shows.")
     height, width = pixels.shape[:2]
     data = b64encode(encoded(pixels)).decode("ascii")
     below = f'<figcaption style="line-height:1.3">{escape(caption)}</figcaption>' if caption else ""
@@ -219,6 +215,6 @@ def labelled(kind: type, description: str, width: int, **options: Any) -> widget
     return kind(description=description, style=style, layout=layout, **options)
 
 
-def row(*parts: widgets.Widget) -> widgets.HBox:
-    """Controls side by side, wrapped where the page is narrow."""
-    return widgets.HBox(parts, layout={"flex_flow": "row wrap", "align_items": "center"})
+def row(*parts: widgets.Widget, align: str = "center") -> widgets.HBox:
+    """Widgets side by side, wrapped where the page is narrow; ``align`` is CSS's align-items."""
+    return widgets.HBox(parts, layout={"flex_flow": "row wrap", "align_items": align})

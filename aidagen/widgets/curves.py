@@ -12,10 +12,6 @@ _FINE = 2
 _LINE, _DOT, _CHOSEN = "#0072B2", "#0072B2", "#D55E00"
 
 
-class CurveError(AidagenError):
-    """Numbers that are no curve."""
-
-
 def curve(
     xs: Sequence[float],
     ys: Sequence[float],
@@ -31,11 +27,11 @@ def curve(
     ``dots`` are places on the curve that can be chosen. ``size`` is (width, height) in pixels.
 
     Raises:
-        CurveError: on fewer than two points, or values that a logarithm has not.
+        AidagenError: for fewer than two points, or values that have no logarithm.
     """
     xs, ys = np.asarray(xs, dtype=float), np.asarray(ys, dtype=float)
     if len(xs) != len(ys) or len(xs) < 2 or not (np.r_[xs, ys] > 0).all():
-        raise CurveError(
+        raise AidagenError(
             f"A curve takes as many x as y, two or more, all above 0; got {len(xs)} and {len(ys)}."
         )
     width, height = (_FINE * side for side in size)
@@ -71,7 +67,7 @@ def curve(
             _disc(draw, on_curve(x), 3 * _FINE, _DOT)
     here = place(at, low)[0]
     draw.line((here, top, here, bottom), fill=_CHOSEN, width=_FINE)
-    if xs.min() <= at <= xs.max():  # before the first row nobody knows
+    if xs.min() <= at <= xs.max():  # outside, the value is not known
         _disc(draw, on_curve(at), 6 * _FINE, _CHOSEN)
     return np.array(canvas.reduce(_FINE))
 
@@ -85,10 +81,10 @@ def _ticks(low: float, high: float) -> list[float]:
     """1, 2, 5 times powers of ten between two values, thinned to at most five."""
     powers = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
     for steps in ((1, 2, 5), (1,)):
-        found = [round(s * 10.0**p, 12) for p in powers for s in steps]
-        found = [value for value in found if low <= value <= high]
-        if len(found) <= 5:
+        ticks = [round(s * 10.0**p, 12) for p in powers for s in steps]
+        ticks = [value for value in ticks if low <= value <= high]
+        if len(ticks) <= 5:
             break
-    if len(found) < 2:  # less than a step of these: the ends themselves
+    if len(ticks) < 2:  # less than a step of these: the ends themselves
         return [float(f"{value:.2g}") for value in (low * 1.05, high / 1.05)]
-    return found[:: max(1, len(found) // 4)] if len(found) > 5 else found
+    return ticks[:: max(1, len(ticks) // 4)] if len(ticks) > 5 else ticks

@@ -1,4 +1,4 @@
-"""The mask painter: who moves which place? Paint a keypoint's mask, and the frame is made again.
+"""The mask painter: paint a keypoint's mask, and the frame is generated again.
 
     painter = MaskPainter(model, source, driving)
     painter                                       # in a notebook: choose a keypoint, paint
@@ -6,9 +6,8 @@
     painter.undo(), painter.reset()
     painter.figure()                              # before and after, for readers without a kernel
 
-It works for models that mix one motion a keypoint by masks, and add, some of them, a residual flow
-(Monkey-Net, First Order Motion). Whatever comes after the flow (occlusion, painting) the model does
-as always.
+It works for models that mix one motion per keypoint by masks (Monkey-Net, First Order Motion); some
+of them add a residual flow. What comes after the flow (occlusion, painting) is the model's own.
 """
 
 from collections.abc import Sequence
@@ -22,12 +21,12 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from aidagen import animation, video
+from aidagen import animation
+from aidagen.errors import AidagenError
 from aidagen.widgets import controls, overlays
 from aidagen.widgets.canvas import PointCanvas
 from aidagen.widgets.composition import (
     Composition,
-    PainterError,
     brush_weight,
     dense_motion,
     painted,
@@ -56,8 +55,8 @@ class MaskPainter(widgets.VBox):
     present frame's, ``image`` what they make, and ``sentence`` says what changed.
 
     Raises:
-        PainterError: on a model without masks, or a frame, keypoint or stroke there is not;
-            AnimationError where model and pictures do not fit.
+        AidagenError: on a model without masks, on a frame, keypoint or stroke that does not
+            exist, and where model and pictures do not fit.
     """
 
     frame = traitlets.Int(1)
@@ -83,7 +82,7 @@ class MaskPainter(widgets.VBox):
         driving = driving[None] if getattr(driving, "ndim", 0) == 3 else driving
         shape = tuple(getattr(driving, "shape", ()))
         if len(shape) != 4 or not 0 < shape[0] <= LONGEST:
-            raise PainterError(
+            raise AidagenError(
                 f"A driving frame (3, H, W), or 1 to {LONGEST} of them, were expected, not "
                 f"{shape or type(driving).__name__}."
             )
@@ -91,7 +90,7 @@ class MaskPainter(widgets.VBox):
         self.name, self.count = name or type(model).__name__, len(driving)
         self.source, self._encoded = animator.source[0].cpu(), animator.encoded
         self._driving = torch.stack([animator.fit(f, "A driving frame") for f in driving])
-        self._known: dict[int, Composition] = {}
+        self._compositions: dict[int, Composition] = {}
         self._painted: dict[int, Tensor] = {}
         self._history: list[tuple[int, Tensor]] = []  # frame, its masks before the stroke
         self._at: tuple[float, float] | None = None
@@ -127,12 +126,12 @@ class MaskPainter(widgets.VBox):
         """One stroke at (x, y) in [-1, 1], or from there ``to`` another place."""
         self.keypoint = self.keypoint if keypoint is None else keypoint
         if not all(np.isfinite(v) and abs(v) <= 1 for v in (x, y, *(to or ()))):
-            raise PainterError(f"Places are (x, y) in [-1, 1]; got {(x, y)}, to {to}.")
+            raise AidagenError(f"Places are (x, y) in [-1, 1]; got {(x, y)}, to {to}.")
         self._remember()
         self._dab((x, y), to or (x, y), erase, radius)
 
     def undo(self) -> None:
-        """The last stroke is taken back, and its frame shown."""
+        """Take the last stroke back and show its frame."""
         if not self._history:
             return
         frame, masks = self._history.pop()
@@ -143,7 +142,7 @@ class MaskPainter(widgets.VBox):
         self._redraw()
 
     def reset(self) -> None:
-        """All frames have the model's own masks again; this can be undone, frame by frame."""
+        """Give all frames the model's own masks again; this can be undone, frame by frame."""
         for frame, masks in sorted(self._painted.items()):
             self._history = [*self._history, (frame, masks)][-KEPT:]
         self._painted.clear()
@@ -159,32 +158,36 @@ class MaskPainter(widgets.VBox):
         self._redraw()
 
     def _composition(self, frame: int | None = None) -> Composition:
-        """What the model made of a frame; worked out once."""
+        """What the model made of a frame; computed once."""
         frame = self.frame if frame is None else frame
-        if frame not in self._known:
+        if frame not in self._compositions:
             with animation.looking(self.model):
                 motion = self.model.motion(self._driving[frame - 1 : frame])
                 first = self.model.motion(self._driving[:1]) if self.mode == MODES[0] else None
                 motion = animation.transferred(self.model, self._encoded, motion, first)
-            self._known[frame] = Composition(self.model, self._encoded, motion)
-        return self._known[frame]
+            self._compositions[frame] = Composition(self.model, self._encoded, motion)
+        return self._compositions[frame]
 
     # --- in words and pictures ------------------------------------------------------------------
 
     def describe(self) -> str:
         """What was painted here and what it changed, in one sentence."""
-        known, k = self._composition(), self.keypoint
+        composition, k = self._composition(), self.keypoint
         who = f"Keypoint {k}" if k else "The background"
-        now, before = (100 * float(m[k].mean()) for m in (self.masks, known.masks))
+        now, before = (100 * float(m[k].mean()) for m in (self.masks, composition.masks))
         apart = (self.image - self._before).abs().mean(0)
-        without = not self.residual and known.residual is not None
+        without = not self.residual and composition.residual is not None
         if self.frame not in self._painted and not without:
             return f"{who} claims {now:.0f} % of frame {self.frame}; nothing is painted here yet."
         what = f"{who} claims {now:.0f} % of frame {self.frame}, {before:.0f} % before"
         what += ", without the residual flow" if without else ""
         if float(apart.max()) < 0.5 / 255:
             return f"{what}; the picture is the same."
-        moved = (known.flow(self.masks, self.residual) - known.dense.flow).norm(dim=-1).mean()
+        moved = (
+            (composition.flow(self.masks, self.residual) - composition.dense.flow)
+            .norm(dim=-1)
+            .mean()
+        )
         return (
             f"{what}; the flow changed by {float(moved):.3f} and the picture by "
             f"{float(apart.mean()):.3f} on average, most at the {place(apart)}."
@@ -204,17 +207,17 @@ class MaskPainter(widgets.VBox):
 
     def figure(self, size: int = 144) -> Image.Image:
         """Source, driving frame; the chosen mask and the frame made, before and after."""
-        known, k = self._composition(), self.keypoint
+        composition, k = self._composition(), self.keypoint
         who = f"keypoint {k}" if k else "background"
         driving = self._driving[self.frame - 1].cpu()
         cells = [
             overlays.enlarge(self.source, size), overlays.enlarge(driving, size),
-            *self.mask_pictures([k], size, known.masks), *self.mask_pictures([k], size),
+            *self.mask_pictures([k], size, composition.masks), *self.mask_pictures([k], size),
             *(overlays.marked(overlays.enlarge(x, size)) for x in (self._before, self.image)),
         ]  # fmt: skip
         labels = ["Source", f"Driving, {self.frame}", f"Mask, {who}", "painted",
                   "Generated, before", "after"]  # fmt: skip
-        return video.contact_sheet([torch.from_numpy(c).permute(2, 0, 1) for c in cells], 6, labels)
+        return overlays.sheet(cells, 6, labels)
 
     # --- controls -------------------------------------------------------------------------------
 
@@ -248,10 +251,7 @@ class MaskPainter(widgets.VBox):
         self.here_button.on_click(lambda _: self.paint(*self._brush, erase=self.stroke == "erase"))
         self.undo_button.on_click(lambda _: self.undo())
         self.reset_button.on_click(lambda _: self.reset())
-        pictures = widgets.HBox(
-            [self.canvas, self.screen, self.original],
-            layout={"flex_flow": "row wrap", "align_items": "flex-start"},
-        )
+        pictures = controls.row(self.canvas, self.screen, self.original, align="flex-start")
         has_residual = self._composition().residual is not None
         choices = [self.keypoint_choice, self.stroke_choice, self.radius_slider]
         scrub = [self.slider] if self.count > 1 else []
@@ -281,11 +281,13 @@ class MaskPainter(widgets.VBox):
         self._dab(start, self._brush, self.stroke == "erase")
 
     def _redraw(self, change: dict | None = None) -> None:
-        known = self._composition()
-        self._before = known.rendering.image[0].float().cpu()
+        composition = self._composition()
+        self._before = composition.rendering.image[0].float().cpu()
         changed = self.frame in self._painted or not self.residual
-        made = known.render(self.masks, self.residual) if changed else known.rendering
-        self.image = made.image[0].float().cpu().clone()
+        rendering = (
+            composition.render(self.masks, self.residual) if changed else composition.rendering
+        )
+        self.image = rendering.image[0].float().cpu().clone()
         self.sentence = self.spoken.value = self.describe()
         k, size = self.keypoint, self.size
         who = f"keypoint {k}" if k else "the background"
@@ -313,11 +315,11 @@ class MaskPainter(widgets.VBox):
         value, trait = proposal["value"], proposal["trait"].name
         if trait == "stroke":
             if value not in STROKES:
-                raise PainterError(f"A brush can {', '.join(STROKES)}; not {value!r}.")
+                raise AidagenError(f"A brush can {', '.join(STROKES)}; not {value!r}.")
         elif trait == "frame" and not 1 <= value <= self.count:
-            raise PainterError(f"There is no frame {value}: the clip has 1 to {self.count}.")
+            raise AidagenError(f"There is no frame {value}: the clip has 1 to {self.count}.")
         elif trait == "keypoint" and not 0 <= value <= self.keypoints:
-            raise PainterError(
+            raise AidagenError(
                 f"There is no keypoint {value}: this model has 1 to {self.keypoints}, and 0 is "
                 "the background."
             )

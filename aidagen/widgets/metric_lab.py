@@ -10,10 +10,10 @@ Every error is divided by that of a *copy of the source*, the clip's first frame
 is perfect, 1 is as bad as not moving at all, and a metric below 0.1 is called blind. (MKR is a
 share already; it is blind where less than 1 % of the points are missing.)
 
-AKD, MKR and AED need somebody who looks: judges (`aidagen.evaluation.face_judges.FaceJudges`).
-Without them AKD and MKR are taken from the exact points of the clip's labels, where the spoiling
-moves them in a known way (shift, frozen video, identity swap, shuffle); elsewhere, and for AED,
-the lab says that a judge is needed.
+AKD, MKR and AED need judges that find points and faces
+(`aidagen.evaluation.face_judges.FaceJudges`). Without them AKD and MKR are computed from the exact
+points of the clip's labels where the spoiling moves these in a known way (shift, frozen video,
+identity swap, shuffle); elsewhere, and for AED, the lab says that a judge is needed.
 """
 
 from typing import Any, NamedTuple, no_type_check
@@ -24,10 +24,11 @@ import traitlets
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from aidagen import metrics
+from aidagen import markdown, metrics
 from aidagen.errors import AidagenError
+from aidagen.pixels import as_bytes
 from aidagen.widgets import controls, overlays
-from aidagen.widgets.spoilings import SPOILINGS, Footage, SpoilingError, footage, inside, spoilt
+from aidagen.widgets.spoilings import SPOILINGS, Footage, footage, inside, spoilt
 
 BLIND = 0.1  # of the error of a copy of the source
 MISSED = 0.01  # MKR, a share itself: fewer points than these is blind
@@ -38,12 +39,8 @@ JUDGED = ("AKD", "MKR", "AED")
 BEST = 60.0  # dB, for equal frames, as in the tables
 
 
-class LabError(AidagenError):
-    """Clips that cannot be spoilt or compared."""
-
-
 class Score(NamedTuple):
-    """A metric of one spoilt clip; NaN where nobody could measure it, and then why."""
+    """A metric of one spoilt clip; NaN where it could not be measured, and the reason."""
 
     value: float  # in the metric's own unit
     relative: float  # 0 perfect, 1 a copy of the source; MKR, a share itself, as it is
@@ -64,7 +61,8 @@ class MetricLab(widgets.VBox):
         other: a clip of somebody else, for the identity swap.
         judges: something whose ``read(frames)`` of bytes ``(T, 3, H, W)`` gives ``points``
             (T, K, 2), NaN for what it does not find, and ``embedding`` (T, D). They take seconds,
-            so they are asked by a button, by ``ask()`` or by ``matrix()``, and remembered.
+            so that they run only when a button, ``ask()`` or ``matrix()`` asks for them; their
+            readings are kept.
         seed: of noise and shuffle.
         size: side of each picture on the screen, in pixels.
 
@@ -72,8 +70,8 @@ class MetricLab(widgets.VBox):
     are traits; ``sentence`` says which metrics are blind.
 
     Raises:
-        LabError: on a clip in which nothing moves, or a frame there is not; SpoilingError on what
-            is no clip, or a spoiling or level there is not.
+        AidagenError: on a clip in which nothing moves, on something that is not a clip, and on a
+            spoiling, a level or a frame that does not exist.
     """
 
     spoiling = traitlets.Unicode("shift")
@@ -91,7 +89,7 @@ class MetricLab(widgets.VBox):
         self.count = len(self.truth)
         still = self.source.expand_as(self.truth)
         if not bool(((self.truth - still).abs() > 0.1).any()):
-            raise LabError(
+            raise AidagenError(
                 "Nothing moves in this clip, so a copy of its first frame is perfect and measures "
                 "nothing; give a clip with movement."
             )
@@ -101,7 +99,7 @@ class MetricLab(widgets.VBox):
         self._last: tuple[Any, Any] = (None, None)  # what was spoilt last, and how
         self._readings: dict[tuple[str, int], Any] = {}
         self._copy = self._pixels(self._copied)
-        self._known: dict[tuple[str, int], dict[str, float]] = {}
+        self._measurements: dict[tuple[str, int], dict[str, float]] = {}
         super().__init__()
         self._build()
         self.observe(self._another, "spoiling")
@@ -123,25 +121,25 @@ class MetricLab(widgets.VBox):
         """The spoilt clip, its untouched source left out."""
         name, level = spoiling or self.spoiling, self.level if level is None else level
         if self._last[0] != (name, level):
-            made = spoilt(name, level, self.clip, self.other, self.seed)
-            points = None if made.points is None else made.points[1:]
-            self._last = (name, level), Footage(made.frames[1:], points)
+            clip = spoilt(name, level, self.clip, self.other, self.seed)
+            points = None if clip.points is None else clip.points[1:]
+            self._last = (name, level), Footage(clip.frames[1:], points)
         return self._last[1]
 
     def scores(self, spoiling: str | None = None, level: int | None = None) -> dict[str, Score]:
         """Every metric of a spoilt clip; the present one by default."""
         name, level = spoiling or self.spoiling, self.level if level is None else level
-        if (name, level) not in self._known:
-            self._known[name, level] = self._pixels(self.spoilt(name, level))
-        found, copy = self._known[name, level], self._copy
+        if (name, level) not in self._measurements:
+            self._measurements[name, level] = self._pixels(self.spoilt(name, level))
+        values, copy = self._measurements[name, level], self._copy
         scores = {
-            "L1": Score(found["L1"], found["L1"] / copy["L1"]),
-            "L1 moving": Score(found["L1 moving"], found["L1 moving"] / copy["L1 moving"]),
-            "SSIM": Score(found["SSIM"], (1 - found["SSIM"]) / (1 - copy["SSIM"])),
-            # decibels are logarithms, and perfect frames infinite: what is compared is the mean
+            "L1": Score(values["L1"], values["L1"] / copy["L1"]),
+            "L1 moving": Score(values["L1 moving"], values["L1 moving"] / copy["L1 moving"]),
+            "SSIM": Score(values["SSIM"], (1 - values["SSIM"]) / (1 - copy["SSIM"])),
+            # decibels are logarithms, infinite for perfect frames: what is compared is the mean
             # over the frames of the root mean square that each frame's decibels stand for
-            "PSNR": Score(found["PSNR"], found["RMS"] / copy["RMS"]),
-            "flicker": Score(found["flicker"], found["flicker"] / copy["flicker"]),
+            "PSNR": Score(values["PSNR"], values["RMS"] / copy["RMS"]),
+            "flicker": Score(values["flicker"], values["flicker"] / copy["flicker"]),
         }
         return scores | (self._judged(name, level) if self.judges else self._geometric(name, level))
 
@@ -149,25 +147,25 @@ class MetricLab(widgets.VBox):
         """Let the judges look at a spoilt clip, if they have not yet; takes seconds.
 
         Raises:
-            LabError: if there are none.
+            AidagenError: if there are none.
         """
         if self.judges is None:
-            raise LabError(
+            raise AidagenError(
                 "This lab has no judges; give MetricLab(clip, other, judges) something that reads "
                 "faces, such as aidagen.evaluation.face_judges.FaceJudges()."
             )
         name, level = spoiling or self.spoiling, self.level if level is None else level
-        wanted = {("truth", 0): self.truth, ("copy", 0): self._copied.frames[1:]}
-        wanted[name, level] = self.spoilt(name, level).frames
-        for key, frames in wanted.items():
+        clips = {("truth", 0): self.truth, ("copy", 0): self._copied.frames[1:]}
+        clips[name, level] = self.spoilt(name, level).frames
+        for key, frames in clips.items():
             if key not in self._readings:
-                self._readings[key] = self.judges.read((frames * 255).round().byte())
+                self._readings[key] = self.judges.read(as_bytes(frames))
         if (name, level) == (self.spoiling, self.level):
             self._redraw()
 
-    def _pixels(self, made: Footage) -> dict[str, float]:
-        """What needs no judge; ``made`` with the source's frame or without."""
-        frames = made.frames[-self.count :]
+    def _pixels(self, clip: Footage) -> dict[str, float]:
+        """The metrics that need no judge; ``clip`` with the source's frame or without."""
+        frames = clip.frames[-self.count :]
         decibels = metrics.psnr(frames, self.truth)
         return {
             "L1": _mean(metrics.l1(frames, self.truth)),
@@ -210,37 +208,37 @@ class MetricLab(widgets.VBox):
     # --- in words and pictures ------------------------------------------------------------------
 
     def describe(self, spoiling: str | None = None, level: int | None = None) -> str:
-        """Which metrics notice, which are blind and which would need a judge, in one sentence."""
+        """Which metrics react, which are blind and which would need a judge, in one sentence."""
         name, level = spoiling or self.spoiling, self.level if level is None else level
         kind, scores = SPOILINGS[name], self.scores(name, level)
         if level == 0:
             return f"{name.capitalize()}, {kind.text(0)}: the clip is untouched, all metrics agree."
-        there = {m: s for m, s in scores.items() if not s.missing}
-        worst = max(there, key=lambda m: there[m].relative)
-        blind = [m for m, s in there.items() if s.blind]
+        measured = {m: s for m, s in scores.items() if not s.missing}
+        worst = max(measured, key=lambda m: measured[m].relative)
+        blind = [m for m, s in measured.items() if s.blind]
         parts = [f"blind: {', '.join(blind)}" if blind else "no metric is blind"]
         for why in dict.fromkeys(s.missing for s in scores.values() if s.missing):
             parts.append(f"{why}: {', '.join(m for m, s in scores.items() if s.missing == why)}")
         return (
-            f"{name.capitalize()}, {kind.text(level)}: most alarmed is {worst}, "
-            f"{there[worst].relative:.2f} of a copy of the source; {'; '.join(parts)}."
+            f"{name.capitalize()}, {kind.text(level)}: the strongest reaction is that of {worst}, "
+            f"{measured[worst].relative:.2f} of a copy of the source; {'; '.join(parts)}."
         )
 
     def table(self) -> str:
         """The present numbers as a Markdown table."""
-        lines = [f"| {m} | {_value(m, s)} | {_relative(s)} |" for m, s in self.scores().items()]
-        return "\n".join(["| metric | value | of a copy of the source |", "|---|---|---|", *lines])
+        rows = [(m, _value(m, score), _relative(score)) for m, score in self.scores().items()]
+        return markdown.table(("metric", "value", "of a copy of the source"), rows)
 
     def pictures(self, size: int | None = None) -> list[tuple[str, str, np.ndarray]]:
         """(caption, words, pixels): the true frame, the spoilt one, their difference."""
         size, t = size or self.size, self.frame - 1
         truth = overlays.enlarge(self.truth[t], size)
-        made = overlays.enlarge(self.spoilt().frames[t], size)
-        apart = overlays.difference_picture(made, truth)
+        picture = overlays.enlarge(self.spoilt().frames[t], size)
+        apart = overlays.difference_picture(picture, truth)
         text = f"{self.spoiling}, {SPOILINGS[self.spoiling].text(self.level)}"
         return [
             (f"True frame {self.frame}", f"True frame {self.frame}", truth),
-            (self.spoiling.capitalize(), f"The same frame spoilt: {text}", made),
+            (self.spoiling.capitalize(), f"The same frame spoilt: {text}", picture),
             ("Difference", "Their difference, black where they agree", apart),
         ]
 
@@ -266,10 +264,10 @@ class MetricLab(widgets.VBox):
 
     def matrix_words(self, level: int | None = None) -> str:
         """What the matrix shows: to what each metric is blind."""
-        found = self.everything(level)
+        table = self.everything(level)
         parts = []
         for metric in METRICS:
-            column = {name: scores[metric] for name, scores in found.items()}
+            column = {name: scores[metric] for name, scores in table.items()}
             blind = [name for name, s in column.items() if not s.missing and s.blind]
             if all(s.missing for s in column.values()):
                 parts.append(f"{metric} {next(iter(column.values())).missing}")
@@ -284,16 +282,16 @@ class MetricLab(widgets.VBox):
         """The matrix: dark blue is blind, yellow as bad as a copy of the source or worse."""
         from matplotlib import colormaps
 
-        found, colours = self.everything(level), colormaps["cividis"]
+        table, colours = self.everything(level), colormaps["cividis"]
         wide, high, left, top = 74, 34, 270, 30
         font, small = ImageFont.load_default(14), ImageFont.load_default(12)
         image = Image.new(
-            "RGB", (left + wide * len(METRICS) + 2, top + high * len(found) + 24), "white"
+            "RGB", (left + wide * len(METRICS) + 2, top + high * len(table) + 24), "white"
         )
         draw = ImageDraw.Draw(image)
         for j, metric in enumerate(METRICS):
             draw.text((left + wide * (j + 0.5), top / 2), metric, "black", font, anchor="mm")
-        for i, (name, scores) in enumerate(found.items()):
+        for i, (name, scores) in enumerate(table.items()):
             kind, y = SPOILINGS[name], top + high * i
             text = f"{name}, {kind.text(kind.usual if level is None else level)}"
             draw.text((left - 8, y + high / 2), text, "black", font, anchor="rm")
@@ -358,11 +356,11 @@ class MetricLab(widgets.VBox):
     def _refuse(self, proposal: Any) -> Any:
         value, trait = proposal["value"], proposal["trait"].name
         if trait == "spoiling" and value not in SPOILINGS:
-            raise SpoilingError(f"There is no {value!r}; there are {', '.join(SPOILINGS)}.")
+            raise AidagenError(f"There is no {value!r}; there are {', '.join(SPOILINGS)}.")
         if trait == "level" and not 0 <= value <= 10:
-            raise SpoilingError(f"Levels go from 0 to 10, not {value!r}.")
+            raise AidagenError(f"Levels go from 0 to 10, not {value!r}.")
         if trait == "frame" and not 1 <= value <= self.count:
-            raise LabError(f"There is no frame {value}: 1 to {self.count} follow the source.")
+            raise AidagenError(f"There is no frame {value}: 1 to {self.count} follow the source.")
         return value
 
 

@@ -17,13 +17,11 @@ from typing import Any, NamedTuple
 
 import ipywidgets as widgets
 import numpy as np
-import torch
 import traitlets
 from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor
 
-from aidagen import video
 from aidagen.errors import AidagenError
 from aidagen.grids import identity_grid
 from aidagen.widgets import controls, overlays
@@ -42,12 +40,8 @@ OVERLAYS = {
 }
 
 
-class MicroscopeError(AidagenError):
-    """A view that the microscope does not have."""
-
-
 class View(NamedTuple):
-    """One picture of the row, with its caption, and in words for who cannot see it."""
+    """One picture of the row, its caption, and its description for readers who cannot see it."""
 
     caption: str
     alt: str
@@ -62,7 +56,7 @@ class MotionMicroscope(widgets.VBox):
         source: the picture to animate, ``(3, H, W)`` or ``(1, 3, H, W)``, floats in [0, 1].
         frames: the driving clip, ``(T, 3, H, W)`` or an iterable of frames, floats in [0, 1]; at
             most 256 of them.
-        mode: "relative" or "absolute"; each is worked out once, when it is first looked at.
+        mode: "relative" or "absolute"; each is computed once, when it is first shown.
         overlay: one of `overlays_at_hand`; by default the first of them.
         size: side of each picture on the screen, in pixels.
         smooth: False shows the model's pixels as blocks.
@@ -72,8 +66,8 @@ class MotionMicroscope(widgets.VBox):
         other_name: what to call that one.
 
     Raises:
-        MicroscopeError: on an overlay, frame or keypoint there is not; RecordingError and
-            AnimationError where model, source or clip do not fit.
+        AidagenError: on an overlay, frame or keypoint that does not exist, and where model,
+            source or clip do not fit.
     """
 
     frame = traitlets.Int(1, help="from 1 to the number of frames")
@@ -98,7 +92,7 @@ class MotionMicroscope(widgets.VBox):
     ) -> None:
         self.size, self.smooth, self.name = size, smooth, name or type(model).__name__
         if other is not None and not isinstance(frames, Tensor):
-            frames = list(islice(frames, LONGEST + 1))  # both look at them
+            frames = list(islice(frames, LONGEST + 1))  # both models need them
         self.recording = Recording(model, source, frames)
         self.pixels, self.count = self.recording.pixels, len(self.recording)
         self.recordings, self.names = [self.recording], [self.name]
@@ -146,15 +140,15 @@ class MotionMicroscope(widgets.VBox):
 
     def _views(self, frame: int, overlay: str, size: int, which: int) -> list[View]:
         """The four pictures of one of the models."""
-        known, t, pixels = self.recordings[which], frame - 1, self.recordings[which].pixels
-        take = known.take(self.mode)
+        recording, t, pixels = self.recordings[which], frame - 1, self.recordings[which].pixels
+        take = recording.take(self.mode)
         chosen = self.keypoint - 1 if self.keypoint else None
-        images = (known.source, known.driving[t], take.image[t])
+        images = (recording.source, recording.driving[t], take.image[t])
         row = [overlays.enlarge(image, size, self.smooth) for image in images]
-        between = self._between(overlay, t, row, known)
+        between = self._between(overlay, t, row, recording)
         if overlay in ("keypoints", "jacobians", "masks"):
             for i, (pose, at) in enumerate(
-                ((known.source_pose, 0), (known.driving_pose, t), (take, t))
+                ((recording.source_pose, 0), (recording.driving_pose, t), (take, t))
             ):
                 if pose.points is None:
                     continue
@@ -177,7 +171,7 @@ class MotionMicroscope(widgets.VBox):
         with_points = " with its keypoints" if overlay in ("keypoints", "masks") else ""
         who = f", {self.names[which]}" if len(self.names) > 1 else ""
         names = ("Source", "Driving", f"Generated{who}")
-        finding = self._finding(overlay, t, known)
+        finding = self._finding(overlay, t, recording)
         return [
             *(
                 View(name, f"{name} picture{drawn.get(overlay, with_points)}", picture)
@@ -186,14 +180,22 @@ class MotionMicroscope(widgets.VBox):
             View(f"{caption}{who}", f"{caption}{who}. {self._when(frame)}, {finding}.", between),
         ]
 
-    def _between(self, overlay: str, t: int, row: list, known: Recording) -> np.ndarray:
+    def _between(self, overlay: str, t: int, row: list, recording: Recording) -> np.ndarray:
         """The fourth picture."""
-        take, pixels, (source, driving, made) = known.take(self.mode), known.pixels, row
-        size, dim, chosen = len(made), made // 2, self.keypoint - 1 if self.keypoint else None
+        take, pixels, (source, driving, generated) = (
+            recording.take(self.mode),
+            recording.pixels,
+            row,
+        )
+        size, dim, chosen = (
+            len(generated),
+            generated // 2,
+            self.keypoint - 1 if self.keypoint else None,
+        )
         if overlay == "keypoints":
             return overlays.draw_paths(dim, take.points[: t + 1], pixels, chosen)
         if overlay == "jacobians":
-            change = self._change(t, known)
+            change = self._change(t, recording)
             return overlays.draw_ellipses(dim, take.points[t], change, pixels, chosen)
         if overlay == "warped grid":
             straight = identity_grid(*take.flow.shape[1:3]).numpy()
@@ -204,18 +206,20 @@ class MotionMicroscope(widgets.VBox):
             return overlays.map_picture(take.occlusion[t], size)
         if overlay == "masks":
             colour = "#BBBBBB" if chosen is None else overlays.colour_of(chosen)
-            return overlays.masked_picture(made, take.masks[t, self.keypoint], colour)
+            return overlays.masked_picture(generated, take.masks[t, self.keypoint], colour)
         if overlay == "deformed source":
             return overlays.enlarge(take.deformed[t], size, self.smooth)
-        return overlays.difference_picture(made, driving)
+        return overlays.difference_picture(generated, driving)
 
-    def _change(self, t: int, known: Recording) -> Float[np.ndarray, "K 2 2"]:
-        """What became of each neighbourhood since the source: J_D J_S^-1, the inverse of eq. 5."""
-        return known.take(self.mode).jacobians[t] @ np.linalg.inv(known.source_pose.jacobians[0])
+    def _change(self, t: int, recording: Recording) -> Float[np.ndarray, "K 2 2"]:
+        """How each neighbourhood changed since the source: J_D J_S^-1, the inverse of eq. 5."""
+        return recording.take(self.mode).jacobians[t] @ np.linalg.inv(
+            recording.source_pose.jacobians[0]
+        )
 
     def _largest(self) -> float:
-        """The scale of the flow's colours: one for clip and models, so that all compare."""
-        takes = [known.take(self.mode) for known in self.recordings]
+        """The scale of the flow's colours, one for all frames and models so that they compare."""
+        takes = [recording.take(self.mode) for recording in self.recordings]
         return max(0.05, *(float(np.abs(take.movement).max()) for take in takes))
 
     def _who(self) -> str:
@@ -241,33 +245,33 @@ class MotionMicroscope(widgets.VBox):
         for t in frames:
             for name in names:
                 for view in self.views(t, name, size):
-                    cells.append(torch.from_numpy(view.pixels).permute(2, 0, 1))
+                    cells.append(view.pixels)
                     driving = view.caption == "Driving"
                     labels.append(f"Driving, {t}" if driving else view.caption)
-        return video.contact_sheet(cells, 2 + 2 * len(self.recordings), labels)
+        return overlays.sheet(cells, 2 + 2 * len(self.recordings), labels)
 
     # --- in words -------------------------------------------------------------------------------
 
     def describe(self, frame: int | None = None, overlay: str | None = None) -> str:
-        """What is to be seen, in one sentence."""
+        """What the pictures show, in one sentence."""
         frame, overlay = self.frame if frame is None else frame, overlay or self.overlay
         self._check(frame, overlay)
-        found = [self._finding(overlay, frame - 1, known) for known in self.recordings]
-        if len(found) > 1:
-            found = [f"{name}: {what}" for name, what in zip(self.names, found, strict=True)]
-        return f"{self._when(frame)}, {'; '.join(found)}."
+        findings = [self._finding(overlay, frame - 1, recording) for recording in self.recordings]
+        if len(findings) > 1:
+            findings = [f"{name}: {what}" for name, what in zip(self.names, findings, strict=True)]
+        return f"{self._when(frame)}, {'; '.join(findings)}."
 
     def _when(self, frame: int) -> str:
         return f"Frame {frame} of {self.count}, {self.mode} motion"
 
-    def _finding(self, overlay: str, t: int, known: Recording) -> str:
-        take = known.take(self.mode)
+    def _finding(self, overlay: str, t: int, recording: Recording) -> str:
+        take = recording.take(self.mode)
         if overlay == "keypoints":
-            moved = np.linalg.norm(take.points[t] - known.source_pose.points[0], axis=-1)
+            moved = np.linalg.norm(take.points[t] - recording.source_pose.points[0], axis=-1)
             k = int(moved.argmax())
             return f"keypoints: largest movement {moved[k]:.2f} at keypoint {k + 1}"
         if overlay == "jacobians":
-            changes = [overlays.stretch_and_turn(matrix) for matrix in self._change(t, known)]
+            changes = [overlays.stretch_and_turn(matrix) for matrix in self._change(t, recording)]
             k = max(range(len(changes)), key=lambda i: abs(changes[i][1]))
             stretch, turn = changes[k]
             return (
@@ -287,7 +291,7 @@ class MotionMicroscope(widgets.VBox):
         if overlay == "deformed source":
             apart = float((take.image[t] - take.deformed[t]).abs().mean())
             return f"deformed source: the network then changes it by {apart:.3f} on average"
-        apart = float((take.image[t] - known.driving[t]).abs().mean())
+        apart = float((take.image[t] - recording.driving[t]).abs().mean())
         return f"no overlay: generated and driving frame differ by {apart:.3f} on average"
 
     # --- controls -------------------------------------------------------------------------------
@@ -321,9 +325,9 @@ class MotionMicroscope(widgets.VBox):
 
     def _check(self, frame: int, overlay: str) -> None:
         if not 1 <= frame <= self.count:
-            raise MicroscopeError(f"There is no frame {frame}: the clip has 1 to {self.count}.")
+            raise AidagenError(f"There is no frame {frame}: the clip has 1 to {self.count}.")
         if overlay not in self.overlays_at_hand:
-            raise MicroscopeError(
+            raise AidagenError(
                 f"There is no overlay {overlay!r} of this model; "
                 f"there are {', '.join(self.overlays_at_hand)}."
             )
@@ -336,10 +340,10 @@ class MotionMicroscope(widgets.VBox):
         elif trait == "overlay":
             self._check(1, value)
         elif trait == "mode":
-            for known in self.recordings:
-                known.take(value)  # refuses what is no mode; works it out the first time
+            for recording in self.recordings:
+                recording.take(value)  # refuses an unknown mode; computes a new one
         elif not 0 <= value <= self.keypoints:
-            raise MicroscopeError(
+            raise AidagenError(
                 f"There is no keypoint {value}: this model has 1 to {self.keypoints}, and 0 is "
                 "the background."
             )

@@ -4,8 +4,8 @@ Pictures here are uint8 ``(S, S, 3)`` arrays, ready for a screen. Points, grids 
 the conventions of ``aidagen.grids``: (x, y) in [-1, 1], -1 and 1 at the centres of the first and
 last pixel of the *model's* picture of ``pixels`` pixels, here enlarged to ``S``.
 
-Colours hold for colour-blind readers: keypoints carry numbers, movement runs from blue to orange
-and from dark to light, maps use cividis.
+Colours suit colour-blind readers: keypoints carry numbers, movement runs from blue to orange and
+from dark to light, maps use cividis.
 """
 
 import io
@@ -21,6 +21,7 @@ from torch import Tensor
 from aidagen import grids, video
 from aidagen.errors import AidagenError
 from aidagen.mark import stamp
+from aidagen.pixels import as_bytes, as_floats
 from aidagen.teaching import check
 
 LARGE = 60_000  # bytes from which a notebook keeps a picture as JPEG
@@ -32,11 +33,7 @@ COLOURS = (
     "#FFD27F", "#BFE3FA", "#7FD8BD", "#FBF7AE", "#7FB9DB",
 )  # fmt: skip
 CHOSEN = "#FFFFFF"
-_FINE = 2  # lines are drawn this much larger and reduced, for PIL does not smooth them
-
-
-class OverlayError(AidagenError):
-    """Something of a wrong shape was to be drawn."""
+_FINE = 2  # lines are drawn this much larger and reduced, because PIL does not smooth them
 
 
 def to_pixels(
@@ -53,7 +50,7 @@ def to_pixels(
 
 def enlarge(image: Float[Tensor, "3 h w"], size: int, smooth: bool = True) -> Picture:
     """A picture in [0, 1] as ``size`` x ``size`` screen pixels, bilinear or in blocks."""
-    array = (image.detach().cpu().float().clamp(0, 1) * 255).round().byte()
+    array = as_bytes(image.detach().cpu().float())
     how = Image.Resampling.BILINEAR if smooth else Image.Resampling.NEAREST
     picture = Image.fromarray(array.permute(1, 2, 0).contiguous().numpy())
     return np.array(picture.resize((size, size), how))
@@ -155,10 +152,9 @@ def draw_grid(
 
 def warped(picture: Picture, grid: Float[np.ndarray, "h w 2"]) -> Picture:
     """The picture read through a warp grid, black outside of it."""
-    image = torch.from_numpy(picture).permute(2, 0, 1)[None].float()
+    image = as_floats(torch.from_numpy(picture)).permute(2, 0, 1)[None]
     fine = grids.resize_grid(torch.from_numpy(grid)[None].float(), *image.shape[2:])
-    moved = grids.warp(image, fine)[0].permute(1, 2, 0)
-    return moved.round().clamp(0, 255).byte().numpy()
+    return as_bytes(grids.warp(image, fine)[0].permute(1, 2, 0)).numpy()
 
 
 def flow_colours(
@@ -170,7 +166,7 @@ def flow_colours(
     what colour-blind readers tell apart: the axis from blue to orange, and lightness.
     """
     if not largest > 0:
-        raise OverlayError(f"largest must be a positive length, not {largest!r}.")
+        raise AidagenError(f"largest must be a positive length, not {largest!r}.")
     x, y = np.moveaxis(np.clip(movement / largest, -1, 1), -1, 0)
     to_orange = np.array([0.30, 0.02, -0.42])
     return np.clip(0.5 + x[..., None] * to_orange - 0.28 * y[..., None], 0, 1)
@@ -182,7 +178,7 @@ def flow_picture(movement: Float[np.ndarray, "h w 2"], size: int, largest: float
     side = size // 5
     axis = np.linspace(-1, 1, side)
     x, y = np.meshgrid(axis, axis)
-    key = (flow_colours(np.stack([x, y], -1) * largest, largest) * 255).round()
+    key = as_bytes(flow_colours(np.stack([x, y], -1) * largest, largest))
     far = np.hypot(x, y)
     corner = picture[-side:, :side]
     corner[far <= 1] = key[far <= 1]
@@ -202,8 +198,8 @@ def masked_picture(
 ) -> Picture:
     """The picture in grey where ``mask`` is 0, in ``colour`` where it is 1."""
     size = len(picture)
-    weight = Image.fromarray((np.clip(mask, 0, 1) * 255).round().astype(np.uint8))
-    weight = np.asarray(weight.resize((size, size), Image.Resampling.BILINEAR))[..., None] / 255
+    weight = Image.fromarray(as_bytes(mask))
+    weight = as_floats(np.array(weight.resize((size, size), Image.Resampling.BILINEAR)))[..., None]
     grey = picture.mean(-1, keepdims=True) * 0.6 + 40
     tint = np.array(Image.new("RGB", (1, 1), colour))[0, 0] * (0.45 + 0.55 * grey / 255)
     return (grey * (1 - 0.85 * weight) + tint * 0.85 * weight).round().clip(0, 255).astype(np.uint8)
@@ -291,9 +287,9 @@ def badged(image: Image.Image, words: str) -> Image.Image:
 
 def _canvas(picture: np.ndarray, points: np.ndarray, pixels: int):
     if picture.ndim != 3 or picture.shape[0] != picture.shape[1] or picture.shape[2] != 3:
-        raise OverlayError(f"A picture (S, S, 3) was expected, not {picture.shape}.")
+        raise AidagenError(f"A picture (S, S, 3) was expected, not {picture.shape}.")
     if points.shape[-1] != 2:
-        raise OverlayError(f"Points end in an axis (x, y) of 2; got {points.shape}.")
+        raise AidagenError(f"Points end in an axis (x, y) of 2; got {points.shape}.")
     size = len(picture)
     canvas = Image.fromarray(picture).resize((_FINE * size, _FINE * size), Image.Resampling.NEAREST)
     return canvas, ImageDraw.Draw(canvas), _FINE * (to_pixels(points, pixels, size) + 0.5) - 0.5
@@ -308,5 +304,5 @@ def _reduced(canvas: Image.Image, size: int) -> np.ndarray:
 
 
 def _enlarge_array(values: np.ndarray, size: int) -> np.ndarray:
-    picture = Image.fromarray((values * 255).round().astype(np.uint8))
+    picture = Image.fromarray(as_bytes(values))
     return np.array(picture.resize((size, size), Image.Resampling.BILINEAR))

@@ -25,6 +25,7 @@ from torch import Tensor
 
 from aidagen import animation, video
 from aidagen.errors import AidagenError
+from aidagen.pixels import as_floats
 from aidagen.widgets import controls, overlays, photos
 from aidagen.widgets.canvas import as_pixels
 from aidagen.widgets.photos import Square
@@ -36,29 +37,25 @@ LARGER = (
 )
 
 
-class OwnPhotoError(AidagenError):
-    """Something is missing before a photo can be animated."""
-
-
 class OwnPhoto(widgets.VBox):
-    """Animate a photo of one's own, with consent and with a note how far to trust the result.
+    """Animate a photo of one's own, with consent and with a note on how far to trust the result.
 
     Args:
         model: an animatable model (see `aidagen.animation`).
         clips: name -> driving clip ``(T, 3, H, W)``, floats in [0, 1].
         faces: what finds a face, pictures -> `judges.FaceReading`; "auto" is the package's judge
-            where its weights are on this machine already, None is nobody.
+            where its weights are on this machine already, None looks for no face.
         reference: held-out pictures ``(N, 3, S, S)`` the photo is compared with; by default the
             test split of the packaged heads.
         name: what to call the model in `repr` and in the note of saved clips.
-        fps: frames a second of the clips.
+        fps: frames per second of the clips.
 
     ``consent`` is a trait, and False again after every new photo; ``centre_x`` and ``centre_y`` (0
     to 1 of the photo) and ``extent`` (0 to 1 of its shorter side) say what is cut out; ``verdict``
     is "", "familiar" or "unfamiliar".
 
     Raises:
-        OwnPhotoError, PhotoError: one sentence on what is missing or wrong.
+        AidagenError: one sentence on what is missing or wrong.
     """
 
     centre_x = traitlets.Float(0.5)
@@ -81,7 +78,7 @@ class OwnPhoto(widgets.VBox):
         size: int = 240,
     ) -> None:
         if not clips:
-            raise OwnPhotoError("OwnPhoto needs a clip that drives: clips={'nodding': frames}.")
+            raise AidagenError("OwnPhoto needs a clip that drives: clips={'nodding': frames}.")
         self.model, self.clips, self.fps, self.size = model, dict(clips), fps, size
         self.name, self._faces, self._reference = name or type(model).__name__, faces, reference
         self.pixels = model.config.size
@@ -108,7 +105,7 @@ class OwnPhoto(widgets.VBox):
         if isinstance(picture, str | Path):
             picture, name = photos.from_path(picture)
         if isinstance(picture, Tensor):
-            photo = torch.from_numpy(as_pixels(picture)).permute(2, 0, 1).float() / 255
+            photo = as_floats(torch.from_numpy(as_pixels(picture)).permute(2, 0, 1))
         else:
             photo = photos.read(picture, name)
         self.photo, self.made, self._face = photo, None, None
@@ -137,10 +134,10 @@ class OwnPhoto(widgets.VBox):
     def square(self) -> Square:
         """What is cut out, in pixels of the photo."""
         height, width = self.photo.shape[1:]
-        wanted = Square(
+        square = Square(
             self.centre_x * width, self.centre_y * height, self.extent * min(height, width)
         )
-        return wanted.inside(height, width)
+        return square.inside(height, width)
 
     @property
     def cropped(self) -> Float[Tensor, "3 S S"]:
@@ -152,9 +149,9 @@ class OwnPhoto(widgets.VBox):
     def judge(self) -> str:
         """What speaks for and against the picture, in one sentence; sets ``verdict``."""
         if self._yardstick is None:
-            known = self._reference
-            known = photos.held_out(self.pixels) if known is None else known
-            self._yardstick = photos.yardstick(self.model, known)
+            reference = self._reference
+            reference = photos.held_out(self.pixels) if reference is None else reference
+            self._yardstick = photos.yardstick(self.model, reference)
         limit, picture = self._yardstick, self.cropped[None]
         error = float(photos.rebuilding_errors(self.model, picture)[0])
         sharp = float(photos.sharpness(picture)[0])
@@ -192,9 +189,9 @@ class OwnPhoto(widgets.VBox):
     def animate(self, clip: str | None = None) -> Float[Tensor, "T 3 S S"]:
         """The photo as the clip moves (relative motion); also shown in the player."""
         if self.photo is None:
-            raise OwnPhotoError("There is no picture yet; choose one first.")
+            raise AidagenError("There is no picture yet; choose one first.")
         if not self.consent:
-            raise OwnPhotoError(f'First tick "{AGREEMENT}".')
+            raise AidagenError(f'First tick "{AGREEMENT}".')
         self.clip = clip or self.clip
         driving = self.clips[self.clip]
         self.made = animation.animate(self.model, self.cropped, driving).float().cpu()
@@ -213,13 +210,13 @@ class OwnPhoto(widgets.VBox):
     def save(self, path: str | Path) -> None:
         """Write the last clip as mp4, with the mark and the note of generated clips."""
         if self.made is None:
-            raise OwnPhotoError("Nothing was animated yet; call animate() first.")
+            raise AidagenError("Nothing was animated yet; call animate() first.")
         video.write(path, self.made, self.fps, note=video.provenance(self.name, "relative"))
 
     def figure(self, size: int = 160) -> Image.Image:
         """The photo as the model gets it, and frames of the last clip."""
         if self.made is None:
-            raise OwnPhotoError("Nothing was animated yet; call animate() first.")
+            raise AidagenError("Nothing was animated yet; call animate() first.")
         some = [round(t) for t in torch.linspace(0, len(self.made) - 1, 4).tolist()]
         words = ["Photo", *(f"frame {t + 1}" for t in some)]
         return overlays.sheet(

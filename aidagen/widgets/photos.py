@@ -1,7 +1,7 @@
 """A photograph from outside: read, cropped, and judged whether a model knows its kind.
 
 Nothing here is stored. The judgements compare with held-out pictures, so that no threshold is
-anybody's guess.
+chosen by hand.
 """
 
 import io
@@ -18,44 +18,41 @@ from torch import Tensor
 from aidagen import animation, sources
 from aidagen.errors import AidagenError
 from aidagen.keypoints import RandomTransform
+from aidagen.pixels import as_floats
 
 MEGABYTES, MEGAPIXELS, SMALLEST, LARGEST = 25, 60, 32, 1024
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
-
-
-class PhotoError(AidagenError):
-    """A file that is no usable picture."""
 
 
 def read(content: bytes | memoryview, name: str = "The file") -> Float[Tensor, "3 H W"]:
     """The picture in a file's bytes: upright, RGB on white, at most 1024 pixels each way.
 
     Raises:
-        PhotoError: on what is empty, too large, too small, damaged, or no picture.
+        AidagenError: on what is empty, too large, too small, damaged, or no picture.
     """
     content = bytes(content)
     if not content:
-        raise PhotoError(f"{name} is empty; choose another picture.")
+        raise AidagenError(f"{name} is empty; choose another picture.")
     if len(content) > MEGABYTES * 2**20:
-        raise PhotoError(
+        raise AidagenError(
             f"{name} has {len(content) / 2**20:.0f} MB; choose a picture of {MEGABYTES} MB or less."
         )
     try:
         image = Image.open(io.BytesIO(content), formats=FORMATS)
     except Image.DecompressionBombError:
-        raise PhotoError(f"{name} has too many pixels to be a photograph; shrink it.") from None
+        raise AidagenError(f"{name} has too many pixels to be a photograph; shrink it.") from None
     except (OSError, SyntaxError, ValueError):
-        raise PhotoError(
+        raise AidagenError(
             f"{name} is not a picture that can be read here; save it as JPEG or PNG (telephones "
             "often write HEIC)."
         ) from None
     width, height = image.size
     if width * height > MEGAPIXELS * 1e6:
-        raise PhotoError(
+        raise AidagenError(
             f"{name} has {width} x {height} pixels; choose one of {MEGAPIXELS} megapixels or less."
         )
     if min(width, height) < SMALLEST:
-        raise PhotoError(
+        raise AidagenError(
             f"{name} is {width} x {height} pixels, too small to show anybody; at least "
             f"{SMALLEST} each way are needed."
         )
@@ -67,10 +64,9 @@ def read(content: bytes | memoryview, name: str = "The file") -> Float[Tensor, "
             image = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
         image = image.convert("RGB")
     except (OSError, SyntaxError, ValueError, EOFError, IndexError):
-        raise PhotoError(f"{name} is damaged or cut short; export the picture again.") from None
+        raise AidagenError(f"{name} is damaged or cut short; export the picture again.") from None
     image.thumbnail((LARGEST, LARGEST), Image.Resampling.LANCZOS)
-    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)
-    return pixels.float() / 255
+    return as_floats(torch.from_numpy(np.array(image)).permute(2, 0, 1))
 
 
 class Square(NamedTuple):
@@ -150,7 +146,7 @@ def around_face(points: Float[Tensor, "68 2"], photo: Float[Tensor, "3 H W"]) ->
 
 
 def held_out(size: int, count: int = 24) -> Float[Tensor, "N 3 S S"]:
-    """First frames of heads nobody trained on (test split of the packaged set)."""
+    """First frames of heads outside the training set (test split of the packaged set)."""
     from aidagen import datasets
 
     clips = datasets.load("heads").clips("test")[:count]
@@ -158,16 +154,16 @@ def held_out(size: int, count: int = 24) -> Float[Tensor, "N 3 S S"]:
 
 
 def rebuilding_errors(model: Any, pictures: Float[Tensor, "N 3 S S"]) -> Float[np.ndarray, " N"]:
-    """How far from each picture the model ends up that rebuilds it, as it is and mildly warped.
+    """The error with which the model rebuilds each picture, as it is and mildly warped.
 
     The picture itself is the source; the driving frame is the picture, and the picture under one
     fixed known deformation. Mean absolute differences in [0, 1], averaged over the two.
     """
-    known = RandomTransform.sample(1, generator=torch.Generator().manual_seed(0))
+    deformation = RandomTransform.sample(1, generator=torch.Generator().manual_seed(0))
     like = next(iter(model.parameters()), torch.zeros(())) if hasattr(model, "parameters") else None
     errors = []
     for picture in pictures.split(1):
-        truths = torch.cat([picture, known.frame(picture)]).clamp(0, 1)
+        truths = torch.cat([picture, deformation.frame(picture)]).clamp(0, 1)
         moved = truths if like is None else truths.to(like.device, like.dtype)
         rebuilt = animation.rendering(model, moved[:1], moved).image
         errors.append(float((rebuilt.float().cpu() - truths).abs().mean()))
@@ -192,7 +188,7 @@ class Yardstick(NamedTuple):
 def yardstick(model: Any, pictures: Float[Tensor, "N 3 S S"]) -> Yardstick:
     """Measure a model on held-out pictures."""
     if len(pictures) < 5:
-        raise PhotoError(
+        raise AidagenError(
             f"A yardstick needs five held-out pictures or more; {len(pictures)} were given."
         )
     error = float(np.quantile(rebuilding_errors(model, pictures), 0.95))
@@ -200,9 +196,9 @@ def yardstick(model: Any, pictures: Float[Tensor, "N 3 S S"]) -> Yardstick:
 
 
 def from_path(path: str | Path) -> tuple[bytes, str]:
-    """A file's bytes and its name; raises PhotoError where there is none."""
+    """A file's bytes and its name; raises AidagenError where there is none."""
     path = Path(path).expanduser()
     try:
         return path.read_bytes(), path.name
     except OSError as error:
-        raise PhotoError(f"{path} cannot be read ({error.strerror}); check the name.") from None
+        raise AidagenError(f"{path} cannot be read ({error.strerror}); check the name.") from None

@@ -3,8 +3,9 @@
     Preference(plan, clips, "votes")    # see aidagen.study for plan and clips
 
 Every vote is in its rater's file in the folder before the next pair is shown, so that closing the
-tab, or the kernel, loses none; the cell goes on where the folder stops. The browser is sent the
-pair at hand alone, under codes; which method is which never leaves the kernel.
+tab, or the kernel, loses none; the cell goes on where the folder stops. The file is read again
+before each vote, so that two notebooks on one folder do not erase each other's votes. The browser
+gets only the present pair, under codes; which method is which never leaves the kernel.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ import traitlets
 from PIL import Image
 
 from aidagen import study
+from aidagen.errors import AidagenError
+from aidagen.pixels import as_floats
 from aidagen.study.page import part
 from aidagen.widgets import controls, overlays
 
@@ -48,10 +51,8 @@ export default { render };
 """
 
 NEW = "somebody new"
-
-
-class PreferenceError(study.StudyError):
-    """A vote that cannot be given now."""
+CHANGED = "Another notebook changed these votes in the meantime, so this step was not saved."
+DELETED = "Another notebook deleted these votes, so this step was not saved."
 
 
 class Ballot(anywidget.AnyWidget):
@@ -74,7 +75,7 @@ class Preference(widgets.VBox):
     Args:
         plan: the `study.Plan`.
         clips: its `study.Clips`.
-        folder: where the votes go, one file a rater.
+        folder: where the votes go, one file per rater.
         rater: whose votes to go on with; by default whoever voted last and did not finish, and
             otherwise somebody new.
         size: pixels of the clips that are sent.
@@ -136,7 +137,7 @@ class Preference(widgets.VBox):
     def agree(self) -> None:
         """Consent: from now on there is a file, under a new random code."""
         if self._votes is not None:
-            raise PreferenceError("Consent was given already; vote, or choose somebody new.")
+            raise study.StudyError("Consent was given already; vote, or choose somebody new.")
         code = study.new_code()
         while study.path_of(self.folder, code).exists():
             code = study.new_code()
@@ -145,9 +146,9 @@ class Preference(widgets.VBox):
     def vote(self, side: str) -> None:
         """Choose "left" (A), "right" (B) or, where the plan has it, "tie"."""
         if self.shown is None:
-            raise PreferenceError("There is nothing to vote on: consent first, or all is judged.")
+            raise study.StudyError("There is nothing to vote on: consent first, or all is judged.")
         if side not in (("left", "right", "tie") if self.plan.ties else ("left", "right")):
-            raise PreferenceError(f"Vote left or right{' or tie' * self.plan.ties}, not {side!r}.")
+            raise study.StudyError(f"Vote left or right{' or tie' * self.plan.ties}, not {side!r}.")
         last = self.done + 1 == len(self.plan.pairs)
         saved = "All your votes are saved." if last else f"Vote {self.done + 1} is saved."
         self._keep(self._votes.with_vote(side), saved)
@@ -155,13 +156,13 @@ class Preference(widgets.VBox):
     def undo(self) -> None:
         """Take the last vote back; its pair is shown again."""
         if not self.done:
-            raise PreferenceError("There is no vote to take back.")
+            raise study.StudyError("There is no vote to take back.")
         self._keep(self._votes.without_last(), f"Vote {self.done} is taken back: vote again.")
 
     def remove(self) -> None:
         """Stop, and delete all votes of this rater."""
         if self._votes is None:
-            raise PreferenceError("There are no votes to delete.")
+            raise study.StudyError("There are no votes to delete.")
         study.path_of(self.folder, self._votes.rater).unlink(missing_ok=True)
         self._votes = None
         self._draw("Your votes are deleted.")
@@ -178,13 +179,19 @@ class Preference(widgets.VBox):
         for title, what in rows:
             frames = self.clips.frames(pair.item, what)
             for at in (0, len(frames) // 2, len(frames) - 1):
-                cells.append(frames[at].float() / 255)
+                cells.append(as_floats(frames[at]))
                 words.append(f"{title}, {at + 1}")
         return overlays.sheet(cells, 3, words, size=size, generated=range(3, 9))
 
     # --- files and page -------------------------------------------------------------------------
 
     def _keep(self, votes: study.Votes, sentence: str) -> None:
+        path = study.path_of(self.folder, votes.rater)
+        on_disk = study.read_votes(path, self.plan) if path.exists() else None
+        if on_disk != self._votes:
+            self._votes = on_disk
+            self._draw(CHANGED if on_disk else DELETED)
+            return
         study.write_votes(self.folder, votes, self.plan)  # first on the disk, then on the screen
         self._votes = votes
         self._draw(sentence)
@@ -204,7 +211,10 @@ class Preference(widgets.VBox):
         given, total = len(self._votes.chosen), len(self.plan.pairs)
         if given == total:
             return "All your votes are saved."
-        return f"Welcome back: {given} of {total} votes are saved. Press Play to go on."
+        return (
+            f"Welcome back: {given} of {total} votes are saved. Press Play to go on; if these "
+            f"votes are not yours, choose {NEW!r} under Who votes."
+        )
 
     def _draw(self, sentence: str) -> None:
         """Everything on the screen from the votes at hand."""
@@ -234,7 +244,7 @@ class Preference(widgets.VBox):
             path = study.path_of(self.folder, change["new"])
             self._votes = study.read_votes(path, self.plan) if change["new"] else None
             self._draw(self._greeting())
-        except study.StudyError as error:
+        except AidagenError as error:
             self._draw(str(error))
 
     def _heard(self, _: Any, message: dict, __: Any) -> None:
@@ -246,5 +256,5 @@ class Preference(widgets.VBox):
                 acts[act]()
             elif self.shown is not None and pair == self.shown.pair:
                 self.vote(act)
-        except study.StudyError as error:
+        except AidagenError as error:
             self._draw(str(error))

@@ -19,15 +19,10 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from aidagen import video
 from aidagen.animation import Animator, looking
 from aidagen.errors import AidagenError
 from aidagen.widgets import controls, overlays
 from aidagen.widgets.canvas import PointCanvas, listed
-
-
-class PuppetError(AidagenError):
-    """A model without keypoints, or a keypoint there is not."""
 
 
 class Puppet(widgets.VBox):
@@ -44,8 +39,8 @@ class Puppet(widgets.VBox):
     made, ``(3, S, S)``, and ``sentence`` says what happened.
 
     Raises:
-        PuppetError: if the model has no keypoints; AnimationError if it cannot animate, or the
-            picture does not fit.
+        AidagenError: if the model has no keypoints or cannot animate, or the picture does not
+            fit.
     """
 
     points = traitlets.Any(None, allow_none=True)
@@ -63,7 +58,7 @@ class Puppet(widgets.VBox):
         with looking(model):
             self._rest = model.motion(animator.source)
         if not isinstance(getattr(self._rest, "points", None), Tensor):
-            raise PuppetError(
+            raise AidagenError(
                 f"{self.name} has no keypoints to drag: its motion holds no `points`. Choose a "
                 "keypoint model, such as those of lecture 05."
             )
@@ -164,8 +159,8 @@ class Puppet(widgets.VBox):
         drawn = overlays.draw_points(
             overlays.draw_paths(source, paths, pixels, chosen), paths[1], pixels, chosen
         )
-        cells = [torch.from_numpy(cell).permute(2, 0, 1) for cell in (drawn, before, after)]
-        return video.contact_sheet(cells, 3, ["Source, keypoints", "Generated, before", "after"])
+        labels = ["Source, keypoints", "Generated, before", "after"]
+        return overlays.sheet([drawn, before, after], 3, labels)
 
     # --- controls -------------------------------------------------------------------------------
 
@@ -192,10 +187,7 @@ class Puppet(widgets.VBox):
         self.canvas.observe(self._redraw, "points")
         self.observe(self._bend, ["turn", "stretch"])
         self.reset_button.on_click(lambda _: self.reset())
-        pictures = widgets.HBox(
-            [self.canvas, self.screen],
-            layout={"flex_flow": "row wrap", "align_items": "flex-start"},
-        )
+        pictures = controls.row(self.canvas, self.screen, align="flex-start")
         bends = [controls.row(self.turn_slider, self.stretch_slider)] if self.bends else []
         self.children = (pictures, *bends, self.reset_button, self.spoken)
 
@@ -227,13 +219,13 @@ class Puppet(widgets.VBox):
     def _listed(self, proposal: Any) -> list[list[float]]:
         points = listed(proposal["value"])
         if len(points) != self.count:
-            raise PuppetError(f"This model has {self.count} keypoints; {len(points)} were given.")
+            raise AidagenError(f"This model has {self.count} keypoints; {len(points)} were given.")
         return points
 
     @traitlets.validate("keypoint")
     def _there(self, proposal: Any) -> int:
         if not 1 <= proposal["value"] <= self.count:
-            raise PuppetError(
+            raise AidagenError(
                 f"There is no keypoint {proposal['value']}: this model has 1 to {self.count}."
             )
         return proposal["value"]

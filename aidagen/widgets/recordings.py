@@ -1,4 +1,4 @@
-"""All that an animatable model does with one clip, kept for looking at: what widgets draw from."""
+"""All that an animatable model computes for one clip, kept for the widgets to draw from."""
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -17,12 +17,8 @@ LONGEST = 256  # frames: all intermediates of all of them stay in memory
 MODES = ("relative", "absolute")
 
 
-class RecordingError(AidagenError):
-    """A clip that cannot be recorded, or something that a recording does not hold."""
-
-
 class Pose(NamedTuple):
-    """Keypoints of T frames; None where the model has no such thing."""
+    """Keypoints of T frames; None where the model has none."""
 
     points: Float[np.ndarray, "T K 2"] | None
     jacobians: Float[np.ndarray, "T K 2 2"] | None
@@ -49,15 +45,15 @@ class Recording:
     ``driving_pose`` are their keypoints.
 
     Raises:
-        RecordingError: on no frames, or more than 256; AnimationError where the model cannot
-            animate or a picture does not fit.
+        AidagenError: on no frames or more than 256 of them, and where the model cannot animate or
+            a picture does not fit.
     """
 
     def __init__(self, model: Any, source: Tensor, frames: Tensor | Iterable[Tensor]) -> None:
         animator = animation.Animator(model, source, MODES[0])  # refuses what does not fit
         frames = list(frames[: LONGEST + 1] if isinstance(frames, Tensor) else frames)
         if not 0 < len(frames) <= LONGEST:
-            raise RecordingError(
+            raise AidagenError(
                 f"All that a model does with a clip of 1 to {LONGEST} frames is kept in memory; "
                 f"here are {'none' if not frames else 'more'}. Give a part of the clip, such as "
                 "frames[:64] or frames[::4]."
@@ -80,7 +76,7 @@ class Recording:
     def take(self, mode: str) -> Take:
         """Everything the model made in ``mode``, "relative" or "absolute"."""
         if mode not in MODES:
-            raise RecordingError(f"mode must be one of {', '.join(MODES)}, not {mode!r}.")
+            raise AidagenError(f"mode must be one of {', '.join(MODES)}, not {mode!r}.")
         if mode not in self._animators:
             source = self._animators[MODES[0]].source
             self._animators[mode] = animation.Animator(self.model, source, mode)
@@ -104,16 +100,18 @@ def rebuilt(model: Any, frames: Tensor) -> Rebuilt:
     """Let ``model`` rebuild ``frames`` (T + 1, 3, H, W) from the first, in absolute motion.
 
     Raises:
-        RecordingError: on fewer than two frames, or more than 256; AnimationError where model or
-            pictures do not fit.
+        AidagenError: on fewer than two frames or more than 256, and where model or pictures do
+            not fit.
     """
     if not isinstance(frames, Tensor) or frames.ndim != 4 or not 2 <= len(frames) <= LONGEST:
-        raise RecordingError(
+        raise AidagenError(
             f"A clip (T, 3, H, W) of 2 to {LONGEST} frames was expected, the first of them the "
             f"source; got {tuple(getattr(frames, 'shape', ())) or type(frames).__name__}."
         )
     animator = animation.Animator(model, frames[0], "absolute")
-    image = torch.stack([made.image for made in animator.animate(frames[1:])]).float().cpu()
+    image = (
+        torch.stack([rendering.image for rendering in animator.animate(frames[1:])]).float().cpu()
+    )
     truth = torch.stack([animation.prepare(each.cpu().float(), animator.size) for each in frames])
     with looking(model):
         first = animator.source
@@ -125,12 +123,12 @@ def rebuilt(model: Any, frames: Tensor) -> Rebuilt:
 
 def _pose(motions: list[Any]) -> Pose:
     """Keypoints of batches of frames, one after the other."""
-    found = []
+    fields = []
     for name in Pose._fields:
         values = [getattr(motion, name, None) for motion in motions]
         whole = all(isinstance(value, Tensor) for value in values)
-        found.append(torch.cat(values).float().cpu().numpy() if whole else None)
-    return Pose(*found)
+        fields.append(torch.cat(values).float().cpu().numpy() if whole else None)
+    return Pose(*fields)
 
 
 def _stack(renderings: list[Any]) -> Take:
@@ -143,7 +141,7 @@ def _stack(renderings: list[Any]) -> Take:
 
     image, flow, occlusion, masks = map(gather, ("image", "flow", "occlusion", "masks"))
     if image is None:
-        raise RecordingError("A Rendering holds at least `image`; this model's does not.")
+        raise AidagenError("A Rendering holds at least `image`; this model's does not.")
     motions = [getattr(each, "motion", None) for each in renderings]
     points, jacobians = gather("points", motions), gather("jacobians", motions)
     movement = None if flow is None else identity_grid(*flow.shape[1:3]) - flow

@@ -8,7 +8,7 @@
     compare.figure()                       # a still picture, for readers without a kernel
 
 It asks of a system only what ``aidagen.animation`` asks. Where the source is the first frame of the
-driving clip, the driving frame is the true answer; for any other source nobody filmed the truth,
+driving clip, the driving frame is the true answer; for any other source the truth was never filmed,
 and no error is shown.
 """
 
@@ -22,7 +22,7 @@ import traitlets
 from PIL import Image
 from torch import Tensor
 
-from aidagen import animation, video
+from aidagen import animation, markdown
 from aidagen.errors import AidagenError
 from aidagen.grids import identity_grid
 from aidagen.widgets import controls, overlays
@@ -33,11 +33,7 @@ SHOWN = ("picture", "error")
 MOVED = ("nothing", "flow", "warped source")
 
 
-class ComparisonError(AidagenError):
-    """Nothing to compare, or a choice that there is not."""
-
-
-class Made(NamedTuple):
+class Output(NamedTuple):
     """What one system made of one frame."""
 
     image: Tensor  # (3, S, S)
@@ -55,15 +51,15 @@ class System:
         self.driving = torch.stack([first.fit(f, "A driving frame") for f in driving])
         self._encoded: dict[str, Any] = {}
         self._motions: dict[int, Any] = {}
-        self._made: dict[tuple[str, str, int], Made] = {}
+        self._frames: dict[tuple[str, str, int], Output] = {}
 
     def encode(self, name: str, source: Tensor) -> None:
         """Take in a source under a name."""
         self._encoded[name] = animation.Animator(self.model, source).encoded
 
-    def made(self, name: str, mode: str, t: int) -> Made:
+    def output(self, name: str, mode: str, t: int) -> Output:
         """Frame ``t`` (from 0) of the source called ``name``."""
-        if (name, mode, t) not in self._made:
+        if (name, mode, t) not in self._frames:
             encoded = self._encoded[name]
             with animation.looking(self.model):
                 first = self._motion(0) if mode == MODES[0] else None
@@ -75,8 +71,8 @@ class System:
             )
             movement = None if flow is None else (identity_grid(*flow.shape[:2]) - flow).numpy()
             error = float((image - self.driving[t].cpu()).abs().mean())
-            self._made[name, mode, t] = Made(image, deformed, movement, error)
-        return self._made[name, mode, t]
+            self._frames[name, mode, t] = Output(image, deformed, movement, error)
+        return self._frames[name, mode, t]
 
     def _motion(self, t: int) -> Any:
         if t not in self._motions:
@@ -94,14 +90,15 @@ class SideBySide(widgets.VBox):
         driving: the driving clip ``(T, 3, H, W)``, floats in [0, 1], of 2 to 256 frames.
         mode: "relative" or "absolute".
         size: side of each picture on the screen, in pixels.
-        fps: frames a second while it plays.
+        fps: frames per second while it plays.
 
     ``frame`` (from 1), ``source`` (a name), ``mode``, ``shown`` ("picture" or, where the truth is
     known, "error") and ``moved`` ("nothing", "flow", "warped source": the row below) are traits;
-    ``sentence`` says what is to be seen. A frame is rendered when it is first looked at.
+    ``sentence`` says what is to be seen. A frame is rendered when it is first shown.
 
     Raises:
-        ComparisonError: as it says; AnimationError where a model or a picture does not fit.
+        AidagenError: on no model, on a choice that does not exist, and where a model or a
+            picture does not fit.
     """
 
     frame = traitlets.Int(1)
@@ -123,17 +120,17 @@ class SideBySide(widgets.VBox):
         fps: float = 6.0,
     ) -> None:
         if not models:
-            raise ComparisonError("There is no model to look at; give a dictionary name -> model.")
+            raise AidagenError("There is no model to look at; give a dictionary name -> model.")
         if not isinstance(driving, Tensor) or driving.ndim != 4 or not 2 <= len(driving) <= LONGEST:
-            raise ComparisonError(
+            raise AidagenError(
                 f"A driving clip (T, 3, H, W) of 2 to {LONGEST} frames was expected, not "
                 f"{tuple(getattr(driving, 'shape', ())) or type(driving).__name__}."
             )
         if not isinstance(sources, Mapping):
             sources = {f"Source {i}": each for i, each in enumerate(sources, 1)}
         if OWN in sources:
-            raise ComparisonError(
-                f"{OWN!r} is the name of the clip's own first frame; call the source otherwise."
+            raise AidagenError(
+                f"{OWN!r} is the name of the clip's own first frame; give the source another name."
             )
         self.names, self.size, self.count = list(models), size, len(driving)
         self.sources = {OWN: driving[0], **sources}
@@ -172,26 +169,26 @@ class SideBySide(widgets.VBox):
         """Mean absolute error of every system at a frame, and of a copy of the source.
 
         Raises:
-            ComparisonError: where the truth is not known.
+            AidagenError: where the truth is not known.
         """
         if not self.truth_known:
-            raise ComparisonError(
+            raise AidagenError(
                 f"Nobody filmed {self.source!r} moving like this, so there is no truth to compare "
                 f"with; choose the source {OWN!r}."
             )
         t = (self.frame if frame is None else frame) - 1
-        found = {name: self._made(name, t).error for name in self.names}
+        errors = {name: self._output(name, t).error for name in self.names}
         copy = float((self._sources[OWN] - self._driving[t]).abs().mean())
-        return {**found, "copy of the source": copy}
+        return {**errors, "copy of the source": copy}
 
     def table(self) -> str:
         """Errors over the frames after the first, as a Markdown table; renders the whole clip."""
         each = [self.errors(frame) for frame in range(2, self.count + 1)]
-        lines = [f"| {name} | {np.mean([e[name] for e in each]):.4f} |" for name in each[0]]
-        return "\n".join(["| system | l1 |", "|---|---|", *lines])
+        rows = [(name, f"{np.mean([errors[name] for errors in each]):.4f}") for name in each[0]]
+        return markdown.table(("system", "l1"), rows)
 
-    def _made(self, name: str, t: int) -> Made:
-        return self.systems[name].made(self.source, self.mode, t)
+    def _output(self, name: str, t: int) -> Output:
+        return self.systems[name].output(self.source, self.mode, t)
 
     # --- in words and pictures ------------------------------------------------------------------
 
@@ -207,35 +204,35 @@ class SideBySide(widgets.VBox):
         ]
         scale = self._scale(t)
         for name in self.names:
-            made = self._made(name, t)
-            caption, image = name, overlays.enlarge(made.image, size)
+            output = self._output(name, t)
+            caption, image = name, overlays.enlarge(output.image, size)
             if self.truth_known:
-                caption = f"{name}: {made.error:.3f}"
+                caption = f"{name}: {output.error:.3f}"
             if self.shown == "error" and self.truth_known:
-                words = f"Where {name} is wrong, l1 {made.error:.3f}: black is right"
+                words = f"Where {name} is wrong, l1 {output.error:.3f}: black is right"
                 column = [(caption, words, overlays.difference_picture(image, driving))]
             else:
                 column = [(caption, f"Generated by {name}", overlays.marked(image))]
-            result.append(column + self._between(name, made, size, scale))
+            result.append(column + self._between(name, output, size, scale))
         return result
 
     def _scale(self, t: int) -> float:
         """The scale of the flow's colours: one for all systems, so that they compare."""
-        flows = [self._made(name, t).movement for name in self.names]
+        flows = [self._output(name, t).movement for name in self.names]
         return max(0.1, *(float(np.abs(flow).max()) for flow in flows if flow is not None), 0.1)
 
     def _between(
-        self, name: str, made: Made, size: int, scale: float
+        self, name: str, output: Output, size: int, scale: float
     ) -> list[tuple[str, str, np.ndarray]]:
         """The picture below: what the system moved."""
-        if self.moved == "flow" and made.movement is not None:
-            mean = float(np.linalg.norm(made.movement, axis=-1).mean())
+        if self.moved == "flow" and output.movement is not None:
+            mean = float(np.linalg.norm(output.movement, axis=-1).mean())
             words = f"Flow of {name}: places move by {mean:.2f} on average"
-            pixels = overlays.flow_picture(made.movement, size, scale)
+            pixels = overlays.flow_picture(output.movement, size, scale)
             return [(f"flow, mean {mean:.2f}", words, pixels)]
-        if self.moved == "warped source" and made.deformed is not None:
-            pixels = overlays.marked(overlays.enlarge(made.deformed, size))
-            after = float((made.image - made.deformed).abs().mean())
+        if self.moved == "warped source" and output.deformed is not None:
+            pixels = overlays.marked(overlays.enlarge(output.deformed, size))
+            after = float((output.image - output.deformed).abs().mean())
             words = f"Source as {name} warped it; then changed by {after:.3f}"
             return [("warped source", words, pixels)]
         return []
@@ -246,7 +243,7 @@ class SideBySide(widgets.VBox):
         if not self.truth_known:
             moved = []
             for name in self.names:
-                image = self._made(name, self.frame - 1).image
+                image = self._output(name, self.frame - 1).image
                 small = animation.prepare(self._sources[self.source], image.shape[-1])
                 moved.append(f"{name} {float((image - small).abs().mean()):.3f}")
             why = "the truth is not known, for nobody filmed this source moving so"
@@ -261,11 +258,11 @@ class SideBySide(widgets.VBox):
         columns, cells, labels = self.columns(size), [], []
         for level in range(max(map(len, columns))):
             for column in columns:
-                there = level < len(column)
-                pixels = column[level][2] if there else np.full((size, size, 3), 255, np.uint8)
-                cells.append(torch.from_numpy(pixels).permute(2, 0, 1))
-                labels.append(column[level][0] if there else "")
-        return video.contact_sheet(cells, len(columns), labels)
+                shown = level < len(column)
+                pixels = column[level][2] if shown else np.full((size, size, 3), 255, np.uint8)
+                cells.append(pixels)
+                labels.append(column[level][0] if shown else "")
+        return overlays.sheet(cells, len(columns), labels)
 
     # --- controls -------------------------------------------------------------------------------
 
@@ -300,7 +297,7 @@ class SideBySide(widgets.VBox):
         self._say()
 
     def _say(self, change: dict | None = None) -> None:
-        if not self.player.playing:  # nobody can listen to every frame
+        if not self.player.playing:  # a screen reader cannot keep up with every frame
             self.spoken.value = self.sentence
 
     @traitlets.validate("frame", "source", "mode", "shown", "moved")
@@ -308,9 +305,11 @@ class SideBySide(widgets.VBox):
         value, trait = proposal["value"], proposal["trait"].name
         if trait == "frame":
             if not 1 <= value <= self.count:
-                raise ComparisonError(f"There is no frame {value}: the clip has 1 to {self.count}.")
+                raise AidagenError(f"There is no frame {value}: the clip has 1 to {self.count}.")
             return value
-        there = {"source": list(self.sources), "mode": MODES, "shown": SHOWN, "moved": MOVED}[trait]
-        if value not in there:
-            raise ComparisonError(f"{trait} is one of {', '.join(there)}; not {value!r}.")
+        options = {"source": list(self.sources), "mode": MODES, "shown": SHOWN, "moved": MOVED}[
+            trait
+        ]
+        if value not in options:
+            raise AidagenError(f"{trait} is one of {', '.join(options)}; not {value!r}.")
         return value

@@ -1,4 +1,4 @@
-"""Skeletons and spreads over pictures: what a body's joints and a keypoint's covariance say.
+"""Skeletons and covariance ellipses drawn over pictures.
 
 Pure functions as in `aidagen.widgets.overlays`: pictures are uint8 ``(S, S, 3)`` arrays, points
 (x, y) in [-1, 1] of the model's picture of ``pixels`` pixels.
@@ -22,24 +22,20 @@ BONES = (
 """Pairs of joints, by COCO's names; left and right are the person's own."""
 
 
-class SkeletonError(AidagenError):
-    """Joints without bones, or matrices that are no covariances."""
-
-
 def bones(joints: Sequence[str]) -> list[tuple[int, int]]:
     """The `BONES` between the named joints, as places in ``joints``.
 
     Raises:
-        SkeletonError: if there is none.
+        AidagenError: if there is none.
     """
     at = {name: k for k, name in enumerate(joints)}
-    found = [(at[a], at[b]) for a, b in BONES if a in at and b in at]
-    if not found:
-        raise SkeletonError(
+    pairs = [(at[a], at[b]) for a, b in BONES if a in at and b in at]
+    if not pairs:
+        raise AidagenError(
             f"There is no bone between {', '.join(joints) or 'no joints'}; COCO's names of joints "
             "were expected, such as left knee."
         )
-    return found
+    return pairs
 
 
 def bone_lengths(
@@ -76,14 +72,14 @@ def roots(covariances: Float[np.ndarray, "*n 2 2"]) -> Float[np.ndarray, "*n 2 2
     """Symmetric square roots: the matrices that make of a circle the ellipse of one deviation.
 
     Raises:
-        SkeletonError: on a matrix that is not symmetric, or negative in some direction.
+        AidagenError: on a matrix that is not symmetric, or negative in some direction.
     """
     covariances = np.asarray(covariances, dtype=float)
     values, vectors = np.linalg.eigh(covariances)
     scale = np.abs(covariances).max(initial=1e-12)
     apart = np.abs(covariances - np.swapaxes(covariances, -1, -2)).max(initial=0.0)
     if apart > 1e-4 * scale or values.min(initial=0.0) < -1e-4 * scale:
-        raise SkeletonError(
+        raise AidagenError(
             "Covariances are symmetric and nowhere negative; these matrices are not."
         )
     return (vectors * np.sqrt(values.clip(0))[..., None, :]) @ np.swapaxes(vectors, -1, -2)
@@ -98,7 +94,7 @@ def draw_spreads(
     chosen: int | None = None,
 ) -> Picture:
     """Each covariance as the ellipse of so many standard deviations, with its numbered point."""
-    made = overlays.draw_ellipses(
+    drawn = overlays.draw_ellipses(
         picture, np.asarray(points), roots(covariances), pixels, chosen, deviations
     )
-    return overlays.draw_points(made, np.asarray(points), pixels, chosen)
+    return overlays.draw_points(drawn, np.asarray(points), pixels, chosen)

@@ -1,9 +1,9 @@
 """Ways to spoil a true clip, for asking which metric notices: pure functions of frames and points.
 
 Each takes the whole clip, its first frame included, a strength in its own unit, the clip of another
-person and a generator. It gives back frames, and where the exact points lie in them: moved along
-where the spoiling is geometric, None where a judge would have to look (a blurred eye is where it
-was, but whether anybody finds it there is the question).
+person and a generator. It returns frames and where the exact points lie in them. The points move
+along where the spoiling is geometric; they are None where a judge would have to find them (a
+blurred eye is where it was, but the question is whether it can still be found).
 """
 
 from collections.abc import Callable
@@ -17,14 +17,11 @@ from torch import Tensor
 
 from aidagen import grids
 from aidagen.errors import AidagenError
-
-
-class SpoilingError(AidagenError):
-    """A way of spoiling that there is not, or a strength beyond it."""
+from aidagen.pixels import as_floats
 
 
 class Footage(NamedTuple):
-    """Frames in [0, 1] and their points, NaN where hidden; points are None where nobody knows."""
+    """Frames in [0, 1] and their points, NaN where hidden; None where the points are not known."""
 
     frames: Float[Tensor, "T 3 H W"]
     points: Float[Tensor, "T K 2"] | None = None
@@ -142,7 +139,7 @@ def similarity(
     """The shift, turn and scale that take points nearest to others (least squares)."""
     both = points_from.isfinite().all(-1) & points_to.isfinite().all(-1)  # (T, K)
     if not (both.sum(1) >= 2).all():
-        raise SpoilingError(
+        raise AidagenError(
             "In some frame fewer than two points are seen in both clips, so that one person cannot "
             "be put where the other is; give all points, hidden ones too, or other clips."
         )
@@ -168,7 +165,7 @@ def footage(clip: Any, what: str, most: int) -> Footage:
     A clip of a data set brings its labels' ``landmarks`` and ``visible``.
 
     Raises:
-        SpoilingError: on anything but a clip of three frames or more, 16 pixels wide or more.
+        AidagenError: for anything but a clip of three frames or more, 16 pixels wide or more.
     """
     points = None
     if callable(getattr(clip, "frames", None)):
@@ -180,17 +177,15 @@ def footage(clip: Any, what: str, most: int) -> Footage:
                 points = torch.where(seen[..., None], points, torch.nan)
     shape = tuple(getattr(clip, "shape", ()))
     if not isinstance(clip, Tensor) or len(shape) != 4 or shape[1] != 3 or shape[0] < 3:
-        raise SpoilingError(
+        raise AidagenError(
             f"The {what} should be frames (T, 3, H, W), three or more, or a clip of a data set; "
             f"got {shape or type(clip).__name__}."
         )
     if min(shape[2:]) < 16:
-        raise SpoilingError(
-            f"The {what} has {shape[3]} x {shape[2]} pixels; SSIM needs 16 or more."
-        )
-    frames = clip.float() / 255 if clip.dtype == torch.uint8 else clip.float()
+        raise AidagenError(f"The {what} has {shape[3]} x {shape[2]} pixels; SSIM needs 16 or more.")
+    frames = as_floats(clip)
     if not (frames.min() >= -1e-3 and frames.max() <= 1 + 1e-3):
-        raise SpoilingError(f"The {what} should hold bytes, or floats from 0 to 1.")
+        raise AidagenError(f"The {what} should hold bytes, or floats from 0 to 1.")
     index = torch.linspace(0, shape[0] - 1, min(most, shape[0])).round().long()
     return Footage(frames[index], None if points is None else points[index])
 
@@ -223,12 +218,12 @@ def spoilt(name: str, level: int, clip: Footage, other: Footage, seed: int = 0) 
     """The clip after one way of spoiling at a level from 0 (untouched) to 10.
 
     Raises:
-        SpoilingError: on a name or level there is not.
+        AidagenError: for a name or a level that does not exist.
     """
     if name not in SPOILINGS:
-        raise SpoilingError(f"There is no {name!r}; there are {', '.join(SPOILINGS)}.")
+        raise AidagenError(f"There is no {name!r}; there are {', '.join(SPOILINGS)}.")
     kind = SPOILINGS[name]
     if not 0 <= level < len(kind.values):
-        raise SpoilingError(f"Levels go from 0 to {len(kind.values) - 1}, not {level!r}.")
+        raise AidagenError(f"Levels go from 0 to {len(kind.values) - 1}, not {level!r}.")
     generator = torch.Generator().manual_seed(seed)
     return kind.spoil(clip, float(kind.values[level]), other, generator)

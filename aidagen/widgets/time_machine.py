@@ -13,20 +13,14 @@ from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
-import torch
 import traitlets
 from PIL import Image
 from torch import Tensor
 
-from aidagen import video
 from aidagen.errors import AidagenError
 from aidagen.widgets import controls, overlays
 from aidagen.widgets.curves import curve
 from aidagen.widgets.recordings import rebuilt
-
-
-class TimeMachineError(AidagenError):
-    """Too few checkpoints, or a step at which none was kept."""
 
 
 class TimeMachine(widgets.VBox):
@@ -44,8 +38,8 @@ class TimeMachine(widgets.VBox):
     ``step`` and ``frame`` (from 1, among the rebuilt ones) are traits.
 
     Raises:
-        TimeMachineError: as it says; RecordingError and AnimationError where models and clip do
-            not fit.
+        AidagenError: on fewer than two checkpoints, on a step or a frame that does not exist, and
+            where models and clip do not fit.
     """
 
     step = traitlets.Int()
@@ -63,14 +57,14 @@ class TimeMachine(widgets.VBox):
     ) -> None:
         self.steps = sorted(snapshots)
         if len(self.steps) < 2 or self.steps[0] < 1:
-            raise TimeMachineError(
+            raise AidagenError(
                 f"A time machine needs checkpoints of two steps or more, counted from 1; got "
                 f"{self.steps or 'none'}."
             )
         self.name, self.size = name, size
-        self.made = {step: rebuilt(snapshots[step], frames) for step in self.steps}
-        self.errors = {step: float(made.errors.mean()) for step, made in self.made.items()}
-        self.count = len(self.made[self.steps[0]].image)
+        self.rebuilds = {step: rebuilt(snapshots[step], frames) for step in self.steps}
+        self.errors = {step: float(output.errors.mean()) for step, output in self.rebuilds.items()}
+        self.count = len(self.rebuilds[self.steps[0]].image)
         self._curve, self._what = self._course(history)
         super().__init__()
         self.step, self.frame = self.steps[-1], 1 + self._hardest()
@@ -86,8 +80,8 @@ class TimeMachine(widgets.VBox):
 
     def _hardest(self) -> int:
         """The frame that is least like the source: where there is most to learn."""
-        made = self.made[self.steps[-1]]
-        return int((made.truth - made.source).abs().mean((1, 2, 3)).argmax())
+        last = self.rebuilds[self.steps[-1]]
+        return int((last.truth - last.source).abs().mean((1, 2, 3)).argmax())
 
     def _course(self, history: Sequence[Mapping[str, float]] | None) -> tuple[tuple, str]:
         """The curve's xs and ys, and what it shows."""
@@ -97,7 +91,7 @@ class TimeMachine(widgets.VBox):
         aside = ("step", "seconds")
         sums = [sum(v for k, v in row.items() if k not in aside) for row in rows]
         if len(rows) < 2 or not all("step" in row for row in rows) or min(sums) <= 0:
-            raise TimeMachineError(
+            raise AidagenError(
                 'A history is two rows or more with "step" and loss terms, as '
                 f"runs.history gives them; got {len(rows)} rows."
             )
@@ -108,36 +102,36 @@ class TimeMachine(widgets.VBox):
     ) -> list[tuple[str, str, np.ndarray]]:
         """(caption, words, pixels) of source, true frame, rebuilt frame and their difference."""
         step, size = step or self.step, size or self.size
-        made, t = self.made[self._known(step)], self.frame - 1
-        truth, image = (overlays.enlarge(x[t], size) for x in (made.truth, made.image))
+        output, t = self.rebuilds[self._checked(step)], self.frame - 1
+        truth, image = (overlays.enlarge(x[t], size) for x in (output.truth, output.image))
         apart = overlays.difference_picture(image, truth)
-        source, seen, dots = overlays.enlarge(made.source, size), truth, ""
-        if made.points is not None:
-            pixels, dots = made.source.shape[-1], " with the keypoints of this step"
-            source = overlays.draw_points(source, made.source_points, pixels)
-            seen = overlays.draw_points(truth, made.points[t], pixels)
+        source, seen, dots = overlays.enlarge(output.source, size), truth, ""
+        if output.points is not None:
+            pixels, dots = output.source.shape[-1], " with the keypoints of this step"
+            source = overlays.draw_points(source, output.source_points, pixels)
+            seen = overlays.draw_points(truth, output.points[t], pixels)
         return [
             ("Source", f"Source picture{dots}", source),
             ("True frame", f"True frame{dots}", seen),
             ("Rebuilt", f"The frame as rebuilt at step {step}", overlays.marked(image)),
-            ("Difference", f"Difference of both, mean {made.errors[t]:.3f}", apart),
+            ("Difference", f"Difference of both, mean {output.errors[t]:.3f}", apart),
         ]
 
     def plot(self, step: int | None = None, size: int | None = None) -> np.ndarray:
         """The curve of the run, with a marker at ``step``."""
-        step, size = self._known(step or self.step), size or self.size
+        step, size = self._checked(step or self.step), size or self.size
         return curve(
             *self._curve, step, dots=self.steps, size=(round(1.3 * size), size),
             y_label=self._what,
         )  # fmt: skip
 
     def describe(self) -> str:
-        """What the model could do at this step, in one sentence."""
+        """How well the model rebuilds the clip at this step, in one sentence."""
         error, first = self.errors[self.step], self.errors[self.steps[0]]
         said = f"Step {self.step} of {self.steps[-1]}: rebuilt with a mean error of {error:.3f}"
         if self.step != self.steps[0]:
             said += f" (at step {self.steps[0]} it was {first:.3f})"
-        now, end = self.made[self.step].points, self.made[self.steps[-1]].points
+        now, end = self.rebuilds[self.step].points, self.rebuilds[self.steps[-1]].points
         if now is not None and self.step != self.steps[-1]:
             away = float(np.linalg.norm(now - end, axis=-1).mean())
             said += f"; the keypoints lie {away:.2f} from where they end up"
@@ -151,9 +145,9 @@ class TimeMachine(widgets.VBox):
         cells, labels = [], []
         for step in steps:
             for caption, _, pixels in self.pictures(step, size):
-                cells.append(torch.from_numpy(pixels).permute(2, 0, 1))
+                cells.append(pixels)
                 labels.append(f"{caption}, step {step}" if caption == "Rebuilt" else caption)
-        return video.contact_sheet(cells, 4, labels)
+        return overlays.sheet(cells, 4, labels)
 
     # --- controls -------------------------------------------------------------------------------
 
@@ -178,9 +172,9 @@ class TimeMachine(widgets.VBox):
         self.screen.value = controls.pictures(shown)
         self.spoken.value = self.sentence
 
-    def _known(self, step: int) -> int:
-        if step not in self.made:
-            raise TimeMachineError(
+    def _checked(self, step: int) -> int:
+        if step not in self.rebuilds:
+            raise AidagenError(
                 f"No checkpoint was kept at step {step}; there are "
                 f"{', '.join(map(str, self.steps))}."
             )
@@ -189,9 +183,9 @@ class TimeMachine(widgets.VBox):
     @traitlets.validate("step", "frame")
     def _refuse(self, proposal: Any) -> int:
         if proposal["trait"].name == "step":
-            return self._known(proposal["value"])
+            return self._checked(proposal["value"])
         if not 1 <= proposal["value"] <= self.count:
-            raise TimeMachineError(
+            raise AidagenError(
                 f"There is no frame {proposal['value']}: 1 to {self.count} were rebuilt."
             )
         return proposal["value"]

@@ -1,4 +1,4 @@
 """Lecture 05: First Order Motion."""
 
 NUMBER = "05"
-MODELS = ("fomm",)  # whose papers' equations the lecture cites
+MODELS = ("fomm",)  # the lecture cites their papers' equations

@@ -1,7 +1,7 @@
 """Lecture 05's exercises, questions and predictions: the first-order motion model.
 
 Points are (x, y) in [-1, 1] with ``align_corners=True``, Jacobians row-major 2 x 2. Every
-reference is written out with torch alone, as a learner would write it.
+reference is written out as a learner would write it.
 """
 
 from __future__ import annotations
@@ -10,27 +10,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from aidagen.grids import identity_grid
 from aidagen.lectures.first_order_motion.questions import PREDICTIONS, QUESTIONS
+from aidagen.teaching.cases import drawn, points
 from aidagen.teaching.material import Exercise, Wrong
 
 __all__ = ["EXERCISES", "PREDICTIONS", "QUESTIONS"]
 
 
-def _grid(height: int, width: int) -> Float[Tensor, "H W 2"]:
-    y, x = torch.meshgrid(
-        torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij"
-    )
-    return torch.stack([x, y], dim=-1)
-
-
-def _points(seed: int, count: int) -> Float[Tensor, "K 2"]:
-    return torch.rand(count, 2, generator=torch.Generator().manual_seed(seed)) - 0.5
-
-
 def _matrices(seed: int, count: int) -> Float[Tensor, "K 2 2"]:
     """Far from the identity, not symmetric, safely invertible: a turn, a stretch, a shear."""
-    drawn = torch.rand(count, 3, generator=torch.Generator().manual_seed(seed))
-    angle, stretch, shear = 0.3 + drawn[:, 0], 0.7 + 0.8 * drawn[:, 1], 0.2 + 0.4 * drawn[:, 2]
+    a, b, c = drawn(seed, count, 3).unbind(1)
+    angle, stretch, shear = 0.3 + a, 0.7 + 0.8 * b, 0.2 + 0.4 * c
     turn = torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()], -1).view(-1, 2, 2)
     rest = torch.zeros(count, 2, 2)
     rest[:, 0, 0], rest[:, 0, 1], rest[:, 1, 1] = stretch, shear, 1 / (0.5 + stretch)
@@ -47,7 +38,7 @@ def local_affine(
     j_source: Float[Tensor, "K 2 2"],
     j_driving: Float[Tensor, "K 2 2"],
 ) -> Float[Tensor, "K H W 2"]:
-    """For each keypoint, where in the source every place of ``grid`` reads: eqs. (4) and (5)."""
+    """For each keypoint, where in the source each place of ``grid`` reads: eqs. (4) and (5)."""
     return _affine(grid, p_source, p_driving, j_source @ torch.linalg.inv(j_driving))
 
 
@@ -58,8 +49,8 @@ def _affine(grid: Tensor, to: Tensor, since: Tensor, matrices: Tensor) -> Tensor
 
 def _affine_cases() -> list[tuple[Tensor, ...]]:
     return [
-        (_grid(3, 4), _points(1, 2), _points(2, 2), _matrices(3, 2), _matrices(4, 2)),
-        (_grid(4, 3), _points(5, 3), _points(6, 3), _matrices(7, 3), _matrices(8, 3)),
+        (identity_grid(3, 4), points(1, 2), points(2, 2), _matrices(3, 2), _matrices(4, 2)),
+        (identity_grid(4, 3), points(5, 3), points(6, 3), _matrices(7, 3), _matrices(8, 3)),
     ]
 
 
@@ -77,7 +68,7 @@ LOCAL_AFFINE = Exercise(
             "J_D not inverted",
             lambda grid, ps, pd, js, jd: _affine(grid, ps, pd, js @ jd),
             "both Jacobians are taken as steps from D to S; the one of D leads from R to D",
-            "the path goes from D back to R, and from there to S: invert the driving Jacobian.",
+            "the path leads from D back to R, and from there to S: invert the driving Jacobian.",
         ),
         Wrong(
             "J_D^-1 on the left",
@@ -97,14 +88,14 @@ LOCAL_AFFINE = Exercise(
             "Jacobians of S and D swapped",
             lambda grid, ps, pd, js, jd: _affine(grid, ps, pd, jd @ torch.linalg.inv(js)),
             "the points run from D to S, the neighbourhoods from S to D",
-            "your Jacobian is the one from S to D, J_D J_S^-1. z is a place of D, so it has to be "
-            "undone on the side of D: J_S J_D^-1.",
+            "your Jacobian leads from S to D: J_D J_S^-1. But z is a place in D, so the way from D "
+            "to S is needed: J_S J_D^-1.",
         ),
         Wrong(
             "no Jacobian",
             lambda grid, ps, pd, js, jd: _affine(grid, ps, pd, torch.eye(2).expand_as(js)),
-            "zeroth order: everything around a keypoint is only moved (this is Monkey-Net)",
-            "you move the neighbourhood but never turn or stretch it: multiply z - p_driving by "
+            "zeroth order: everything around a keypoint is only shifted (this is Monkey-Net)",
+            "you shift the neighbourhood but never turn or stretch it: multiply z - p_driving by "
             "J = J_S J_D^-1.",
         ),
     ),
@@ -116,7 +107,7 @@ LOCAL_AFFINE = Exercise(
 
 def soft_argmax(logits: Float[Tensor, "K H W"], temperature: float) -> Float[Tensor, "K 2"]:
     """The expected place (x, y) under a softmax of ``logits / temperature`` over all pixels."""
-    return _expected(logits, 1 / temperature, _grid(*logits.shape[1:]))
+    return _expected(logits, 1 / temperature, identity_grid(*logits.shape[1:]))
 
 
 def _expected(logits: Tensor, sharpness: float, grid: Tensor) -> Tensor:
@@ -126,7 +117,7 @@ def _expected(logits: Tensor, sharpness: float, grid: Tensor) -> Tensor:
 
 def _rows_only(logits: Tensor, temperature: float) -> Tensor:
     heat = (logits / temperature).softmax(-1)
-    return torch.einsum("khw,hwc->kc", heat, _grid(*logits.shape[1:]))
+    return torch.einsum("khw,hwc->kc", heat, identity_grid(*logits.shape[1:]))
 
 
 def _edges(logits: Tensor, temperature: float) -> Tensor:
@@ -143,11 +134,7 @@ def _centres(logits: Tensor, temperature: float) -> Tensor:
 
 
 def _hardest(logits: Tensor, temperature: float) -> Tensor:
-    return _grid(*logits.shape[1:]).flatten(0, 1)[logits.flatten(1).argmax(-1)]
-
-
-def _maps(seed: int, *shape: int) -> Tensor:
-    return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
+    return identity_grid(*logits.shape[1:]).flatten(0, 1)[logits.flatten(1).argmax(-1)]
 
 
 SOFT_ARGMAX = Exercise(
@@ -156,7 +143,7 @@ SOFT_ARGMAX = Exercise(
     minutes=8,
     difficulty=2,
     reference=soft_argmax,
-    cases=lambda: [(_maps(1, 2, 4, 5), 0.4), (_maps(2, 3, 6, 3), 0.25)],
+    cases=lambda: [(drawn(1, 2, 4, 5), 0.4), (drawn(2, 3, 6, 3), 0.25)],
     expects="points (K, 2), the last axis (x, y), floats",
     hint="A single very bright pixel j of W has to give x = 2 j / (W - 1) - 1: try it.",
     wrong=(
@@ -164,7 +151,7 @@ SOFT_ARGMAX = Exercise(
             "softmax over one axis",
             _rows_only,
             "softmax is called with one dim, and a map has two",
-            "each row of your map sums to one, but the whole map should: flatten its pixels, then "
+            "each row of your map sums to one, but the whole map should: flatten its pixels and "
             "take one softmax.",
         ),
         Wrong(
@@ -175,13 +162,15 @@ SOFT_ARGMAX = Exercise(
         ),
         Wrong(
             "multiplied by the temperature",
-            lambda logits, temperature: _expected(logits, temperature, _grid(*logits.shape[1:])),
+            lambda logits, temperature: _expected(
+                logits, temperature, identity_grid(*logits.shape[1:])
+            ),
             "does not see temperature as 'colder is sharper'",
             "you multiply by the temperature: a low one should sharpen the map, so divide by it.",
         ),
         Wrong(
             "temperature forgotten",
-            lambda logits, temperature: _expected(logits, 1.0, _grid(*logits.shape[1:])),
+            lambda logits, temperature: _expected(logits, 1.0, identity_grid(*logits.shape[1:])),
             "the temperature is taken for a detail of training",
             "the temperature does nothing in your function: divide the logits by it before the "
             "softmax.",
@@ -189,20 +178,20 @@ SOFT_ARGMAX = Exercise(
         Wrong(
             "grid 2 j / W - 1",
             _edges,
-            "divides by the number of pixels, where it is the number of steps between them",
+            "divides by the number of pixels instead of the number of steps between them",
             "your last pixel does not lie at 1: with W pixels there are W - 1 steps from -1 to 1.",
         ),
         Wrong(
             "grid (2 j + 1) / W - 1",
             _centres,
             "the other convention: -1 and 1 are the picture's edges",
-            "your grid is the one of align_corners=False; here -1 and 1 are the centres of the "
+            "your grid is that of align_corners=False; here -1 and 1 are the centres of the "
             "outermost pixels.",
         ),
         Wrong(
             "the brightest pixel",
             _hardest,
-            "wants a maximum, where a gradient is needed",
+            "takes a maximum where a gradient is needed",
             "you take the brightest pixel, which has no gradient: take the mean place, weighted by "
             "the softmax.",
         ),
@@ -237,8 +226,8 @@ MIX = Exercise(
     difficulty=2,
     reference=mix,
     cases=lambda: [
-        (2 * _maps(41, 3, 4, 5), 2 * _maps(42, 3, 4, 5, 2) - 1),
-        (3 * _maps(43, 4, 3, 2), 2 * _maps(44, 4, 3, 2, 2) - 1),
+        (2 * drawn(41, 3, 4, 5), 2 * drawn(42, 3, 4, 5, 2) - 1),
+        (3 * drawn(43, 4, 3, 2), 2 * drawn(44, 4, 3, 2, 2) - 1),
     ],
     expects="one flow (H, W, 2), floats",
     hint="At every place the J weights sum to one; if all motions agree, the flow is that motion.",
@@ -246,7 +235,7 @@ MIX = Exercise(
         Wrong(
             "softmax over the pixels",
             _over_pixels,
-            "mixes up the masks with the detector's heat maps of 05.2",
+            "confuses the masks with the detector's heat maps of 05.2",
             "each of your masks sums to one over the picture, as a heat map does. Here the J "
             "motions compete at every place: softmax over the first axis.",
         ),
@@ -260,7 +249,7 @@ MIX = Exercise(
         Wrong(
             "the strongest motion alone",
             _hard,
-            "wants one owner for each pixel, where a gradient is needed",
+            "assigns each pixel to one motion, where a gradient is needed",
             "you follow the strongest motion alone; that tears the flow at the borders and has no "
             "gradient. Weight all J motions.",
         ),
@@ -268,13 +257,13 @@ MIX = Exercise(
             "background left out",
             lambda mask_logits, motions: mix(mask_logits[1:], motions[1:]),
             "does not count 'stay' as a motion",
-            "you leave out map 0, the background: 'stay where you are' is a motion, too.",
+            "you leave out map 0, the background: 'stay where you are' is a motion too.",
         ),
         Wrong(
             "plain mean",
             lambda mask_logits, motions: motions.mean(0),
             "does not see what the masks are for",
-            "all motions weigh the same everywhere: the masks say which one counts at which place.",
+            "all motions have the same weight everywhere: the masks say which one counts where.",
         ),
     ),
 )
@@ -297,7 +286,7 @@ def relative(
 
 def _relative_cases() -> list[tuple[Tensor, ...]]:
     return [
-        (*(_points(s + i, k) for i in range(3)), *(_matrices(s + i, k) for i in range(3, 6)))
+        (*(points(s + i, k) for i in range(3)), *(_matrices(s + i, k) for i in range(3, 6)))
         for s, k in ((20, 2), (30, 3))
     ]
 
@@ -315,14 +304,14 @@ RELATIVE = Exercise(
         Wrong(
             "absolute motion",
             lambda ps, pt, p1, js, jt, j1: (pt, jt),
-            "takes the driving pose over, and with it the shape of the driving face",
+            "takes over the driving pose, and with it the shape of the driving face",
             "this is absolute motion: the source takes over the driving person's shape. Start "
             "from p_source and add only what changed since frame 1.",
         ),
         Wrong(
             "sign reversed",
             lambda ps, pt, p1, js, jt, j1: (ps + (p1 - pt), jt @ torch.linalg.inv(j1) @ js),
-            "the difference is taken as where it came from",
+            "the difference is taken from frame t to frame 1",
             "your source moves the other way: what changed since frame 1 is p_t - p_1.",
         ),
         Wrong(
@@ -330,7 +319,7 @@ RELATIVE = Exercise(
             lambda ps, pt, p1, js, jt, j1: (ps + (pt - p1), js @ jt @ torch.linalg.inv(j1)),
             "the change of the driving clip is applied before the source's own deformation",
             "the Jacobians are in the wrong order: the source's own J_S comes first, so it stands "
-            "on the right, and the change J_t J_1^-1 is put on top of it.",
+            "on the right, and the change J_t J_1^-1 is applied after it.",
         ),
         Wrong(
             "J_1 J_t^-1",
@@ -341,7 +330,7 @@ RELATIVE = Exercise(
         Wrong(
             "Jacobians of the driving frame as they are",
             lambda ps, pt, p1, js, jt, j1: (ps + (pt - p1), jt),
-            "the points move relatively, the neighbourhoods absolutely",
+            "the points use relative motion, the neighbourhoods absolute motion",
             "your points are relative, your Jacobians are not: at t = 1 they have to be j_source.",
         ),
     ),

@@ -1,7 +1,7 @@
-"""Lecture 05's ledger: the First Order Motion Model's claims, and what stands for them here.
+"""Lecture 05's ledger: the claims of the First Order Motion Model, and what is measured here.
 
-The paper's numbers were written down from memory of its tables and are marked so; whoever has
-the PDF at hand may check one and set ``checked=True``.
+The paper's numbers were written down from memory and are marked as such; whoever compares one with
+the paper sets ``checked=True``.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ def _without(method: str, metric: str) -> Selector:
 
 ROWS = (
     Row(
-        claim="Rebuilt frames are nearer to the truth than a copy of the source (L1)",
+        claim="Reconstructed frames are closer to the truth than a copy of the source (L1)",
         paper="0.043",
         source=TABLE_VOX,
         ours=_heads("fomm-faces-64", "l1"),
         against=(_heads("copy-source", "l1"),),
-        differs=SIZES + "; the paper scores the first frame, too, which is the source",
+        differs=SIZES + "; the paper also scores the first frame, which is the source",
         test=f"{HERE}::test_claims_that_rest_on_stored_rows",
     ),
     Row(
-        claim="Landmarks of rebuilt frames are nearer to the true ones than a copy's (AKD)",
+        claim="Landmarks of reconstructed frames are closer to the true ones than a copy's (AKD)",
         paper="1.294 px of 256",
         source=TABLE_VOX,
         ours=_heads("fomm-faces-64", "akd"),
@@ -46,12 +46,12 @@ ROWS = (
         test=f"{HERE}::test_claims_that_rest_on_stored_rows",
     ),
     Row(
-        claim="Rebuilt frames keep who the person is (AED)",
+        claim="Reconstructed frames preserve the person's identity (AED)",
         paper="0.140",
         source=TABLE_VOX,
         ours=_heads("fomm-faces-64", "aed"),
         against=(_heads("other-person", "aed"),),
-        differs="another identity network, with another unit; compare with `other-person` alone",
+        differs="another identity network, with another unit; compare only with `other-person`",
         test=f"{HERE}::test_claims_that_rest_on_stored_rows",
     ),
     Row(
@@ -60,19 +60,19 @@ ROWS = (
         test=f"{HERE}::test_warping_beats_copying_and_painting_beats_warping",
     ),
     Row(
-        claim="Painting what is hidden improves on warping",
+        claim="Inpainting what the source does not show improves on warping alone",
         differs="the paper gives no number for the warped source alone",
         test=f"{HERE}::test_warping_beats_copying_and_painting_beats_warping",
     ),
     Row(
         claim="Relative motion keeps the shape of the source",
         paper="shown in pictures",
-        differs="here: distances between keypoints that are found again in whole clips, against "
+        differs="here: distances between keypoints detected in the generated clips, compared with "
         "absolute motion",
         test=f"{HERE}::test_relative_motion_keeps_the_shape_of_the_source",
     ),
     Row(
-        claim="The Jacobians buy sharper motion (L1)",
+        claim="The Jacobians lower the error (L1)",
         paper="0.069 without, 0.063 with",
         source=ABLATION,
         ours=_without("fomm-heads-64", "l1"),
@@ -101,7 +101,7 @@ ROWS = (
         test=f"{HERE}::test_claims_that_rest_on_stored_rows",
     ),
     Row(
-        claim="Equivariance makes keypoints stick: true landmarks can be read off them",
+        claim="Equivariance makes keypoints consistent: true landmarks can be predicted from them",
         differs="the paper gives no such number",
         ours=_without("fomm-heads-64", "kp_consistency"),
         against=(_without("no-equivariance", "kp_consistency"),),

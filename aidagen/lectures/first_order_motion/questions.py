@@ -7,7 +7,7 @@ from aidagen.teaching.material import Option, Prediction, Question
 QUESTIONS = (
     Question(
         "05.q1",
-        "A warp grid holds one place for every pixel. For which pixel, and what place?",
+        "A warp grid holds one place per pixel. Which pixels are meant, and which places?",
         (
             Option(
                 "For every pixel of the source, where it goes in the new picture",
@@ -30,15 +30,15 @@ QUESTIONS = (
         (
             Option(
                 "It cuts the person out from the background",
-                "It knows no persons: a part of the face that the source does not show is dark, "
-                "too.",
+                "It knows nothing about people: a part of the face that the source does not show "
+                "is dark too.",
             ),
             Option(
                 "It chooses which keypoint each place follows",
                 "That is what the masks do, and they are applied before the warp.",
             ),
             Option(
-                "It blends the previous frame in",
+                "It blends in the previous frame",
                 "Every frame is made from the source alone; nothing is carried over in time.",
             ),
             Option(
@@ -50,15 +50,15 @@ QUESTIONS = (
     ),
     Question(
         "05.q3",
-        "Nobody labels keypoints. What makes one stick to the same thing in every picture?",
+        "Nobody labels the keypoints. What makes a keypoint mark the same part in every picture?",
         (
             Option(
                 "Equivariance: deform the frame by a map we know, and the points have to follow",
                 "The map is ours, so the answer is known without any label.",
             ),
             Option(
-                "The softmax, for each map has one brightest place",
-                "That gives one point a map, but it might be another thing in every picture.",
+                "The softmax, since each map has one brightest place",
+                "That gives one point per map, but it may mark another part in every picture.",
             ),
             Option(
                 "An ImageNet network that recognises eyes and mouths",
@@ -69,20 +69,20 @@ QUESTIONS = (
     ),
     Question(
         "05.q4",
-        "Why should the first driving frame show about the pose of the source in relative motion?",
+        "Why should the first driving frame show roughly the source's pose in relative motion?",
         (
             Option(
                 "Because the detector was trained on first frames",
                 "It was trained on frames from anywhere in a clip.",
             ),
             Option(
-                "Because all motion is counted from it: a difference at the start stays for ever",
-                "If the driving head starts turned, the source is turned too little or too much in "
-                "every frame.",
+                "Because all motion is measured from it: a difference at the start never goes away",
+                "If the driving head is turned at the start, the source is turned too little or "
+                "too much in every frame.",
             ),
             Option(
                 "Because both people need the same shape of face",
-                "That is the trouble of absolute motion; relative motion keeps the source's shape.",
+                "That is the problem of absolute motion; relative motion keeps the source's shape.",
             ),
         ),
         right=1,
@@ -93,16 +93,16 @@ QUESTIONS = (
         "align_corners=False. What happens?",
         (
             Option(
-                "torch raises an error, for the two do not fit",
-                "There is no error and no warning any more; the picture is just a little off.",
+                "torch raises an error, because the two do not match",
+                "There is no error and no warning; the picture is just slightly wrong.",
             ),
             Option(
                 "The picture moves by half a pixel to the left and up",
-                "The error changes its sign in the middle: nothing moves there.",
+                "The shift changes its sign in the middle, where nothing moves.",
             ),
             Option(
                 "The picture shrinks a little towards its middle, and its edge gets darker",
-                "The outermost pixels are read half outside the picture, where there is zero.",
+                "The outermost pixels are read half outside the picture, where all values are 0.",
             ),
         ),
         right=2,
@@ -114,20 +114,20 @@ PREDICTIONS = (
         "05.p1",
         "Rebuild test frames from the first frame of their clip. What is the model's L1 error, as "
         "a share of the error of copying that first frame (1: no better than a copy)?",
-        because="A share near 0 would mean the pixels are right; a low share of a moving head is "
-        "hard, for most of the picture hardly moves and a copy is right there already.",
+        because="A share near 0 would mean that all pixels are right. It is hard to reach: most "
+        "of the picture hardly moves, and a copy of the source is already right there.",
     ),
     Prediction(
         "05.p2",
-        "Three short training runs each leave one part out. Without which one is the L1 error "
-        "largest?",
+        "Three short training runs each leave out one part. Which part, when it is left out, gives "
+        "the largest L1 error?",
         options=("Jacobian", "occlusion", "equivariance"),
-        because="What a part buys depends on the motion in the data and on the length of the run.",
+        because="How much a part helps depends on the data and on the length of the run.",
     ),
     Prediction(
         "05.p3",
-        "A picture of 64 pixels is read through the identity grid with align_corners=False. By how "
-        "many pixels is the outermost one read beside its place?",
+        "A picture of 64 pixels is read through the identity grid with align_corners=False. How "
+        "many pixels away from its place is the outermost one read?",
         low=0.0,
         high=4.0,
         step=0.1,

@@ -1,4 +1,4 @@
 """Lecture 04: Monkey-Net against X2Face."""
 
 NUMBER = "04"
-MODELS = ("x2face", "monkeynet")  # whose papers' equations the lecture cites
+MODELS = ("x2face", "monkeynet")  # the lecture cites their papers' equations

@@ -1,7 +1,7 @@
 """Lecture 04's exercises, questions and predictions: motion transfer, Monkey-Net, how to judge it.
 
 Points are (x, y) in [-1, 1] with ``align_corners=True``, covariances symmetric 2 x 2 in the same
-units. Every reference is written out with torch alone, as a learner would write it.
+units. Every reference is written out as a learner would write it.
 """
 
 from __future__ import annotations
@@ -10,27 +10,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from aidagen.grids import identity_grid
 from aidagen.lectures.monkey_net.judging import L1_MOVING, SHARE_INTERVAL
 from aidagen.lectures.monkey_net.questions import PREDICTIONS, QUESTIONS
+from aidagen.teaching.cases import drawn, points
 from aidagen.teaching.material import Exercise, Wrong
 
 __all__ = ["EXERCISES", "PREDICTIONS", "QUESTIONS"]
-
-
-def _drawn(seed: int, *shape: int) -> Tensor:
-    """Numbers in [0, 1), the same for a seed."""
-    return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
-
-
-def _points(seed: int, count: int) -> Float[Tensor, "K 2"]:
-    return _drawn(seed, count, 2) - 0.5
-
-
-def _grid(height: int, width: int) -> Float[Tensor, "H W 2"]:
-    y, x = torch.meshgrid(
-        torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij"
-    )
-    return torch.stack([x, y], dim=-1)
 
 
 # --- 04.1: from keypoint movements to one flow ---------------------------------------------------
@@ -42,7 +28,7 @@ def compose_flow(
     masks: Float[Tensor, "J H W"],
     residual: Float[Tensor, "H W 2"],
 ) -> Float[Tensor, "H W 2"]:
-    """By how much each place of the driving frame reads elsewhere in the source."""
+    """For each place in the driving frame, how far away from it the source is read."""
     return _composed(p_source - p_driving, masks[1:], residual)
 
 
@@ -53,10 +39,10 @@ def _composed(shifts: Tensor, masks: Tensor, residual: Tensor) -> Tensor:
 def _flow_cases() -> list[tuple[Tensor, ...]]:
     return [
         (
-            _points(s, k),
-            _points(s + 1, k),
-            (3 * _drawn(s + 2, k + 1, h, w)).softmax(0),
-            0.2 * _drawn(s + 3, h, w, 2) - 0.1,
+            points(s, k),
+            points(s + 1, k),
+            (3 * drawn(s + 2, k + 1, h, w)).softmax(0),
+            0.2 * drawn(s + 3, h, w, 2) - 0.1,
         )
         for s, k, h, w in ((10, 2, 3, 4), (20, 3, 4, 2))
     ]
@@ -83,11 +69,11 @@ COMPOSE_FLOW = Exercise(
             "residual left out",
             lambda ps, pd, masks, rest: _composed(ps - pd, masks[1:], 0 * rest),
             "takes the keypoints for the whole motion",
-            "pieces that move with no keypoint stand still in your flow: add the residual, which "
-            "the network predicts for every place.",
+            "parts that no keypoint moves stand still in your flow: add the residual, which the "
+            "network predicts for every place.",
         ),
         Wrong(
-            "masks one place off",
+            "masks shifted by one",
             lambda ps, pd, masks, rest: _composed(ps - pd, masks[:-1], rest),
             "does not count the background as a motion",
             "each keypoint is given its neighbour's mask: mask 0 belongs to the background, which "
@@ -96,20 +82,20 @@ COMPOSE_FLOW = Exercise(
         Wrong(
             "identity grid added",
             lambda ps, pd, masks, rest: (
-                _grid(*masks.shape[1:]) + _composed(ps - pd, masks[1:], rest)
+                identity_grid(*masks.shape[1:]) + _composed(ps - pd, masks[1:], rest)
             ),
-            "mixes up places (a warp grid) and movements (a flow)",
-            "you return the places to read, identity grid included; asked for is the flow alone, "
-            "the movement from one's own place.",
+            "confuses places (a warp grid) with movements (a flow)",
+            "you return the places to read, identity grid included; the exercise asks for the flow "
+            "alone, the movement away from each place.",
         ),
         Wrong(
-            "residual shared out by the masks",
+            "residual weighted by the masks",
             lambda ps, pd, masks, rest: (
                 _composed(ps - pd, masks[1:], 0 * rest) + masks[1:].sum(0)[..., None] * rest
             ),
             "takes the residual for a correction of the keypoints' motion alone",
             "you weight the residual by the masks of the keypoints; it is added as it is, so that "
-            "the background can move, too.",
+            "the background can move too.",
         ),
     ),
 )
@@ -121,8 +107,8 @@ COMPOSE_FLOW = Exercise(
 def mean_and_covariance(
     heat: Float[Tensor, "K H W"],
 ) -> tuple[Float[Tensor, "K 2"], Float[Tensor, "K 2 2"]]:
-    """Where a map's weight lies, and how it is spread; each map sums to one."""
-    grid = _grid(*heat.shape[1:])
+    """The mean place of each map, and its covariance; each map sums to one."""
+    grid = identity_grid(*heat.shape[1:])
     mean = torch.einsum("khw,hwc->kc", heat, grid)
     return mean, _spread(heat, grid, mean)
 
@@ -134,7 +120,7 @@ def _spread(heat: Tensor, grid: Tensor, around: Tensor) -> Tensor:
 
 def _not_centred(heat: Tensor) -> tuple[Tensor, Tensor]:
     mean, _ = mean_and_covariance(heat)
-    return mean, _spread(heat, _grid(*heat.shape[1:]), torch.zeros_like(mean))
+    return mean, _spread(heat, identity_grid(*heat.shape[1:]), torch.zeros_like(mean))
 
 
 def _axes_swapped(heat: Tensor) -> tuple[Tensor, Tensor]:
@@ -158,11 +144,11 @@ def _in_pixels(heat: Tensor) -> tuple[Tensor, Tensor]:
 def _unweighted(heat: Tensor) -> tuple[Tensor, Tensor]:
     mean, _ = mean_and_covariance(heat)
     even = torch.full_like(heat, 1 / heat[0].numel())
-    return mean, _spread(even, _grid(*heat.shape[1:]), mean)
+    return mean, _spread(even, identity_grid(*heat.shape[1:]), mean)
 
 
 def _heat(seed: int, *shape: int) -> Tensor:
-    return (4 * _drawn(seed, *shape)).flatten(1).softmax(-1).view(shape)
+    return (4 * drawn(seed, *shape)).flatten(1).softmax(-1).view(shape)
 
 
 MEAN_AND_COVARIANCE = Exercise(
@@ -193,18 +179,18 @@ MEAN_AND_COVARIANCE = Exercise(
             _variances_only,
             "one spread along x and one along y seem to be enough",
             "your matrix has nothing beside its diagonal, so a slanted limb cannot be told from "
-            "an upright one: keep the product of the x and y parts, too.",
+            "an upright one: keep the product of the x and y parts.",
         ),
         Wrong(
             "in pixels",
             _in_pixels,
-            "counts pixels where the course counts from -1 to 1",
-            "you measure in pixels; here the first and last pixel lie at -1 and 1.",
+            "counts in pixels where the course uses coordinates from -1 to 1",
+            "you measure in pixels; here the first and the last pixel lie at -1 and 1.",
         ),
         Wrong(
             "covariance without the weights",
             _unweighted,
-            "forgets the heat map after the mean",
+            "forgets the heat map once the mean is computed",
             "every place counts the same in your covariance: weight it by the heat map, as in the "
             "mean.",
         ),
@@ -233,13 +219,13 @@ def _symmetric(matrix: Tensor) -> Tensor:
 
 def _covariances(seed: int, count: int) -> Float[Tensor, "K 2 2"]:
     """Symmetric, positive, slanted, far from singular."""
-    half = _drawn(seed, count, 2, 2) - 0.5 + torch.eye(2)
+    half = drawn(seed, count, 2, 2) - 0.5 + torch.eye(2)
     return half @ half.mT + 0.2 * torch.eye(2)
 
 
 def _transfer_cases() -> list[tuple[Tensor, ...]]:
     return [
-        (*(_points(s + i, k) for i in range(3)), *(_covariances(s + i, k) for i in range(3, 6)))
+        (*(points(s + i, k) for i in range(3)), *(_covariances(s + i, k) for i in range(3, 6)))
         for s, k in ((50, 2), (60, 3))
     ]
 
@@ -257,35 +243,35 @@ TRANSFER = Exercise(
         Wrong(
             "absolute motion",
             lambda ps, pt, p1, cs, ct, c1: (pt, ct),
-            "takes the driving pose over, and with it the driving body's proportions",
+            "takes over the driving pose, and with it the driving body's proportions",
             "this is absolute motion: the source takes over the driving body's proportions. Start "
             "from p_source and c_source and add what changed since frame 1.",
         ),
         Wrong(
             "sign reversed",
             lambda ps, pt, p1, cs, ct, c1: (ps + (p1 - pt), transfer(ps, pt, p1, cs, ct, c1)[1]),
-            "the difference is taken as where it came from",
+            "the difference is taken from frame t to frame 1",
             "your source moves the other way: what changed since frame 1 is p_t - p_1.",
         ),
         Wrong(
             "not symmetric",
             lambda ps, pt, p1, cs, ct, c1: (ps + (pt - p1), ct @ torch.linalg.inv(c1) @ cs),
             "expects a product of symmetric matrices to be symmetric",
-            "your covariances are not symmetric, so they are none: a product of symmetric "
+            "your matrices are not symmetric, so they are no covariances: a product of symmetric "
             "matrices need not be. Take the mean of it and its transpose.",
         ),
         Wrong(
             "C_1 not inverted",
             lambda ps, pt, p1, cs, ct, c1: (ps + (pt - p1), _symmetric(ct @ c1 @ cs)),
             "multiplies where a change has to be undone",
-            "your covariances shrink twice: the first frame's has to be undone, so it is inverted.",
+            "your covariances shrink twice: the first frame's has to be undone, so invert it.",
         ),
         Wrong(
             "covariances added and subtracted",
             lambda ps, pt, p1, cs, ct, c1: (ps + (pt - p1), cs + (ct - c1)),
             "treats a spread like a place",
-            "a difference of covariances can make a spread negative: what changed is a ratio, "
-            "C_t C_1^-1, as a size that doubles.",
+            "a difference of covariances can make a variance negative: the change is a ratio, "
+            "C_t C_1^-1, like a size that doubles.",
         ),
     ),
 )

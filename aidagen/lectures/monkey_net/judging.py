@@ -1,4 +1,4 @@
-"""Lecture 04's exercises on judging what was made; `exercises` lists them with the others."""
+"""Lecture 04's exercises on judging generated clips; `exercises` lists them with the others."""
 
 from __future__ import annotations
 
@@ -6,13 +6,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from aidagen.teaching.cases import drawn
 from aidagen.teaching.material import Exercise, Wrong
-
-
-def _drawn(seed: int, *shape: int) -> Tensor:
-    """Numbers in [0, 1), the same for a seed."""
-    return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
-
 
 # --- 04.4: the pixels that move ------------------------------------------------------------------
 
@@ -39,13 +34,13 @@ def _masked_mean(made: Tensor, truth: Tensor, source: Tensor, threshold: float) 
 
 
 def _clip_cases() -> list[tuple]:
-    """Two short clips in which a part moves; what was made moves too little, and is noisy."""
+    """Two short clips in which a part moves; the generated ones move too little and are noisy."""
     cases = []
     for seed, (t, h, w) in ((70, (2, 4, 5)), (80, (3, 5, 4))):
-        source = 0.4 * _drawn(seed, 3, h, w)
-        moves = _drawn(seed + 1, t, 1, h, w) < torch.linspace(0.4, 0.7, t).view(t, 1, 1, 1)
-        truth = source + moves * torch.where(_drawn(seed + 2, t, 3, h, w) < 0.5, 0.5, 0.02)
-        noise = 0.5 * (_drawn(seed + 3, t, 3, h, w) - 0.5)
+        source = 0.4 * drawn(seed, 3, h, w)
+        moves = drawn(seed + 1, t, 1, h, w) < torch.linspace(0.4, 0.7, t).view(t, 1, 1, 1)
+        truth = source + moves * torch.where(drawn(seed + 2, t, 3, h, w) < 0.5, 0.5, 0.02)
+        noise = 0.5 * (drawn(seed + 3, t, 3, h, w) - 0.5)
         cases.append((source + 0.3 * (truth - source) + noise, truth, source, 0.2))
     return cases
 
@@ -58,39 +53,38 @@ L1_MOVING = Exercise(
     reference=l1_moving,
     cases=_clip_cases,
     expects="one number, the mean over the frames",
-    hint="Which pixels count is a question to truth and source alone, never to what was made.",
+    hint="Which pixels count depends on truth and source alone, never on the generated clip.",
     wrong=(
         Wrong(
             "all pixels",
             lambda made, truth, source, threshold: (made - truth).abs().mean(),
             "the plain L1",
-            "this is the plain L1, over all pixels; leave out those in which truth and source "
-            "agree.",
+            "this is the plain L1 over all pixels; leave out those where truth and source agree.",
         ),
         Wrong(
             "divided by all pixels",
             _masked_mean,
-            "sets the resting pixels to zero, and counts them all the same",
-            "you sum over the moving pixels, but divide by all: the less moves, the better "
-            "your number. Divide by how many pixels move.",
+            "sets the resting pixels to zero but still counts them",
+            "you sum over the moving pixels but divide by the number of all pixels, so the less "
+            "moves, the better your number. Divide by the number of moving pixels.",
         ),
         Wrong(
-            "pixels chosen by what was made",
+            "pixels chosen by the generated clip",
             lambda made, truth, source, threshold: _over(
                 made, truth, (made - source).abs().amax(1) > threshold
             ),
-            "asks the candidate where it wants to be judged",
-            "you choose the pixels that the made clip moves, so a frozen clip would not be "
-            "judged at all. Choose those that the truth moves.",
+            "lets the candidate choose where it is judged",
+            "you choose the pixels that move in the generated clip, so a frozen clip would not be "
+            "judged at all. Choose those that move in the truth.",
         ),
         Wrong(
             "pixels chosen by the error",
             lambda made, truth, source, threshold: _over(
                 made, truth, (made - truth).abs().amax(1) > threshold
             ),
-            "mixes up what moves with what is wrong",
-            "you choose the pixels that are wrong, and then ask how wrong they are: choose those "
-            "in which truth and source differ.",
+            "confuses what moves with what is wrong",
+            "you choose the pixels that are wrong and then measure how wrong they are: choose "
+            "those in which truth and source differ.",
         ),
         Wrong(
             "mean over channels before the threshold",
@@ -99,7 +93,7 @@ L1_MOVING = Exercise(
             ),
             "averages the channels first, so that a change of colour vanishes",
             "a pixel moves if any of its channels changes by more than the threshold; you compare "
-            "the mean of the channels.",
+            "the mean over its channels.",
         ),
     ),
 )
@@ -130,8 +124,8 @@ def _vote_cases() -> list[tuple[Tensor, Tensor]]:
     """Items that people agree about: most are liked by nearly all raters, some by nearly none."""
     cases = []
     for seed, items, raters in ((90, 12, 8), (95, 20, 6)):
-        liking = torch.where(_drawn(seed, items, 1) < 0.6, 0.9, 0.15)
-        votes = (_drawn(seed + 1, items, raters) < liking).float()
+        liking = torch.where(drawn(seed, items, 1) < 0.6, 0.9, 0.15)
+        votes = (drawn(seed + 1, items, raters) < liking).float()
         generator = torch.Generator().manual_seed(seed + 2)
         cases.append((votes, torch.randint(items, (200, items), generator=generator)))
     return cases
@@ -145,34 +139,34 @@ SHARE_INTERVAL = Exercise(
     reference=share_interval,
     cases=_vote_cases,
     expects="two numbers, the 2.5 % and the 97.5 % quantile",
-    hint="One draw is a made-up study: the items of one line of picks, each with all its votes.",
+    hint="One draw is one resampled study: the items of one row of picks, with all their votes.",
     wrong=(
         Wrong(
             "single votes drawn",
             lambda votes, picks: _quantiles(votes.flatten()[picks].mean(1), 0.025),
             "takes all votes for independent",
-            "you draw single votes, and few of them: draw whole items, each with all its votes, "
-            "for votes on the same clip resemble each other.",
+            "you draw single votes, and few of them. Votes on the same clip resemble each other: "
+            "draw whole items, each with all its votes.",
         ),
         Wrong(
             "a 90 % interval",
             lambda votes, picks: _quantiles(votes.mean(1)[picks].mean(1), 0.05),
             "leaves 5 % on either side",
-            "you leave 5 % out on each side: a 95 % interval leaves 2.5 % on each.",
+            "you leave out 5 % on each side: a 95 % interval leaves out 2.5 % on each.",
         ),
         Wrong(
             "the error of the mean of the draws",
             _standard_error,
-            "divides by the root of the number of draws: more draws, more certainty",
-            "your interval shrinks with the number of draws, as if drawing again were asking more "
-            "people: take the quantiles of the drawn shares.",
+            "divides by the root of the number of draws, as if more draws gave more certainty",
+            "your interval shrinks with the number of draws, as if each draw asked more people: "
+            "take the quantiles of the drawn shares.",
         ),
         Wrong(
             "smallest and largest",
             lambda votes, picks: _quantiles(votes.mean(1)[picks].mean(1), 0.0),
             "takes the whole range for the interval",
-            "you return the smallest and the largest draw, which grow apart with every further "
-            "draw: take the 2.5 % and 97.5 % quantiles.",
+            "you return the smallest and the largest draw, which move apart as more are drawn: "
+            "take the 2.5 % and 97.5 % quantiles.",
         ),
     ),
 )

@@ -1,9 +1,9 @@
-"""Lecture 04's ledger: what the paper and the lecture claim of X2Face, Monkey-Net and FOMM.
+"""Lecture 04's ledger: what the paper and the lecture claim about X2Face, Monkey-Net and FOMM.
 
-The paper's numbers come from `evaluation.claims.published`, ours from stored rows. Orderings
-are rows of one kind, made by `_ordering`; one that does not hold here stands in `EXPLAINED`, with
-the reason and the test that holds us to the reason. `MISSES` does the same for the bound that a
-system should keep to, beside a copy of the source.
+The paper's numbers come from `evaluation.claims.published`, ours from stored rows. `_ordering`
+makes one row per ordering of two systems; an ordering that does not hold here is listed in
+`EXPLAINED`, with the reason and a test of that reason. `MISSES` lists the systems that exceed the
+bound relative to a copy of the source, in the same way.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ SHARED = "one objective, under a million weights"
 
 
 class Reason(NamedTuple):
-    """Why a claim does not hold here, and the test that fails if the reason stops to."""
+    """Why a claim does not hold here, and the test that fails once the reason no longer holds."""
 
     why: str
     test: str
 
 
 _COPY = Reason(
-    "X2Face stays near a copy of the source, and a copy, whole and sharp in the wrong place, loses "
-    "few points and keeps its identity; Monkey-Net does not beat the copy there either",
+    "X2Face stays close to a copy of the source. A copy is complete and sharp, only in the wrong "
+    "place, so it loses few keypoints and keeps its identity; Monkey-Net does not beat it either",
     "tests/test_ledger.py::test_a_copy_keeps_its_points_and_its_identity",
 )
 EXPLAINED: dict[tuple[str, str, str, str], Reason] = {
@@ -51,7 +51,7 @@ EXPLAINED: dict[tuple[str, str, str, str], Reason] = {
     ("monkeynet", "x2face", "bodies", "aed"): _COPY,
     ("fomm", "monkeynet", "bodies", "akd"): Reason(
         "nearly half of both numbers is the judge's own error, and the interval over these clips "
-        "holds zero",
+        "contains zero",
         "tests/test_ledger.py::test_nearly_half_of_akd_on_bodies_is_the_judge_s",
     ),
 }
@@ -59,32 +59,32 @@ EXPLAINED: dict[tuple[str, str, str, str], Reason] = {
 
 _AWAY = Reason(
     "under L1 a place that is mostly background is best filled with background, so the embedding "
-    "network takes away what moves, and the driving network moves next to nothing",
+    "network removes what moves, and the driving network moves almost nothing",
     "tests/test_ledger.py::test_x2face_takes_away_what_moves",
 )
 MISSES: dict[tuple[str, str], Reason] = {
     ("x2face", "faces"): Reason(
-        "in as many steps it has learnt one motion of heads, the turn to the side",
+        "in the same number of steps it has learnt one motion of heads, the turn to the side",
         "tests/test_ledger.py::test_x2face_has_learnt_one_motion_of_heads",
     ),
     ("x2face", "bodies"): _AWAY,
     ("x2face", "robot"): _AWAY,
 }
-"""(method, data) of those that leave more than the bound of a copy's error."""
+"""(method, data) of the systems whose error exceeds the bound, a share of a copy's error."""
 
 
 def _paper(method: str, against: str, data: str, metric: str) -> str:
     """The paper's two numbers in words, or a dash."""
-    there = claims.STANDS_FOR[data]
-    known = {(r["method"], r["data"], r["metric"]): r["value"] for r in claims.published()}
-    pair = [(NAMES.get(m, m), known.get((m, there, metric))) for m in (against, method)]
+    published_set = claims.STANDS_FOR[data]
+    values = {(r["method"], r["data"], r["metric"]): r["value"] for r in claims.published()}
+    pair = [(NAMES.get(m, m), values.get((m, published_set, metric))) for m in (against, method)]
     if any(value is None for _, value in pair):
         return "–"
-    return ", ".join(f"{name} {value:.3g}" for name, value in pair) + f" on {there}"
+    return ", ".join(f"{name} {value:.3g}" for name, value in pair) + f" on {published_set}"
 
 
 def _ordering(method: str, against: str, data: str, metric: str) -> Row:
-    """Whether ``method`` is below ``against`` on one set, by one metric."""
+    """Whether ``method`` is below ``against`` on one data set, by one metric."""
     split = SPLITS[data][0]
     reason = EXPLAINED.get((method, against, data, metric))
     paper = _paper(method, against, data, metric)
@@ -103,14 +103,14 @@ def _ordering(method: str, against: str, data: str, metric: str) -> Row:
 
 
 def _bounds(method: str) -> list[Row]:
-    """That a system leaves little of a copy's error; one row a reason."""
+    """That a system leaves little of a copy's error; one row per reason."""
     groups: dict[Reason | None, list[str]] = {}
     for data in SPLITS:
         groups.setdefault(MISSES.get((method, data)), []).append(data)
     return [
         Row(
-            claim=f"{', '.join(sets)}: {NAMES[method]} leaves at most {claims.ENOUGH} of a "
-            "copy's error in the pixels that move",
+            claim=f"{', '.join(sets)}: {NAMES[method]} has at most {claims.ENOUGH} of a copy's "
+            "error in the pixels that move",
             differs="a bound of this course; the papers do not score a copy"
             + ("" if reason is None else f". Here: {reason.why}"),
             test=BOUND if reason is None else reason.test,
@@ -121,7 +121,7 @@ def _bounds(method: str) -> list[Row]:
 
 
 def _part(method: str, metric: str, claim: str, paper: str, differs: str) -> Row:
-    """The whole Monkey-Net against one without a part, on bodies."""
+    """The whole Monkey-Net against one that lacks a part, on bodies."""
     return Row(
         claim=claim,
         paper=paper,
@@ -159,16 +159,16 @@ ROWS = (
     ),
     _part(
         "monkeynet-no-deformed-skips", "l1_moving", "Skips that are not deformed are misaligned",
-        "–", "one seed; no row of the paper, which argues for it in words",
+        "–", "one seed; the paper argues for it in words and gives no number",
     ),
     Row(
-        claim="Joints put on another body as they are change its proportions, relative ones less",
+        claim="Joints transferred unchanged alter the other body's proportions; relative ones less",
         paper="shown in pictures",
         differs="here: lengths of bones between exact joints, corrected for foreshortening",
         test="tests/test_ledger.py::test_relative_joints_keep_a_body_s_proportions",
     ),
     Row(
-        claim="X2Face shows nothing that no source shows; Monkey-Net paints",
+        claim="X2Face shows only what a source shows; Monkey-Net can paint more",
         differs="a property of the architectures; no number in the papers",
         test="tests/test_ledger.py::test_x2face_invents_no_colour_and_monkey_net_does",
     ),
@@ -177,8 +177,8 @@ ROWS = (
         paper="85.0, 79.2 and 90.8 % of votes on Tai-Chi, Nemo and BAIR",
         source="user study of the paper and of the lecture",
         checked=True,
-        differs="nobody was asked for this course; the lecture runs the study in class, and a "
-        "simulated class shows that its analysis finds a known preference",
+        differs="nobody was asked for this course: the lecture runs the study in class, and a "
+        "simulated class shows that the analysis finds a known preference",
         test="tests/test_study.py::test_a_known_preference_lies_in_its_interval",
     ),
 )  # fmt: skip

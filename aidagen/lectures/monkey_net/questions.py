@@ -7,12 +7,12 @@ from aidagen.teaching.material import Option, Prediction, Question
 QUESTIONS = (
     Question(
         "04.q1",
-        "A tall dancer's skeleton is found frame by frame and drawn on a short person's picture "
-        "by a pose-conditioned generator. What is wrong with the result?",
+        "A tall dancer's skeleton is detected frame by frame, and a pose-conditioned generator "
+        "transfers it to a picture of a short person. What is wrong with the result?",
         (
             Option(
                 "The dance is out of time",
-                "The poses are those of the driving frames, one by one; time is kept.",
+                "The poses are those of the driving frames, one by one, so the timing is kept.",
             ),
             Option(
                 "The colours are the tall dancer's",
@@ -20,21 +20,21 @@ QUESTIONS = (
             ),
             Option(
                 "The short person gets the tall one's proportions",
-                "A pose in picture coordinates carries limb lengths with it. Transfer the change "
-                "since the first frame, and the source keeps its own.",
+                "A pose in picture coordinates includes the lengths of the limbs. Transfer the "
+                "change since the first frame, and the source keeps its own.",
             ),
         ),
         right=2,
     ),
     Question(
         "04.q2",
-        "X2Face was shown a face from the left only, and is to turn it to the right. What appears "
-        "on the side that no source showed?",
+        "X2Face was shown a face only from the left and has to turn it to the right. What appears "
+        "on the side that no source shows?",
         (
             Option(
                 "Pixels stretched from what was seen",
-                "Every output pixel is read from the embedded face, and that from the sources: it "
-                "has no way to paint.",
+                "Every output pixel is read from the embedded face, and the embedded face from the "
+                "sources: nothing can be painted.",
             ),
             Option(
                 "A plausible cheek, painted by the generator",
@@ -54,12 +54,12 @@ QUESTIONS = (
         (
             Option(
                 "To make the network smaller",
-                "A warp has no weights, but it takes none away either.",
+                "A warp has no weights, but it does not remove any either.",
             ),
             Option(
-                "To bring each detail to the place where it is needed now",
-                "The alignment problem: a convolution sees a neighbourhood, and the arm has left "
-                "it.",
+                "To bring each detail to the place where it is needed",
+                "This is the alignment problem: a convolution sees a neighbourhood, and the arm "
+                "has left it.",
             ),
             Option(
                 "To hide what the source does not show",
@@ -67,7 +67,7 @@ QUESTIONS = (
             ),
             Option(
                 "So that the keypoints get a gradient",
-                "They would get one through the decoder's heat maps, too.",
+                "They would also get one through the decoder's heat maps.",
             ),
         ),
         right=1,
@@ -78,7 +78,7 @@ QUESTIONS = (
         (
             Option(
                 "How sure the detector is that the point exists",
-                "A wide map may be unsure, or just a large part; the matrix does not say which.",
+                "A wide map may mean an unsure detector or a large part; the matrix does not say.",
             ),
             Option(
                 "Which person the keypoint belongs to",
@@ -102,24 +102,24 @@ QUESTIONS = (
         (
             Option(
                 "Because people press the wrong key now and then",
-                "That pulls the share towards one half, but does not make votes depend on each "
+                "That moves the share towards one half, but it does not make votes depend on each "
                 "other.",
             ),
             Option(
                 "Because votes on the same pair, and by the same person, resemble each other",
-                "Ten votes on one clip are not ten clips: draw whole pairs and whole raters.",
+                "Ten votes on one clip are not votes on ten: resample pairs and raters.",
             ),
             Option(
                 "Because 85 % is far from one half",
-                "The binomial interval knows that; it is narrowest at the ends.",
+                "The binomial interval takes that into account; it is narrowest near 0 and 1.",
             ),
         ),
         right=1,
     ),
     Question(
         "04.q6",
-        "X2Face is trained by L1 on a robot whose arm is somewhere else in every frame. Why does "
-        "its embedded face show the table without the arm?",
+        "X2Face is trained with L1 on a robot whose arm is in another place in every frame. Why "
+        "does its embedded face show the table without the arm?",
         (
             Option(
                 "The arm is too dark for the network to see",
@@ -130,9 +130,9 @@ QUESTIONS = (
                 "The table does not move at all.",
             ),
             Option(
-                "A place that is mostly table costs least if it is filled with table",
-                "L1 is least at the median. Once the arm is gone, the second warp has nothing left "
-                "to move.",
+                "A place that mostly shows the table has the lowest loss when it shows the table",
+                "L1 favours predicting the median. Once the arm is gone, the second warp has "
+                "nothing left to move.",
             ),
         ),
         right=2,
@@ -142,36 +142,36 @@ QUESTIONS = (
 PREDICTIONS = (
     Prediction(
         "04.p1",
-        "The joints of one body are put on another as they are. By how many per cent do the "
-        "second one's bones change their length, on average?",
+        "The joints of one body are transferred to another body unchanged. By how many per cent "
+        "do the lengths of the second body's bones change, on average?",
         low=0.0,
         high=100.0,
         step=1.0,
         unit=" %",
-        because="Joints in picture coordinates carry the first body's bones with them, and its "
-        "distance from the camera.",
+        because="Joints in picture coordinates contain the lengths of the first body's bones, and "
+        "its distance from the camera.",
     ),
     Prediction(
         "04.p2",
-        "Three systems were trained alike on three sets. On which set does Monkey-Net leave the "
-        "smallest share of X2Face's error in the pixels that move?",
+        "Three systems were trained in the same way on three data sets. On which one is "
+        "Monkey-Net's error in the pixels that move the smallest share of X2Face's?",
         options=("faces", "bodies", "robot"),
-        because="Keypoints help most where parts move on their own, and where the shape to be "
-        "followed is the same in all clips.",
+        because="Keypoints help most where parts move independently, and where the shape to "
+        "follow is the same in all clips.",
     ),
     Prediction(
         "04.p3",
-        "Clip A never moves: it repeats the source. Clip B moves rightly, but is a few pixels "
-        "beside the truth, background and all. Which one has the lower L1?",
+        "Clip A never moves: it repeats the source. Clip B moves correctly, but all of it, the "
+        "background included, is shifted by a few pixels. Which one has the lower L1?",
         options=("A, the frozen one", "B, the moved one"),
-        because="Most of a picture is background that stands still: a copy has it right, and a "
-        "small shift has it wrong at every edge.",
+        because="Most of a picture is background that does not move: a copy has it right, and a "
+        "small shift gets it wrong at every edge.",
     ),
     Prediction(
         "04.p4",
-        "Monkey-Net is trained again twice, once without any flow, once with a flow but without "
-        "warping the skips by it. Which one has the larger error in the pixels that move?",
+        "Monkey-Net is trained again twice: once without any flow, and once with a flow that does "
+        "not warp the skips. Which one has the larger error in the pixels that move?",
         options=("no flow", "no deformed skips"),
-        because="One seed: where the two are close, neither is proved worse.",
+        because="There is one seed: where the two are close, neither is shown to be worse.",
     ),
 )

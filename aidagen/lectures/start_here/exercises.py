@@ -10,12 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from aidagen.teaching.cases import drawn
 from aidagen.teaching.material import Exercise, Option, Prediction, Question, Wrong
-
-
-def _drawn(seed: int, *shape: int) -> Tensor:
-    return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
-
 
 # --- 00.1: from [-1, 1] to pixels ----------------------------------------------------------------
 
@@ -33,7 +29,7 @@ PIXEL_OF = Exercise(
     reference=pixel_of,
     cases=lambda: [
         (torch.tensor([[-1.0, -1], [1, 1], [0, 0.5], [-0.25, 0.75]]), 64, 48),
-        (2 * _drawn(1, 3, 2) - 1, 5, 9),
+        (2 * drawn(1, 3, 2) - 1, 5, 9),
     ],
     expects="pixel coordinates (N, 2), column before row, floats",
     hint="-1 has to give 0, and 1 has to give width - 1 (height - 1 for y).",
@@ -41,8 +37,8 @@ PIXEL_OF = Exercise(
         Wrong(
             "(p + 1) / 2 * width",
             lambda points, width, height: (points + 1) / 2 * torch.tensor([width, height]),
-            "counts pixels, where the steps between their centres count",
-            "your 1 lies at `width`, one pixel outside: from the first to the last pixel there are "
+            "counts the pixels instead of the steps between their centres",
+            "your 1 lies at `width`, one pixel outside: from the first pixel to the last there are "
             "width - 1 steps.",
         ),
         Wrong(
@@ -62,7 +58,7 @@ PIXEL_OF = Exercise(
             "row before column",
             lambda points, width, height: pixel_of(points, width, height).flip(-1),
             "returns indices of an array, not a point",
-            "your numbers are right, but (row, column); a point stays (x, y), so column first.",
+            "your numbers are right, but in the order (row, column); a point is (x, y).",
         ),
         Wrong(
             "the middle as origin",
@@ -96,7 +92,7 @@ SHIFT_RIGHT = Exercise(
     minutes=5,
     difficulty=1,
     reference=shift_right,
-    cases=lambda: [(_drawn(2, 3, 4, 6), 2), (_drawn(3, 1, 5, 3), 1)],
+    cases=lambda: [(drawn(2, 3, 4, 6), 2), (drawn(3, 1, 5, 3), 1)],
     expects="a grid (H, W, 2) of places to read, floats",
     hint="Begin with the grid that reads every pixel at its own place, then change x alone.",
     wrong=(
@@ -110,14 +106,14 @@ SHIFT_RIGHT = Exercise(
         Wrong(
             "pixels not converted",
             lambda picture, pixels: _shifted(picture, pixels, -1.0),
-            "mixes pixels with coordinates",
+            "confuses pixels with coordinates",
             "you subtract pixels from coordinates: the whole width is 2, so one pixel is "
             "2 / (W - 1).",
         ),
         Wrong(
             "2 / W for a pixel",
             lambda picture, pixels: _shifted(picture, pixels, -2 / picture.shape[-1]),
-            "divides by the number of pixels, not of steps",
+            "divides by the number of pixels, not of steps between them",
             "your step is a little too small: between the centres of W pixels there are W - 1 "
             "steps, so one is 2 / (W - 1).",
         ),
@@ -137,7 +133,7 @@ SHIFT_RIGHT = Exercise(
 def l1_against_copy(
     made: Float[Tensor, "T C H W"], source: Float[Tensor, "C H W"], truth: Float[Tensor, "T C H W"]
 ) -> tuple[float, float]:
-    """Mean absolute error of ``made``, and its ratio to the error of showing the source."""
+    """Mean absolute error of ``made``, and its ratio to the error of copying the source."""
     error = (made - truth).abs().mean()
     return error.item(), (error / (source - truth).abs().mean()).item()
 
@@ -153,8 +149,8 @@ L1_AGAINST_COPY = Exercise(
     difficulty=1,
     reference=l1_against_copy,
     cases=lambda: [
-        (0.8 * _drawn(4, 2, 3, 4, 5), _drawn(5, 3, 4, 5), _drawn(6, 2, 3, 4, 5)),
-        (_drawn(7, 3, 1, 3, 2), 0.5 * _drawn(8, 1, 3, 2), _drawn(9, 3, 1, 3, 2)),
+        (0.8 * drawn(4, 2, 3, 4, 5), drawn(5, 3, 4, 5), drawn(6, 2, 3, 4, 5)),
+        (drawn(7, 3, 1, 3, 2), 0.5 * drawn(8, 1, 3, 2), drawn(9, 3, 1, 3, 2)),
     ],
     expects="two numbers: the mean absolute error, and its ratio to that of the copy",
     hint="Both errors are measured against the truth; a ratio below 1 beats the copy.",
@@ -174,17 +170,17 @@ L1_AGAINST_COPY = Exercise(
                 ((source - truth).abs().mean() / (made - truth).abs().mean()).item(),
             ),
             "expects 'larger is better'",
-            "your ratio is copy over model: divide the model's error by the copy's, so that less "
-            "than 1 is better than copying.",
+            "your ratio is copy over model: divide the model's error by the copy's, so that a "
+            "ratio below 1 is better than copying.",
         ),
         Wrong(
-            "copy compared with the made picture",
+            "copy compared with the generated picture",
             lambda made, source, truth: _pair(
                 (made - truth).abs().mean(), (made - source).abs().mean()
             ),
-            "measures how much was changed, not how good a copy would have been",
-            "your baseline compares source and made picture; a copy is judged as any answer, "
-            "against the truth.",
+            "measures how much was changed, not how good a copy would be",
+            "your baseline compares source and generated picture; a copy is judged like any other "
+            "answer, against the truth.",
         ),
         Wrong(
             "sum instead of mean",
@@ -192,14 +188,14 @@ L1_AGAINST_COPY = Exercise(
                 (made - truth).abs().sum(), (source - truth).abs().sum()
             ),
             "a number that grows with the picture cannot be compared",
-            "your ratio is right, but the error is a sum: take the mean, so that pictures of all "
-            "sizes compare.",
+            "your ratio is right, but the error is a sum: take the mean, so that pictures of "
+            "different sizes can be compared.",
         ),
         Wrong(
             "signs kept",
             lambda made, source, truth: _pair((made - truth).mean(), (source - truth).mean()),
             "lets too bright and too dark cancel",
-            "differences of both signs cancel in your mean: take absolute values first.",
+            "positive and negative differences cancel in your mean: take absolute values first.",
         ),
     ),
 )
@@ -214,7 +210,7 @@ QUESTIONS = (
             Option("Top left", "x = 1 is the right-hand side; only y = -1 is the top."),
             Option("Top right", "x grows to the right and y grows downwards, as rows do."),
             Option("Bottom right", "y grows downwards, as rows do, so -1 is the top."),
-            Option("Bottom left", "It is the other way round on both axes."),
+            Option("Bottom left", "Both axes are the other way round."),
         ),
         right=1,
     ),
@@ -224,11 +220,11 @@ QUESTIONS = (
         (
             Option(
                 "Yes, it is only 3 % of the range",
-                "A copy of the source may reach that, where most of the picture stays as it is.",
+                "A copy of the source may reach that if most of the picture does not change.",
             ),
             Option(
                 "It cannot be said without a baseline on the same data",
-                "Compare with what does nothing at all, such as copying the source.",
+                "Compare it with a method that does nothing, such as copying the source.",
             ),
             Option(
                 "No, a good method has an error of 0",
@@ -264,7 +260,7 @@ PREDICTIONS = (
         "A clip of a rendered head is rebuilt from its first frame. What is the model's L1 error, "
         "as a share of the error of copying that first frame (1: no better than a copy)?",
         high=1.5,
-        because="Most of the picture hardly moves, so that a copy is already right there: the "
-        "error alone says little, its share of the copy's says more.",
+        because="Most of the picture hardly moves, so a copy is already right there. The error "
+        "alone says little; as a share of the copy's error it says more.",
     ),
 )
