@@ -147,6 +147,7 @@ def test_a_set_of_stills(tmp_path):
             assert still.labels()["animal"] == still.entry["animal"] == still.name[:3]
             seen = still.picture().permute(1, 2, 0).numpy()
             np.testing.assert_array_equal(seen, pictures[still.name])
+            assert len(still) == 1 and torch.equal(still.frames(), still.picture()[None])
     before = written.hash
     entries["test"]["dog-1"]["sha256"] = "of another picture"
     assert layout.finish_set(tmp_path, ABOUT, stills=entries).hash != before
@@ -154,6 +155,19 @@ def test_a_set_of_stills(tmp_path):
     still.path.write_bytes(still.path.read_bytes()[:60])
     with pytest.raises(layout.DatasetError, match=r"dog-1\.png"):
         still.picture()
+
+
+def test_clips_and_stills_of_a_set_are_drawn_alike(tmp_path):
+    labels = {"square": np.array(1)}
+    clip = layout.write_clip(tmp_path, "train", "moves", moving_square(), labels)
+    still = layout.write_still(tmp_path, "train", "rests", moving_square(1)[0], labels)
+    clips, stills = {"train": {"moves": clip}}, {"train": {"rests": still}}
+    both = layout.finish_set(tmp_path, ABOUT, clips, stills)
+    assert repr(both) == "ClipSet(toy: 2 train, 0 val, 0 test)"
+    assert [example.name for example in both.examples("train")] == ["moves", "rests"]
+    for example, count in zip(both.examples("train"), (6, 1)):
+        assert example.frames().shape == (count, 3, 32, 32) and len(example) == count
+        assert example.labels()["square"] == 1 and "sha256" in example.entry
 
 
 def test_faults_of_a_set_are_one_sentence(tmp_path):

@@ -5,6 +5,8 @@ These need anny, moderngl and EGL, and anny's built cache; where one is missing 
 
 import importlib.util
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -53,6 +55,14 @@ def test_turn_and_head_angles_are_inverse():
         rotation = turn(*angles)
         np.testing.assert_allclose(rotation @ rotation.T, np.eye(3), atol=1e-12)
         np.testing.assert_allclose(head_angles(rotation), angles, atol=1e-3)
+
+
+@needs_egl
+def test_triton_and_the_renderer_live_in_one_process():
+    """Each brings a copy of LLVM: loaded in the wrong order, they end the process."""
+    pytest.importorskip("triton")
+    code = "from aidagen.rendering.scene import Renderer; Renderer((8, 8)); import triton"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_turn_directions():

@@ -188,7 +188,7 @@ def test_bad_input(tmp_path, monkeypatch):
     with pytest.raises(DatasetError, match="seed 7"):
         robot.make(tmp_path, clips=1, seed=0)
     monkeypatch.setattr(render_robot, "find_spec", lambda name: None)
-    with pytest.raises(render_robot.RobotError, match="metaworld and mujoco"):
+    with pytest.raises(AidagenError, match="metaworld and mujoco"):
         robot.make(tmp_path / "new", clips=1)
     assert not (tmp_path / "odd").exists() and not (tmp_path / "new").exists()
 

@@ -45,7 +45,7 @@ class DatasetError(AidagenError):
     """A data set is missing, unfinished or damaged."""
 
 
-class Entry:
+class Example:
     """One clip or still on disk; ``entry`` is what ``dataset.json`` says of it."""
 
     suffix: str  # of its pixels' file
@@ -63,21 +63,31 @@ class Entry:
             return {key: arrays[key] for key in arrays.files}
 
 
-class Still(Entry):
-    """One picture on disk: ``picture()`` are its pixels, ``labels()`` what is known about them."""
+class Still(Example):
+    """One picture on disk: ``picture()`` are its pixels, ``labels()`` what is known about them.
+
+    Where clips and stills are drawn alike it serves as a clip of one frame.
+    """
 
     suffix = ".png"
+
+    def __len__(self) -> int:
+        return 1
 
     def picture(self) -> UInt8[Tensor, "3 H W"]:
         """The pixels as uint8 RGB, exactly as they were given."""
         with _damage_named(self.path):
             return footage.read_image(self.path)
 
+    def frames(self) -> UInt8[Tensor, "1 3 H W"]:
+        """The picture as the only frame of a clip."""
+        return self.picture()[None]
+
     def __repr__(self) -> str:
         return f"Still({self.split}/{self.name})"
 
 
-class Clip(Entry):
+class Clip(Example):
     """One clip on disk: ``frames()`` are its pixels, ``labels()`` what is known about them."""
 
     suffix = ".mp4"
@@ -165,6 +175,10 @@ class ClipSet:
         """The stills of ``split`` ("train", "val" or "test"), sorted by name."""
         return [Still(self.root, split, *item) for item in self._entries("stills", split)]
 
+    def examples(self, split: str) -> list[Clip | Still]:
+        """All that ``split`` holds, clips first; each has ``frames()``, ``labels()``, ``entry``."""
+        return [*self.clips(split), *self.stills(split)]
+
     def _entries(self, kind: str, split: str) -> list[tuple[str, dict]]:
         if split not in SPLITS:
             raise DatasetError(f"There is no split {split!r}; there are {', '.join(SPLITS)}.")
@@ -187,7 +201,7 @@ class ClipSet:
         return hashlib.sha256(json.dumps(entries, sort_keys=True).encode()).hexdigest()
 
     def __repr__(self) -> str:
-        counts = {split: len(self.clips(split)) + len(self.stills(split)) for split in SPLITS}
+        counts = {split: len(self.examples(split)) for split in SPLITS}
         listed = ", ".join(f"{count} {split}" for split, count in counts.items())
         return f"ClipSet({self.info.get('name', self.root.name)}: {listed})"
 

@@ -36,6 +36,7 @@ from jaxtyping import Float
 from aidagen.datasets import rendered
 from aidagen.datasets.layout import ClipSet
 from aidagen.datasets.rendered import Drawing, Shares
+from aidagen.errors import AidagenError
 
 FPS = 20
 FRAMES = 32
@@ -141,7 +142,7 @@ def episode(scene, rng: np.random.Generator, frames: int = FRAMES) -> tuple[list
     it most of the time, and the object does too; the liveliest try is taken where none is enough.
     The object must not be flung away or pressed into the table.
     """
-    from aidagen.rendering.robot import HIGH, JOINTS, LOW, REPEAT, STEP, RobotError
+    from aidagen.rendering.robot import HIGH, JOINTS, LOW, REPEAT, STEP
 
     gripper, thing = JOINTS.index("gripper"), JOINTS.index("object")
     best: tuple = (-1.0, None)
@@ -171,7 +172,7 @@ def episode(scene, rng: np.random.Generator, frames: int = FRAMES) -> tuple[list
         if liveliness >= 0.42 * 0.15 * 0.8 * 0.8 - 1e-9:
             break
     if best[1] is None:
-        raise RobotError(f"No try moved the {scene.look.shape} as it should; take another seed.")
+        raise AidagenError(f"No try moved the {scene.look.shape} as it should; take another seed.")
     return best[1]
 
 
@@ -218,7 +219,7 @@ def make(
 ) -> ClipSet:
     """Render the set into ``root``; clips that are finished there are kept (`rendered.make`).
 
-    Raises ``aidagen.rendering.robot.RobotError`` where the simulator is missing.
+    Raises ``AidagenError`` where the simulator is missing.
     """
     from aidagen.rendering.robot import JOINTS, PARTS, REPEAT, STEP, assets
 

@@ -51,10 +51,6 @@ _BODIES = {  # a joint is seen where one of these bodies is drawn at its place
 }
 
 
-class RobotError(AidagenError):
-    """The simulator is missing or does not run."""
-
-
 @dataclass(frozen=True)
 class Look:
     """Everything of a scene that does not move; colours are RGB in [0, 1], lengths metres."""
@@ -123,10 +119,10 @@ class Picture(NamedTuple):
 
 
 def assets() -> Path:
-    """metaworld's folder of meshes and scenes; raises `RobotError` where it is not installed."""
+    """metaworld's folder of meshes and scenes; raises `AidagenError` where it is not installed."""
     missing = [name for name in ("metaworld", "mujoco") if find_spec(name) is None]
     if missing:
-        raise RobotError(
+        raise AidagenError(
             f"Rendering the robot needs {' and '.join(missing)}, not installed here; run "
             "`pip install -c constraints.txt -e .[robot]`, or use the clips that ship."
         )
