@@ -220,19 +220,20 @@ def mean_of(values: Sequence[float] | np.ndarray, draws: int = 2000) -> Statisti
 
 
 def of_set(
-    count: int, number: Callable[[tuple[int, ...]], float], draws: int = 500
+    count: int, number: Callable[[tuple[int, ...]], float], draws: int = 500, centred: bool = True
 ) -> Statistic:
     """A number that only a whole set of `count` clips has: a Fréchet distance, an AUC, a kappa.
 
     `number` is given the indices of the clips chosen. A set with repeated clips is less varied
-    than the set itself, which biases such numbers: their draws are centred on the value.
+    than the set itself, which biases a Fréchet distance: the draws are centred on the value. A rate
+    or a rank, as an AUC, has no such bias and cannot leave its range: ask for `centred=False`.
     """
     remembered = cache(number)  # an interval and the differences draw the same clips
 
     def of(chosen: np.ndarray) -> np.ndarray:
         return np.array([remembered(tuple(row)) for row in chosen.tolist()], dtype=np.float64)
 
-    return Statistic(np.arange(count), of, draws, centred=True)
+    return Statistic(np.arange(count), of, draws, centred)
 
 
 def interval(statistic: Statistic, seed: int = 0) -> Interval:

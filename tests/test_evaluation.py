@@ -295,7 +295,7 @@ def auc(scores, labels):
         wins = (fake[:, None] > real) + 0.5 * (fake[:, None] == real)
         return wins.mean() if wins.size else float("nan")
 
-    return of_set(len(scores), area)
+    return of_set(len(scores), area, centred=False)
 
 
 def test_an_area_under_the_curve_of_099_is_better_than_chance():

@@ -18,7 +18,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from aidagen import datasets, grids, pixels
-from aidagen.datasets.layout import Clip, DatasetError, Entry
+from aidagen.datasets.layout import Clip, DatasetError, Example
 
 
 class Pair(NamedTuple):
@@ -149,7 +149,7 @@ class Sequences(Mixture):
 
     @cached_property
     def _loaded(self) -> dict[str, list[tuple]]:
-        """By set: (frames, labels, sound, frame rate) of every clip that is long enough."""
+        """By set: (clip, frames, labels, sound) of every clip that is long enough."""
         loaded = {}
         for name, clips in self.clips.items():
             long = [clip for clip in clips if len(clip) >= self._span]
@@ -159,8 +159,8 @@ class Sequences(Mixture):
                     f"{self.length} with stride {self.stride} need; ask for shorter ones."
                 )
             loaded[name] = [
-                (clip.frames(), _labels(clip, self.labels), clip.sound() if self.sound else None,
-                 float(clip.fps) if self.sound else 0.0)
+                (clip, clip.frames(), _labels(clip, self.labels),
+                 clip.sound() if self.sound else None)
                 for clip in long
             ]  # fmt: skip
         return loaded
@@ -174,18 +174,18 @@ class Sequences(Mixture):
         frames, labels, sounds = [], [], []
         for _ in range(count):
             clips = self._loaded[self.pick_set(generator)]
-            pictures, named, track, fps = clips[pick(len(clips), generator)]
+            clip, pictures, named, track = clips[pick(len(clips), generator)]
             start = pick(len(pictures) - self._span + 1, generator)
             moments = slice(start, start + self._span, self.stride)
             frames.append(pictures[moments])
             labels.append({
-                key: value[moments] if value.ndim and len(value) == len(pictures) else value
+                key: value[moments] if _per_frame(clip, value) else value
                 for key, value in named.items()
             })  # fmt: skip
             if track is not None:
-                first = round(start / fps * track.rate)
-                last = first + round(self._span / fps * track.rate)
-                sounds.append(_exactly(track.samples.mean(0)[first:last], last - first))
+                first, count = (round(n / clip.fps * track.rate) for n in (start, self._span))
+                samples = track.samples.mean(0)[first : first + count]
+                sounds.append(_exactly(samples, count))
         return Stretch(
             pixels.as_floats(torch.stack(frames)),
             torch.stack([sound[: min(map(len, sounds))] for sound in sounds]) if sounds else None,
@@ -205,18 +205,14 @@ class Pictures(Mixture):
         loaded = {}
         for name, entries in self.sets().items():
             images, labels = [], []
-            for clip in entries.clips("train"):
-                frames = clip.frames()
+            for example in entries.examples("train"):
+                frames = example.frames()
                 images.append(frames)
                 labels.append({
-                    key: value if value.ndim and len(value) == len(frames)
+                    key: value if _per_frame(example, value)
                     else value.expand(len(frames), *value.shape)
-                    for key, value in _labels(clip, self.labels).items()
+                    for key, value in _labels(example, self.labels).items()
                 })  # fmt: skip
-            for still in entries.stills("train"):
-                images.append(still.picture()[None])
-                named = _labels(still, self.labels)
-                labels.append({key: value[None] for key, value in named.items()})
             if not images:
                 raise DatasetError(f"Data set {name} has nothing to train on; make it again.")
             joined = {key: torch.cat([each[key] for each in labels]) for key in self.labels}
@@ -234,12 +230,17 @@ class Pictures(Mixture):
         return Picture(pixels.as_floats(torch.stack(images)), _stacked(labels))
 
 
-def _labels(entry: Entry, names: Sequence[str]) -> dict[str, Tensor]:
+def _per_frame(example: Example, label: Tensor) -> bool:
+    """Whether a label has the frames of a clip as its first axis."""
+    return isinstance(example, Clip) and label.ndim > 0 and len(label) == len(example)
+
+
+def _labels(example: Example, names: Sequence[str]) -> dict[str, Tensor]:
     """The labels that are asked for; what ``dataset.json`` says in numbers counts, too."""
-    stored = entry.labels() | {key: entry.entry[key] for key in names if key in entry.entry}
+    stored = example.labels() | {key: example.entry[key] for key in names if key in example.entry}
     if absent := [name for name in names if name not in stored]:
         there = ", ".join(stored) or "none"
-        raise DatasetError(f"{entry} has no labels {', '.join(absent)}; it has {there}.")
+        raise DatasetError(f"{example} has no labels {', '.join(absent)}; it has {there}.")
     return {name: torch.as_tensor(np.asarray(stored[name])) for name in names}
 
 

@@ -94,7 +94,9 @@ class Gallery:
             best = torch.minimum(best, distance)
         return self.frames[index]
 
-    def nearest_each(self, clips: Sequence[Frames]) -> list[Frames]:
+    def nearest_each(
+        self, clips: Sequence[UInt8[Tensor, "_ 3 H W"]]
+    ) -> list[UInt8[Tensor, "_ 3 H W"]]:
         """`nearest` for several clips in one pass over the training frames."""
         return list(self.nearest(torch.cat(list(clips))).split([len(clip) for clip in clips]))
 

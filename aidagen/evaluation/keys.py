@@ -61,10 +61,10 @@ OUTSIDE = {
 def key(name: str, table: Table) -> dict[str, dict[str, str | None]]:
     """The hashes that rows of table `name` made now would carry: part -> what -> SHA-256, None
     where something is not at hand."""
-    systems = {zoo.card(model)["system"] for model in table.models if model in zoo.names()}
+    systems = {zoo.card(model).get("system") for model in table.models if model in zoo.names()}
     modules = closure(
         [f"aidagen.evaluation.{name.replace('-', '_')}"]
-        + [f"aidagen.models.{system}" for system in sorted(systems)]
+        + [f"aidagen.models.{system}" for system in sorted(systems - {None})]
     )
     return {
         "weights": {model: weights_hash(model) for model in table.models},
@@ -115,15 +115,15 @@ def set_hash(data: layout.ClipSet) -> str:
     """Identity of an opened data set."""
     if data.root.resolve().is_relative_to(PACKAGE):
         return data.hash
-    clips = {
+    entries = {
         split: {
-            name: {k: v for k, v in entry.items() if k != "sha256"}
-            for name, entry in data.info["clips"].get(split, {}).items()
+            example.name: {k: v for k, v in example.entry.items() if k != "sha256"}
+            for example in data.examples(split)
         }
         for split in layout.SPLITS
     }
     head = [data.info.get(k) for k in ("name", "version", "size")]
-    return hashlib.sha256(json.dumps([head, clips], sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([head, entries], sort_keys=True).encode()).hexdigest()
 
 
 def judges(modules: dict[str, Path], data: Iterable[str]) -> dict[str, str]:
