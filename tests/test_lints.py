@@ -175,7 +175,7 @@ def test_a_stale_notebook(course):
     ("old", "new", "words"),
     [
         ("lambda x: x + 2", "lambda x: x * 2", "wrong answer 'first slip' of exercise 98.1 passes"),
-        ("lambda x: x + 2", "lambda x: x", "'second slip' of exercise 98.1 is gets another hint"),
+        ("lambda x: x + 2", "lambda x: x", "'second slip' of exercise 98.1 gets another hint"),
         ("lambda x: 2 * x, lambda", "lambda x: None, lambda", "reference of exercise 98.1"),
         ('id=f"98.{k}"', 'id=f"98.{k + 1}"', 'chooses "98.1", which the lecture does not have'),
         (f"QUESTIONS = {'('}", "EXERCISES = EXERCISES[:2]\nQUESTIONS = (", 'chooses "98.3"'),

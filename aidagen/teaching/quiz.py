@@ -12,7 +12,6 @@ from html import escape
 
 import traitlets
 
-from aidagen import markdown
 from aidagen.teaching import material
 from aidagen.teaching.asking import Asking
 from aidagen.teaching.material import Question
@@ -57,12 +56,3 @@ def ask(id: str) -> Quiz:
     Raises AidagenError where there is none.
     """
     return Quiz(material.find(Question, id))
-
-
-def answers(number: str) -> str:
-    """Markdown for instructors: a lecture's questions with the right option of each."""
-    rows = []
-    for question in material.of(number).QUESTIONS:
-        option = question.options[question.right]
-        rows.append((f"{question.id} {question.text}", option.text, option.feedback))
-    return markdown.table(("question", "answer", "because"), rows) + "\n"
