@@ -12,7 +12,7 @@
 
 `OUTSIDE` are modules that are imported but cannot change a number. Some find and fetch what is
 hashed above by its content (`zoo`, `sources`, `discovery`, `datasets`, each with its errors), some
-write files, and some say in words what the rows hold. A package on the way to a module, such as
+write files, `objectives` trains, and some say in words what the rows hold. A package on the way to a module, such as
 `aidagen.judges` in `aidagen.judges.faces`, only hands names on and is not followed either.
 """
 
@@ -50,6 +50,7 @@ OUTSIDE = {
     "aidagen.evaluation.claims",
     "aidagen.evaluation.text",
     "aidagen.files",
+    "aidagen.objectives",
     "aidagen.sources",
     "aidagen.systems",
     "aidagen.zoo",
