@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from aidagen import grids, keypoints, recipes, training
+from aidagen import grids, keypoints, losses, recipes, training
 from aidagen.datasets.batches import Pair
 from aidagen.models import monkeynet
 from aidagen.models import monkeynet_prediction as prediction
@@ -139,6 +139,38 @@ def test_ablations_take_out_what_they_say():
     model.render(encoded, model.motion(driving[:1]))
     assert torch.equal(seen[1][:, :24], encoded.features[0])
     assert not torch.equal(seen[0][:, :3], source)
+
+
+@torch.no_grad()
+def test_the_keypoints_part_of_the_flow_leaves_the_residual_out(model):
+    source, driving = frames(1), frames(1, seed=1)
+    out = model(source, driving)
+    alone = model.generator.by_keypoints(source, out)
+    assert (alone - source).abs().mean() > 0.01 and (alone - out.deformed).abs().mean() > 0.01
+    shifts = out.flow - out.residual
+    further = out._replace(flow=shifts + 2 * out.residual, residual=2 * out.residual)
+    torch.testing.assert_close(model.generator.by_keypoints(source, further), alone)
+    without = monkeynet.MonkeyNet(replace(model.config, residual=False)).eval()
+    out = without(source, driving)
+    assert torch.equal(without.generator.by_keypoints(source, out), out.deformed)
+
+
+def test_the_keypoint_warp_teaches_keypoints_and_masks_and_not_the_residual(model):
+    batch, step = Pair(frames(2), frames(2, seed=1)), Step(0, 1, torch.Generator())
+    weights = monkeynet.LossWeights(
+        pixels=0.0, feature_matching=(), adversarial=0.0, keypoint_warp=3.0
+    )
+    objective = monkeynet.Objective(model, weights)
+    terms = objective("generator", batch, step)
+    assert set(terms) == {"keypoint_warp"}
+    deformed = model.generator.by_keypoints(batch.source, objective.run(model, batch))
+    wanted = 3 * losses.scaled_l1(deformed, batch.driving)
+    torch.testing.assert_close(terms["keypoint_warp"], wanted)
+    head = model.generator.dense_motion_module.hourglass.decoder.conv.weight
+    detector = model.kp_detector.predictor.decoder.conv.weight
+    of_head, of_detector = torch.autograd.grad(terms["keypoint_warp"], [head, detector])
+    assert of_head[:-2].abs().amax((1, 2, 3)).min() > 0 and of_detector.abs().max() > 0
+    assert not of_head[-2:].any()
 
 
 def test_one_pair_is_learnt_by_heart():

@@ -79,7 +79,7 @@ def test_parity_fomm_discriminator(config):
     golden = Golden("fomm_discriminators")
     model = fomm.FOMM(fomm.fomm_published(config), adversarial=True).eval()
     original = filled(fill_keys(f"fomm/{config}/discriminator"))
-    state = {zoo._new_key(k): v for k, v in original.items()}
+    state = {zoo._modern(k): v for k, v in original.items()}
     model.discriminator.load_state_dict(state)
     features, scores = model.discriminator(images(11, 12), golden["input/kp_value"])
     for i, level in enumerate(features):

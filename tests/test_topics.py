@@ -34,7 +34,7 @@ def double(x):
 
 
 @pytest.fixture
-def course(tmp_path, monkeypatch):
+def course(tmp_path):
     """A course with a new lecture: nothing of this repository was edited for it."""
     table = small_course.TABLE.replace("PREDICTIONS = ()\n", PREDICTIONS)
     table = table.replace("import Exercise, Option, Q", "import Exercise, Option, Prediction, Q")
@@ -43,8 +43,8 @@ def course(tmp_path, monkeypatch):
     (tmp_path / "tables" / "small" / "ledger.py").write_text(LEDGER)
     (tmp_path / "aidagen" / "models").mkdir(parents=True)
     (tmp_path / "aidagen" / "models" / "small.py").write_text(MODEL)
-    small_course.table_beside(monkeypatch, tmp_path)
-    return tmp_path
+    with small_course.table_beside(tmp_path):
+        yield tmp_path
 
 
 def test_a_new_topic_brings_exercises_questions_predictions_and_ledger(course):

@@ -275,6 +275,11 @@ class Generator(nn.Module):
             image = kept * deformed + (1 - kept) * image
         return Rendering(image, deformed, *dense, kept=kept, motion=driving)
 
+    def by_keypoints(self, image: Float[Tensor, "B 3 H W"], rendering: Rendering) -> Tensor:
+        """The source warped by the keypoints' part of the flow alone, (B, 3, H, W)."""
+        flow, residual = rendering.flow, rendering.residual
+        return self._warp(image, flow if residual is None else flow - residual)
+
     def _resize(self, x: Tensor, height: int, width: int) -> Tensor:
         if x.shape[2:] == (height, width):
             return x
@@ -389,6 +394,7 @@ class LossWeights(NamedTuple):
     deformed: float = 0.0  # L1 of the warped source alone
     perceptual: float = 0.0  # ours: features of a pretrained network, as FOMM has it
     warp: float = 0.0  # ours: as deformed, at four scales, so that the flow learns first
+    keypoint_warp: float = 0.0  # ours: as warp without the residual, which else may do all the work
     separation: float = 0.0  # ours: small detectors else put all keypoints in one place
     scales: tuple[float, ...] = (1.0,)  # of the perceptual pyramid
 
@@ -438,7 +444,12 @@ class Objective(Reconstruction):
     """The losses above."""
 
     def terms(self, batch: tuple, rendering: Rendering, step: Step) -> dict[str, Tensor]:
-        return generator_loss(self.model, batch.driving, rendering, self.perceptual, self.weights)
+        terms = generator_loss(self.model, batch.driving, rendering, self.perceptual, self.weights)
+        if self.weights.keypoint_warp:
+            deformed = self.model.generator.by_keypoints(batch.source, rendering)
+            loss = losses.scaled_l1(deformed, batch.driving)
+            terms["keypoint_warp"] = self.weights.keypoint_warp * loss
+        return terms
 
     def critic_loss(self, batch: tuple, rendering: Rendering) -> Float[Tensor, ""]:
         return discriminator_loss(self.model, batch.driving, rendering)
