@@ -19,3 +19,13 @@ RECIPES |= {
         BODIES, config=replace(BODIES.config, deformed_skips=False)
     ),
 }
+# with a term for the keypoints' part of the flow alone: without it the residual may do all the work
+RECIPES |= {
+    f"monkeynet-{data}-64-keypoint-warp": replace(
+        RECIPES[f"monkeynet-{data}-64"],
+        weights=WEIGHTS._replace(keypoint_warp=10.0),
+        steps=7248,
+        batch=32,
+    )
+    for data in ("robot", "bodies")
+}
