@@ -114,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
         help="go on with what DIR holds (default)",
     )
     again.add_argument("--fresh", action="store_true", help="start anew")
-    one.add_argument("--out", type=Path, metavar="DIR", help="of the run (runs/PRESET)")
+    one.add_argument("--out", type=Path, metavar="DIR", help="of the run (runs/RECIPE)")
     one.add_argument("--install", action="store_true", help="use the weights from now on")
 
     command("check", _check, "Check that everything that the course needs is installed and works.")

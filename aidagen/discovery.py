@@ -8,6 +8,8 @@ import importlib
 import pkgutil
 from types import ModuleType
 
+from aidagen.errors import AidagenError
+
 
 def names(package: str) -> list[str]:
     """The modules and folders of ``package`` (dotted name), sorted; private ones are left out."""
@@ -29,6 +31,17 @@ def home(thing: type) -> ModuleType:
 
 
 def with_attribute(package: str, attribute: str) -> dict[str, ModuleType]:
-    """By name: the modules of ``package`` that define ``attribute``. All of them are imported."""
-    modules = {name: importlib.import_module(f"{package}.{name}") for name in names(package)}
+    """By name: the modules of ``package`` that define ``attribute``. All of them are imported.
+
+    Raises ``AidagenError`` that names the file where one cannot be imported.
+    """
+    modules = {}
+    for name in names(package):
+        try:
+            modules[name] = importlib.import_module(f"{package}.{name}")
+        except Exception as error:
+            raise AidagenError(
+                f"{package.replace('.', '/')}/{name}.py cannot be imported ({error}); mend it, or "
+                "take it away."
+            ) from error
     return {name: found for name, found in modules.items() if hasattr(found, attribute)}

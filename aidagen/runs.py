@@ -48,8 +48,10 @@ def run(
     The run lives in ``out`` (default ``runs/<name>``): ``checkpoint.pt`` before the first step,
     every two minutes and at the end, ``history.json``, and the averaged weights with their card.
     It goes on from its checkpoint unless ``fresh``. ``install`` puts finished weights where the
-    zoo finds them. ``profile="smoke"`` takes three steps. ``recipe`` is one that has no name in
-    `aidagen.recipes`. Returns the path of the weights.
+    zoo finds them. ``profile="smoke"`` takes three steps, in ``runs/<name>-smoke``. ``recipe`` is
+    one that has no name in `aidagen.recipes`. ``report`` is given each row of the history, and
+    before them ``{"going on from step": n}`` where there was a checkpoint. Returns the path of the
+    weights.
 
     Ctrl-C and SIGTERM end the run after the step that is being taken, and what was learnt is kept.
     Raises ``TrainingError`` where a loss or a weight is not finite: the last checkpoint is then
@@ -58,7 +60,7 @@ def run(
     recipe = recipe or recipes.find(name)
     if steps or profile == "smoke":
         recipe = replace(recipe, steps=steps or 3)
-    out = Path(out or Path("runs") / name)
+    out = Path(out or Path("runs") / (f"{name}-smoke" if profile == "smoke" else name))
     strategy = DDPStrategy(find_unused_parameters=True) if devices > 1 else "auto"
     fabric = Fabric(devices=devices, precision=precision, accelerator="auto", strategy=strategy)
     fabric.launch()
@@ -71,6 +73,8 @@ def run(
     record = _Record(name, recipe, training, out)
     if record.checkpoint.exists() and not fresh:
         record.resume()
+        if report is not None and fabric.is_global_zero:
+            report({"going on from step": training.done})
     record.save()  # a folder that cannot be written to is met now, not after the last step
 
     begin = time.monotonic()

@@ -55,8 +55,8 @@ class Training:
     """A recipe being followed: ``step()`` takes the next step, ``averaged()`` is what would ship.
 
     ``objective`` is trained in place, on the device that its model is on unless ``fabric`` says
-    otherwise. Raises ``TrainingError`` where the objective's phases leave
-    a parameter out or hold one twice.
+    otherwise. Raises ``TrainingError`` where the objective's phases leave a parameter out or hold
+    one twice, or where batch norm could not be measured.
     """
 
     def __init__(self, objective: Objective, recipe: Recipe, fabric: Fabric | None = None):
@@ -67,7 +67,7 @@ class Training:
         self.recipe, self.bare = recipe, objective
         self.fabric = fabric or _one_device(objective)
         phases = objective.phases()
-        _check_phases(objective, phases)
+        _check(objective, phases)
         self.phases = phases
         optimizers = [_optimizer(parameters, recipe) for parameters in phases.values()]
         self.average = AveragedModel(
@@ -244,7 +244,14 @@ def _one_device(objective: Objective) -> Fabric:
     return Fabric(accelerator=device.type, devices=[device.index or 0] if device.index else 1)
 
 
-def _check_phases(objective: Objective, phases: dict[str, list[nn.Parameter]]) -> None:
+def _check(objective: Objective, phases: dict[str, list[nn.Parameter]]) -> None:
+    """Faults of an objective that would show after the last step only."""
+    norms = [m for m in objective.model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    if norms and type(objective).run is Objective.run:
+        raise TrainingError(
+            f"{type(objective.model).__name__} has batch norm, so {type(objective).__name__} needs "
+            "run(model, batch), which returns what the model makes of a batch (see Objective.run)."
+        )
     names = {id(p): name for name, p in objective.named_parameters() if p.requires_grad}
     phased = [id(p) for parameters in phases.values() for p in parameters]
     left_out = [name for key, name in names.items() if key not in phased]

@@ -91,7 +91,9 @@ def test_a_run_killed_at_any_moment_resumes_exactly(joined):
     for name, whole in wholes.items():
         checkpoint = joined / name / "checkpoint.pt"
         assert torch.load(checkpoint, weights_only=True)["step"] == 5, name
-        resumed = load_file(runs.run(name, out=joined / name, steps=9))
+        told = []
+        resumed = load_file(runs.run(name, out=joined / name, steps=9, report=told.append))
+        assert told[0] == {"going on from step": 5}
         for key, value in whole.items():
             assert torch.equal(resumed[key], value), (name, key)
         # the row that was begun before the kill is a whole one, too

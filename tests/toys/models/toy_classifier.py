@@ -16,8 +16,9 @@ class Config:
 class Classifier(nn.Sequential):
     def __init__(self, config: Config):
         super().__init__(
-            nn.Conv2d(3, 8, 3, 2), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(),
-            nn.Linear(8 * 7 * 7, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, config.classes),
+            nn.Conv2d(3, 8, 3, 2, bias=False), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(),
+            nn.Linear(8 * 7 * 7, 16, bias=False), nn.BatchNorm1d(16), nn.ReLU(),
+            nn.Linear(16, config.classes),
         )  # fmt: skip
 
 

@@ -24,8 +24,9 @@ class Generator(nn.Module):
         self.net = nn.Sequential(
             nn.Linear(config.noise, 16 * config.width), nn.ReLU(),
             nn.Unflatten(1, (config.width, 4, 4)), nn.Upsample(scale_factor=2),
-            nn.Conv2d(config.width, config.width, 3, padding=1), nn.BatchNorm2d(config.width),
-            nn.ReLU(), nn.Upsample(scale_factor=2), nn.Conv2d(config.width, 3, 3, padding=1),
+            nn.Conv2d(config.width, config.width, 3, padding=1, bias=False),
+            nn.BatchNorm2d(config.width), nn.ReLU(), nn.Upsample(scale_factor=2),
+            nn.Conv2d(config.width, 3, 3, padding=1),
         )  # fmt: skip
 
     def forward(self, noise):
