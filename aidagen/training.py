@@ -88,7 +88,7 @@ class Training:
         self.shares = range(self.fabric.global_rank * own, (self.fabric.global_rank + 1) * own)
 
     def step(self) -> dict[str, float]:
-        """Take the next step; the terms of every phase, averaged over this process's shares.
+        """Take the next step; the terms of every phase, averaged over all shares.
 
         Raises ``TrainingError`` where a loss is not finite, before any weight is moved by it.
         """
@@ -112,7 +112,7 @@ class Training:
             if recipe.clip is not None:
                 nn.utils.clip_grad_norm_(self.phases[phase], recipe.clip)
             optimizer.step()
-            terms |= {name: value.item() / len(batches) for name, value in sums.items()}
+            terms |= self._means(sums)
         self.average.update_parameters(self.bare.model)
         self.done = number + 1
         return terms
@@ -139,6 +139,13 @@ class Training:
             for name, term in terms.items():
                 sums[name] = sums.get(name, 0.0) + term.detach()
         return sums
+
+    def _means(self, sums: dict[str, Tensor]) -> dict[str, float]:
+        """Sums over this process's shares as means over those of all processes."""
+        values = torch.stack(list(sums.values()))
+        if self.fabric.world_size > 1:
+            values = self.fabric.all_reduce(values, reduce_op="mean")
+        return {name: value / len(self.shares) for name, value in zip(sums, values.tolist())}
 
     @contextmanager
     def _drawing(self, seed: int) -> Iterator[None]:

@@ -46,7 +46,6 @@ SEED = 5
 import inspect
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +54,6 @@ from IPython.display import HTML, Markdown
 
 from aidagen import datasets, evaluation, grids, kernels, recipes, training, video, zoo
 from aidagen.animation import Animator, animate
-from aidagen.datasets.batches import Pairs
 from aidagen.errors import AidagenError
 from aidagen.keypoints import RandomTransform
 from aidagen.models import fomm
@@ -623,6 +621,10 @@ print("unseen people are harder:", unseen / copied > own / copy)
 # term falls first, and whether the points come to sit on the person.
 
 # %%
+from dataclasses import replace
+
+from aidagen.datasets.batches import Pairs
+
 shipped = recipes.find("fomm-faces-64")
 pairs = Pairs({"heads": 1.0}, across=0.0, jitter=0.0)
 recipe = replace(
