@@ -162,7 +162,7 @@ class ClipSet:
         except FileNotFoundError as error:
             raise DatasetError(
                 f"{self.root} holds no dataset.json, so there is no finished data set; make it "
-                f"with `python data_scripts/make_set.py NAME --out {self.root}`."
+                "with data_scripts/make_set.py."
             ) from error
         except json.JSONDecodeError as error:
             raise DatasetError(f"{self.root / 'dataset.json'} is damaged: {error}.") from error
