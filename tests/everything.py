@@ -108,7 +108,7 @@ def children_cpu():
 
 
 def environment():
-    """One thread a process: two workers on two cores do not wait for each other."""
+    """One thread per process: two workers on two cores do not wait for each other."""
     return {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "GOMP_SPINCOUNT": "0"}
 
 

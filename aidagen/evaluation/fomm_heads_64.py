@@ -3,7 +3,7 @@
 All models were trained alike on the rendered heads, from the same seed; `no-jacobian` moves by
 translations only, `no-occlusion` has no map of what is hidden (and so nothing to blend by),
 `no-equivariance` has no loss that ties a keypoint to its place. Split `heads`: the test people of
-the shipped pack, 32 frames a clip, source = first frame (not scored), absolute motion, pictures
+the shipped pack, 32 frames per clip, source = first frame (not scored), absolute motion, pictures
 rounded to 8 bits.
 
 Metrics beside those of `faces`:

@@ -7,7 +7,7 @@ keypoints' part alone (`LossWeights.keypoint_warp`). They were also trained long
 the picture do not say what the term buys; those of the keypoints say whether they work.
 
 Split `test`: figures and scenes never seen. The source is the clip's first frame, which is not
-scored; 32 frames a clip, absolute motion. `copy-source` is the same number for all three metrics.
+scored; 32 frames per clip, absolute motion. `copy-source` is the same number for all three metrics.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 `faces` stands in for Nemo (split `segments`: held-out moments of the people trained on;
 `persons`: people never seen), `bodies` for Tai-Chi and `robot` for BAIR (split `test`: figures and
 scenes never seen). The source is the clip's first frame, which is not scored (the paper scores
-it); 32 frames a clip, absolute motion, pictures rounded to 8 bits.
+it); 32 frames per clip, absolute motion, pictures rounded to 8 bits.
 
 Methods are the models and the baselines of `reconstruction`: `copy-source`, `nearest-train` (peeks
 at the answer), `judge-floor`. Metrics: `l1`, `l1_moving`, and by judges that never train anything

@@ -57,7 +57,7 @@ class FaceLandmarks(nn.Module):
     Measured on real 64 px faces (4 people, 240 frames): all found; 1.1 px from what dlib sees at
     256 px, of which 0.8 px is a constant lift (jaw and brows most) that cancels when two readings
     are compared; 0.06 px of jitter under noise of 2/255. On the rendered heads 99 % are found,
-    1.4 px from the exact visible points, with the same lift. About 50 ms a picture on one core.
+    1.4 px from the exact visible points, with the same lift. About 50 ms per picture on one core.
     """
 
     name = "landmarks68 (face-api)"

@@ -105,7 +105,7 @@ class Rendering(NamedTuple):
     flow: Float[Tensor, "B h w 2"]  # where each place reads the source
     occlusion: Float[Tensor, "B 1 h w"] | None  # 1 visible in the source, 0 to be painted
     masks: Float[Tensor, "B J h w"]  # the mixture, background first
-    sparse_motion: Float[Tensor, "B J h w 2"]  # one map a keypoint, identity first
+    sparse_motion: Float[Tensor, "B J h w 2"]  # one map per keypoint, identity first
     sparse_deformed: Float[Tensor, "B J 3 h w"]
     heatmaps: Float[Tensor, "B J h w"]  # driving minus source bumps, zeros first
     motion: Motion
@@ -117,7 +117,7 @@ class Rendering(NamedTuple):
 def sparse_motions(
     source: Motion, driving: Motion, height: int, width: int
 ) -> Float[Tensor, "B J h w 2"]:
-    """One first-order map a keypoint from driving pixels into the source, the identity first."""
+    """One first-order map per keypoint from driving pixels into the source, the identity first."""
     grid = grids.identity_grid(
         height, width, device=driving.points.device, dtype=driving.points.dtype
     )
@@ -313,7 +313,7 @@ class FOMM(nn.Module):
         self.discriminator = Discriminator(config) if adversarial else None
 
     def encode(self, source: Float[Tensor, "B 3 H W"]) -> Encoded:
-        """All that depends on the source alone; do it once a clip."""
+        """All that depends on the source alone; do it once per clip."""
         motion = self.motion(source)
         small = self.generator.dense_motion_network.down(source)
         return Encoded(source, motion, small, self.generator.encode(source))
@@ -478,7 +478,7 @@ def fomm_published(config: str, align_corners: bool = True) -> FOMMConfig:
 
 
 def fomm_tiny() -> FOMMConfig:
-    """64 px for live cells: 264,671 parameters; 0.16 s a training step (8 pairs) on a CPU core."""
+    """64 px for live cells: 264,671 parameters; 0.16 s per step (8 pairs) on a CPU core."""
     return FOMMConfig(
         size=64, kernel=3, resize_corners=True, blend=True,
         kp_scale=0.5, kp_width=8, kp_blocks=3, kp_max=64, kp_padding=1,

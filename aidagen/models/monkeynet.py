@@ -322,7 +322,7 @@ class MonkeyNet(nn.Module):
         self.discriminator = Discriminator(config) if adversarial else None
 
     def encode(self, source: Float[Tensor, "B 3 H W"]) -> Encoded:
-        """All that depends on the source alone; do it once a clip."""
+        """All that depends on the source alone; do it once per clip."""
         return self.generator.encode(source, self.motion(source))
 
     @no_type_check  # what it is given is checked by hand, in a sentence
@@ -501,7 +501,7 @@ def published_state(parts: dict, model: MonkeyNet) -> dict[str, Tensor]:
 
 
 def monkeynet_small() -> MonkeyNetConfig:
-    """The shipped 64 px models: 959,941 parameters; 0.25 s a training step (8 pairs) on a core."""
+    """The shipped 64 px models: 959,941 parameters; 0.25 s per step (8 pairs) on a core."""
     return MonkeyNetConfig(
         size=64, heatmap_norm=1.0, anti_alias=True, resize="corners", blend=True,
         kp_scale=0.5, kp_width=16, kp_blocks=3, kp_max=128,

@@ -237,7 +237,7 @@ class X2Face(nn.Module):
 
     @no_type_check  # what it is given is checked by hand, in a sentence
     def encode(self, source: Float[Tensor, "N 3 H W"]) -> Encoded:
-        """All that depends on the source alone; do it once a clip.
+        """All that depends on the source alone; do it once per clip.
 
         N frames are N views of *one* person, averaged into one embedded face. Several people go
         through ``embed``.
@@ -451,7 +451,7 @@ def _new_key(key: str) -> str:
 def x2face_small() -> X2FaceConfig:
     """The shipped 64 px models: 943,392 parameters, as many as the other systems' small sizes.
 
-    About 0.13 s a training step of 8 pairs on a CPU core.
+    About 0.13 s per training step of 8 pairs on a CPU core.
     """
     return X2FaceConfig(
         size=64, width=24, max_width=64, latent=64, double_tanh=False, norm="group",

@@ -32,7 +32,7 @@ from aidagen.widgets.spoilings import SPOILINGS, Footage, footage, inside, spoil
 
 BLIND = 0.1  # of the error of a copy of the source
 MISSED = 0.01  # MKR, a share itself: fewer points than these is blind
-FRAMES = 13  # at most, the source included: SSIM takes 4 ms a frame
+FRAMES = 13  # at most, the source included: SSIM takes 4 ms per frame
 METRICS = ("L1", "L1 moving", "SSIM", "PSNR", "flicker", "AKD", "MKR", "AED")
 UNITS = {"AKD": " px", "PSNR": " dB"}
 JUDGED = ("AKD", "MKR", "AED")
