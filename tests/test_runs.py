@@ -128,7 +128,7 @@ runs.run("toy-diffusion", out=f"{sys.argv[2]}/clock", steps=6, minutes=1.0, devi
 
 
 def test_two_processes_give_the_curve_of_one(joined, monkeypatch):
-    """Within 1 %, of one process with both shares of every batch; and they stop together.
+    """Within 3 %, of one process with both shares of every batch; and they stop together.
 
     Not to the last bit: sums are taken in another order, and Adam makes whole steps of gradients
     that are hardly more than rounding. But both processes have the same weights.
@@ -144,7 +144,7 @@ def test_two_processes_give_the_curve_of_one(joined, monkeypatch):
                     for folder in (joined / "one", joined))  # fmt: skip
         assert len(one) == len(two) == 8
         for a, b in zip(one, two, strict=True):
-            assert {**b, "seconds": 0} == pytest.approx({**a, "seconds": 0}, rel=0.01, abs=2e-3)
+            assert {**b, "seconds": 0} == pytest.approx({**a, "seconds": 0}, rel=0.03, abs=5e-3)
         ranks = [torch.load(joined / f"{name}-{rank}.pt", weights_only=True) for rank in (0, 1)]
         assert all(torch.equal(value, ranks[1][key]) for key, value in ranks[0].items()), name
         card = json.loads((joined / name / f"{name}.json").read_text())
