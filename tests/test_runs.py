@@ -114,7 +114,7 @@ def kept(self, *rest):
 
 training.Training.__init__ = kept
 for name in sys.argv[3:]:
-    recipe = replace(recipes.find(name), shares=2, steps=8)
+    recipe = replace(recipes.find(name), shares=2, steps=8, schedule="cosine")
     runs.run(name, recipe=recipe, out=f"{sys.argv[2]}/{name}", devices=2)
     weights = {key: p.detach() for key, p in begun[-1].bare.named_parameters()}
     torch.save(weights, f"{sys.argv[2]}/{name}-{os.environ['LOCAL_RANK']}.pt")
@@ -136,7 +136,7 @@ def test_two_processes_give_the_curve_of_one(joined, monkeypatch):
     names = ("toy-gan", "toy-classifier")
     monkeypatch.setattr(runs, "ROW_EVERY", 1)
     for name in names:
-        recipe = replace(recipes.find(name), shares=2, steps=8)
+        recipe = replace(recipes.find(name), shares=2, steps=8, schedule="cosine")
         runs.run(name, recipe=recipe, out=joined / "one" / name)
     script(PROCESSES, joined, *names)
     for name in names:
