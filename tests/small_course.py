@@ -153,7 +153,7 @@ import base64
 dot = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
 Image(base64.b64decode(dot))
 
-# %% tags=["nbval-check-output"]
+# %% slideshow={"slide_type": "skip"} tags=["nbval-check-output"]
 doubled = [double(v) for v in values]
 print("doubled and halved is the same:", [halve(v) for v in doubled] == values)
 
