@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from aidagen.teaching import expected
 from aidagen.teaching.cases import drawn
 from aidagen.teaching.material import Exercise, Wrong
 
@@ -19,7 +20,9 @@ def l1_moving(
     threshold: float,
 ) -> Float[Tensor, ""]:
     """Mean absolute error over the pixels in which truth and source differ; mean over frames."""
-    return _over(made, truth, ((truth - source).abs().amax(1) > threshold))
+    moving = (truth - source).abs().amax(1) > threshold  # (T, H, W)
+    error = (made - truth).abs().mean(1) * moving
+    return (error.sum((1, 2)) / moving.sum((1, 2))).mean()
 
 
 def _over(made: Tensor, truth: Tensor, chosen: Tensor) -> Tensor:
@@ -45,6 +48,16 @@ def _clip_cases() -> list[tuple]:
     return cases
 
 
+def _moving_picture(answer):
+    """Three generated clips of a head that moves in a resting picture."""
+    face, shifts = expected.face(), (2, 4, 6)
+    inside = torch.zeros(64, 64)
+    inside[8:56, 16:48] = 1
+    truth = torch.stack([face + inside * (torch.roll(face, n, -1) - face) for n in shifts])
+    clips = {"frozen": face.expand_as(truth), "halfway": (face + truth) / 2, "noisy": truth + 0.05}
+    return expected.bars({n: float(answer(clip, truth, face, 0.1)) for n, clip in clips.items()})
+
+
 L1_MOVING = Exercise(
     id="04.4",
     title="The pixels that move",
@@ -54,6 +67,17 @@ L1_MOVING = Exercise(
     cases=_clip_cases,
     expects="one number, the mean over the frames",
     hint="Which pixels count depends on truth and source alone, never on the generated clip.",
+    importance=3,
+    place="class",
+    hints=(
+        "Three steps: a mask of pixels from truth and source, the error times the mask, and a "
+        "division by the number of pixels in the mask, frame by frame.",
+        "(truth - source).abs().amax(1) > threshold is the mask (T, H, W). Sum over the last two "
+        "axes, divide, and only then take the mean over the frames.",
+    ),
+    picture=_moving_picture,
+    picture_shows="Three bars, for a frozen clip, one that goes halfway and one that is a little "
+    "too bright: the frozen clip's is the longest, halfway has half of it.",
     wrong=(
         Wrong(
             "all pixels",
@@ -106,7 +130,9 @@ def share_interval(
     votes: Float[Tensor, "items raters"], picks: Int[Tensor, "draws items"]
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """The 95 % bootstrap interval of a share of votes, whole items drawn with replacement."""
-    return _quantiles(votes.mean(1)[picks].mean(1), 0.025)
+    shares = votes.mean(1)[picks].mean(1)  # (draws,): whole items, with all their votes
+    low, high = torch.quantile(shares, torch.tensor([0.025, 0.975]))
+    return low, high
 
 
 def _quantiles(shares: Tensor, tail: float) -> tuple[Tensor, Tensor]:
@@ -131,6 +157,12 @@ def _vote_cases() -> list[tuple[Tensor, Tensor]]:
     return cases
 
 
+def _interval_picture(answer):
+    votes, picks = _vote_cases()[0]
+    low, high = answer(votes, picks)
+    return expected.bars({"2.5 % quantile": float(low), "97.5 % quantile": float(high)})
+
+
 SHARE_INTERVAL = Exercise(
     id="04.5",
     title="How sure is a preference?",
@@ -140,6 +172,15 @@ SHARE_INTERVAL = Exercise(
     cases=_vote_cases,
     expects="two numbers, the 2.5 % and the 97.5 % quantile",
     hint="One draw is one resampled study: the items of one row of picks, with all their votes.",
+    importance=2,
+    hints=(
+        "votes.mean(1) is one share for each item. Indexing it with picks gives a table of draws.",
+        "The mean over the second axis of that table is one share for each draw; torch.quantile "
+        "takes both quantiles at once.",
+    ),
+    picture=_interval_picture,
+    picture_shows="Two bars, the lower and the upper end of the interval; the upper end is clearly "
+    "longer than the lower one.",
     wrong=(
         Wrong(
             "single votes drawn",
