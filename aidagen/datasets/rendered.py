@@ -77,9 +77,7 @@ def make(
         raise DatasetError(f"There is no split {only!r}; there are {', '.join(SPLITS)}.")
     root, unfinished = Path(root), Path(root) / "unfinished"
     finished = _finished_clips(root, info["name"], size, seed)
-    names = {
-        index: f"{index:04d}" for index in range(clips) if only in (None, shares.split(index))
-    }
+    names = {index: f"{index:04d}" for index in range(clips) if only in (None, shares.split(index))}
     missing = [index for index, name in names.items() if name not in finished]
     draw = studio() if missing else None
     for index in tqdm(missing, desc=info["name"], unit="clip", disable=not progress):
