@@ -191,7 +191,7 @@ def test_the_showcase_moves_a_photo_where_no_model_is_given():
     assert "fomm-faces-128" in own.player.value
     with pytest.raises(AidagenError, match="needs a clip that drives"):
         OwnPhoto()
-    with pytest.raises(AidagenError, match="no model named .fomm-faces-129"):
+    with pytest.raises(AidagenError, match="no model named 'fomm-faces-129'"):
         OwnPhoto("fomm-faces-129", {"nodding": heads[1]})
 
 
