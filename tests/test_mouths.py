@@ -132,7 +132,8 @@ def value(rows, split, method, metric):
 
 
 def test_stored_rows_show_the_showcase():
-    """What the issue asked of `fomm-faces-128`, and what it does not reach."""
+    """Known people's mouths follow; nobody else's do, and people it never saw keep half of a
+    copy's error (0.51: what a run made better would show here)."""
     rows = evaluation.table("fomm-faces-128")
     assert {r["split"] for r in rows} == {"segments", "random-pairs", "persons", "heads"}
 
@@ -141,8 +142,9 @@ def test_stored_rows_show_the_showcase():
         return own / copy
 
     assert share("segments") <= 0.30 and share("heads") <= 0.30
-    assert share("persons") <= 0.55
+    assert share("persons") <= 0.52
     assert value(rows, "segments", "fomm-faces-128", "mouth_opening") >= 0.5
+    assert "(n 4)" in evaluation.format_table(rows), "few clips open their mouths, and it says so"
     for split in ("segments", "persons", "heads"):
         assert value(rows, split, "copy-source", "mouth_opening") == 0
         assert value(rows, split, "judge-floor", "mouth_opening") > 0.9
