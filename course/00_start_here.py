@@ -394,8 +394,8 @@ figures.better_than_a_copy(rows)
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### The same clips, compared
 #
-# Where two bars overlap, look at the **differences on the same clips**. An interval that excludes zero
-# says that the model is better.
+# Where two bars overlap, look at the **differences on the same clips**. An interval that lies below
+# zero says that the model is better.
 
 # %% slideshow={"slide_type": "-"} tags=["hide-input", "nbval-ignore-output"]
 Markdown(figures.clip_by_clip(rows))
