@@ -34,8 +34,7 @@
 #
 # | minutes | part | kind | begins with |
 # |---|---|---|---|
-# | 8 | a portrait moves, and you move a face | discuss | A portrait that moves |
-# | 9 | how it works, how it was learned, where it breaks | explain | What just happened? |
+# | 17 | a portrait moves: how, how it was learned, where it breaks | discuss | A portrait that moves |
 # | 6 | the map of the course | explain | One question, ten lectures |
 # | 8 | notation: places and pixels | explain | Notation, said once |
 # | 6 | warps read backwards | explain | Which way round does a warp go? |
@@ -78,7 +77,7 @@ lesson = lesson.start("00", PROFILE, seed=SEED)
 # %% [markdown] slideshow={"slide_type": "slide"} tour=true
 # ## A portrait that moves
 #
-# **Objective.** See what it means to animate a picture, and take part in it.
+# **Objective.** See what it means to animate a picture, and follow it through the model.
 #
 # On the left, a clip of a person who does not exist. On the right, **one photograph**, made to move
 # in the same way. The frames on the right were generated when this notebook ran.
@@ -109,12 +108,9 @@ HTML(figures.moving_portrait(model))
 clip = figures.median_driver()
 frames = as_floats(clip.frames())  # (32, 3, 128, 128), floats in [0, 1]
 face = frames[figures.frontal(clip)]
-puppet = Puppet(model, face, name=name, size=240)
+puppet = Puppet(model, face, name=name, size=300)
 puppet.move(1, right=0.2)
 puppet
-
-# %% [markdown]
-# **Key point.** A few points say how a head turns; one picture says what it looks like.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **4 min.** Say: "The point between the eyes was moved to the right, and the head turned." Ask: "Where will the picture
@@ -134,7 +130,7 @@ print("Does the picture move when all keypoints move?", "Yes." if moved else "No
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## What just happened?
 #
-# **Objective.** Follow a picture and a clip through the model.
+# A few points say how a head turns; one picture says what it looks like.
 #
 # ![Data flow from left to right. A source picture S and a driving frame D each go through the same keypoint network. The motion, where each keypoint went, becomes a warp grid, which says where to read the source and what the source does not show. The generator reads the source through the grid and paints what is missing. The result has the looks of the source and the pose of the driving frame.](../course/diagrams/00_animation.svg)
 
