@@ -9,9 +9,10 @@ per second, 64 x 64, the whole body before a still camera, which is as near as t
 allows: the figure fills 82 % of the picture's height on the average over the training frames, 86 %
 over the test frames. No limb leaves the picture; of three people with tall hair its top does, in 15
 of 4,864 frames. They are anny figures (code Apache-2.0, MakeHuman data CC0) with procedural skin,
-hair, hats, glasses, clothes, light and backdrop. They move as recorded people did (`aidagen.rendering.motion`): walking, running, dancing, spinning,
-kicking, punching, jumping and stepping up and down, slowed down or sped up, mirrored, from any
-side but mostly the front. Nobody is in two splits, and no stretch of a recording is (`MOTIONS`).
+hair, hats, glasses, clothes, light and backdrop. They move as recorded people did
+(`aidagen.rendering.motion`): walking, running, dancing, spinning, kicking, punching, jumping and
+stepping up and down, slowed down or sped up, mirrored, from any side but mostly the front. Nobody
+is in two splits, and no stretch of a recording is (`MOTIONS`).
 
 What is not as in life: the hips' path is shortened until the clip fits the picture, so feet may
 slide; people who climbed do so on boxes that are not drawn, their feet stay near the floor; there
