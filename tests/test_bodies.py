@@ -1,6 +1,7 @@
 """The shipped pack `bodies`, and the motion and truth behind it: what they promise holds."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -57,6 +58,29 @@ def test_nobody_and_no_motion_is_in_two_splits(pack):
 
 
 @pytest.mark.parametrize("split", SPLITS)
+def test_figures_fill_four_fifths_of_the_height(pack, split):
+    """Mean over frames, then over clips; a clip's highest frame fills nine tenths."""
+    tall = [(c.labels()["parts"] > 0).any(2).mean(1) for c in pack.clips(split)]
+    assert np.mean([t.mean() for t in tall]) > 0.8
+    assert np.mean([t.max() for t in tall]) > 0.88
+
+
+def test_other_sizes_are_rendered_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("AIDAGEN_HOME", str(tmp_path))
+    made = []
+
+    def make(root, size):
+        made.append((root, size))
+        shutil.copytree(bodies.PACK, root)
+
+    monkeypatch.setattr(bodies, "make", make)
+    for _ in range(2):
+        assert bodies.load(128).root == tmp_path / "data" / f"bodies-128-v{bodies.VERSION}"
+    assert [size for _, size in made] == [128]
+    assert bodies.load().root == bodies.PACK
+
+
+@pytest.mark.parametrize("split", SPLITS)
 def test_labels_fit_the_frames(pack, split):
     for clip in pack.clips(split):
         labels = clip.labels()
@@ -65,8 +89,10 @@ def test_labels_fit_the_frames(pack, split):
         assert labels["parts"].max() < len(PARTS)
         assert ("flow" in labels) == (split != "train")
         mask = labels["parts"] > 0
-        edge = np.concatenate([mask[:, 0], mask[:, -1], mask[:, :, 0], mask[:, :, -1]], 1)
-        assert not edge.any(), f"{clip} leaves the picture"
+        sides = np.concatenate([mask[:, -1], mask[:, :, 0], mask[:, :, -1]], 1)
+        assert not sides.any(), f"{clip} leaves the picture"
+        assert clip.entry["hair"] == "afro" or not mask[:, 0].any(), f"{clip} leaves at the top"
+        assert mask[:, 0].sum() <= 20, "pixels of hair in all frames"
         assert np.abs(labels["joints"]).max() < 1
         tall = mask.any(2).sum(1).max() / 64
         assert 0.5 < tall < 0.97, (clip, tall)
