@@ -91,8 +91,8 @@ lesson = lesson.start("05", PROFILE, seed=SEED)
 # **Objective.** See what the method does before you know how it works.
 #
 # You have **one picture** of somebody, and a clip of **somebody else** who turns the head. Make the
-# first person move like the second. Nobody has marked eyes or mouths for you, in no picture, and
-# the same method has to work for bodies, robot arms and cartoons.
+# first person move like the second: nobody has marked eyes or mouths for you, and the same method has
+# to work for bodies and cartoons.
 
 # %% slideshow={"slide_type": "skip"}
 model = showcase.model(str(lesson.device))  # fomm-faces-128: trained weights that ship
