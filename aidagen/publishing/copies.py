@@ -26,6 +26,7 @@ FOLDER = "work"
 MANIFEST = ".copies.json"
 LECTURE = re.compile(r"\d\d_\w+\.ipynb")
 NOT_FOR_STUDENTS = frozenset({"solution", "instructor"})
+FOLDED = frozenset({"hide-input", "check"})
 
 
 def without_answers(notebook: NotebookNode, speaker_notes: bool = False) -> NotebookNode:
@@ -54,6 +55,11 @@ def _hidden(cell: NotebookNode, speaker_notes: bool) -> bool:
 def tags(cell: NotebookNode) -> set[str]:
     """The tags of a cell."""
     return set(cell.metadata.get("tags", []))
+
+
+def folded(cell: NotebookNode) -> bool:
+    """Whether only the output of a code cell is shown: it sets up, draws, or tries an answer."""
+    return cell.cell_type == "code" and bool(tags(cell) & FOLDED)
 
 
 def content_hash(text: str) -> str | None:

@@ -1,9 +1,10 @@
 """One sentence for each fault of a lecture, its notebook or its exercises.
 
-    python -m aidagen.publishing.lints             # exit status 1 and the sentences, if any
+    python -m aidagen.publishing.lints [05 ...]    # exit status 1 and the sentences, if any
 
 Texts are judged by themselves; alternatives for figures and compared outputs are judged in the
-executed notebooks. ``papermap`` compares equations with the code, ``compute`` compares minutes with
+executed notebooks. ``standard`` holds a lecture against the course's standard, ``diagrams`` its
+drawings; ``papermap`` compares equations with the code, ``compute`` compares minutes with
 their budgets, and ``check`` runs exercises and their wrong answers.
 """
 
@@ -13,12 +14,12 @@ import argparse
 import ast
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aidagen.errors import AidagenError
-from aidagen.publishing import decks, instructor, notebooks
+from aidagen.publishing import decks, diagrams, instructor, notebooks, standard
 from aidagen.publishing.copies import tags
 from aidagen.publishing.notebooks import NotebookError
 from aidagen.teaching import check, compute, material, papermap
@@ -33,7 +34,6 @@ FEWEST_WRONG = 2  # wrong answers of an exercise
 OBJECTIVES = re.compile(
     r"after this lecture you can\b.*?\n(?:\s*\n)?\s*(?:[-*]|\d+\.) ", re.I | re.S
 )
-PLAN = re.compile(r"^\|\s*minutes\s*\|.*\n\|[-| :]+\|\n((?:\|.*\n?)+)", re.M | re.I)
 MAGIC = re.compile(r"^\s*(?:%{1,2}\w|!\w|\?\w|.*\w\?{1,2}\s*$)|get_ipython\(\)", re.M)
 PICTURE = re.compile(r"<(?:img|video|canvas|svg)\b[^>]*>", re.I)
 ALTERNATIVE = re.compile(r"\b(?:alt|aria-label|aria-labelledby|title)\s*=\s*[\"']?[^\"'\s>]", re.I)
@@ -50,10 +50,16 @@ MEASUREMENTS = {
 }
 
 
-def problems(root: Path) -> list[str]:
-    """All faults of the course in ``root``, one sentence each, in the order of the lectures."""
+def problems(root: Path, numbers: Iterable[str] = ()) -> list[str]:
+    """All faults of the course in ``root``, one sentence each, in the order of the lectures.
+
+    With ``numbers`` only those of these lectures.
+    Raises NotebookError for a number that has no text.
+    """
+    numbers = tuple(numbers)
     faults = notebooks.check(root)  # header, tags, stale or missing notebooks, sizes
-    for source in notebooks.sources(root):
+    drawn: set[str] = set()
+    for source in notebooks.sources(root, numbers):
         try:
             text = notebooks.read_source(source)
         except NotebookError:  # said above
@@ -61,8 +67,14 @@ def problems(root: Path) -> list[str]:
         number, name = source.name[:2], f"course/{source.name}"
         faults += [f"{name}{words}" for words in text_problems(text, number)]
         faults += [f"{name}{words}" for words in exercise_problems(text, number)]
+        faults += [f"{name}{words}" for words in diagrams.lecture_problems(text, root)]
         faults += built_problems(source)
-    return list(dict.fromkeys([*faults, *papermap.problems(root), *compute.problems(root)]))
+        drawn |= {Path(path).name for _, _, path in diagrams.used(text)}
+    drawings = sorted((root / "course" / "diagrams").glob("*.svg"))
+    faults += diagrams.problems(drawings, drawn)
+    faults += [*papermap.problems(root), *compute.problems(root)]
+    about = re.compile("|".join(rf"/{number}_" for number in numbers))
+    return list(dict.fromkeys(fault for fault in faults if about.search(fault)))
 
 
 # --- the text -------------------------------------------------------------------------------------
@@ -70,13 +82,14 @@ def problems(root: Path) -> list[str]:
 
 def text_problems(notebook: NotebookNode, number: str) -> Iterator[str]:
     """Faults of a lecture's cells before they are run; each continues the lecture's name."""
-    words = "\n\n".join(cell.source for cell in notebook.cells if decks.is_text(cell))
+    words = standard.words(notebook)
     if not OBJECTIVES.search(words):
         yield ' has no objectives: say "After this lecture you can" and list them.'
     low, high = getattr(material.topic(number), "MINUTES", PLANNED)
-    minutes = planned(words)
-    if minutes is None:
-        yield " has no minute plan: a table that begins | minutes | part |."
+    blocks = standard.plan(words)
+    minutes = sum(block.minutes for block in blocks or ())
+    if not blocks:
+        yield f" has no minute plan: a table that begins | {' | '.join(standard.COLUMNS)} |."
     elif not low <= minutes <= high:
         yield f" plans {minutes:g} minutes; {low} to {high} are allowed."
     if not notebook.cells or decks.slide_type(notebook.cells[0]) != "slide":
@@ -87,15 +100,7 @@ def text_problems(notebook: NotebookNode, number: str) -> Iterator[str]:
                 yield f', cell {cell.id}: a speaker note begins with its minutes, "**3 min.**".'
         if cell.cell_type == "code":
             yield from (f", cell {cell.id}: {fault}" for fault in code_problems(cell.source))
-
-
-def planned(words: str) -> float | None:
-    """The sum of the minute plan's first column; None where there is no plan."""
-    table = PLAN.search(words)
-    if not table:
-        return None
-    firsts = (line.split("|")[1].strip(" *") for line in table[1].strip().splitlines())
-    return sum(float(first) for first in firsts if re.fullmatch(r"\d+(\.\d+)?", first))
+    yield from standard.problems(notebook)
 
 
 def code_problems(source: str) -> Iterator[str]:
@@ -129,6 +134,7 @@ def exercise_problems(notebook: NotebookNode, number: str) -> Iterator[str]:
     except AidagenError as problem:
         yield f" has no table of exercises ({problem})"
         return
+    yield from standard.exercise_problems(notebook, material.of(number))
     for id in dict.fromkeys(chosen):
         if id not in table:
             yield f' chooses "{id}", which the lecture does not have.'
@@ -204,8 +210,14 @@ def measurements(shown: str) -> Iterator[str]:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m aidagen.publishing.lints")
+    parser.add_argument("lectures", nargs="*", help="their numbers, such as 05; all by default")
     parser.add_argument("--root", type=Path, default=Path(__file__).resolve().parents[2])
-    faults = problems(parser.parse_args(arguments).root.resolve())
+    options = parser.parse_args(arguments)
+    try:
+        faults = problems(options.root.resolve(), options.lectures)
+    except NotebookError as problem:
+        print(f"aidagen: {problem}", file=sys.stderr)
+        return 2
     print("\n".join(faults) if faults else "the lectures have no faults", flush=True)
     return 1 if faults else 0
 

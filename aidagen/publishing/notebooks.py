@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 
 from aidagen import files
 from aidagen.errors import AidagenError
+from aidagen.publishing.copies import folded
 from aidagen.publishing.execution import (
     CELL_TIMEOUT,
     NotebookError,
@@ -159,6 +160,7 @@ def build(
         except NotebookError as problem:
             raise NotebookError(f"course/{source.name}: {problem}") from problem
         clean(notebook, root)
+        fold(notebook)
         text = dumps(notebook)
         if len(text.encode()) > LARGEST:
             largest = max(notebook.cells, key=lambda c: len(json.dumps(c))).id
@@ -172,6 +174,16 @@ def build(
         print(f"{target.name}: {spent.cpu_seconds:.1f} CPU s, {_size(text)}", flush=True)
         written.append(target)
     return written
+
+
+def fold(notebook: NotebookNode) -> None:
+    """Hide the sources of cells that only set up, draw or try an answer; a click opens them.
+
+    The text says so by tags alone: jupytext is told not to write this (``jupytext.toml``).
+    """
+    for cell in notebook.cells:
+        if folded(cell):
+            cell.metadata["jupyter"] = {"source_hidden": True}
 
 
 def account(root: Path, source: Path, profile: str, spent: Spent, record: bool) -> str | None:

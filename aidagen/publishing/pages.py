@@ -13,6 +13,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from aidagen.errors import AidagenError
+from aidagen.publishing.copies import folded
 from aidagen.publishing.execution import WIDGET_STATE, WIDGET_VIEW
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def cell(one: NotebookNode, notebook: NotebookNode, inputs: bool = True) -> str:
         if one.cell_type != "code":
             html = markdown(one.source)
         else:
-            shown = inputs and "hide-input" not in tags and one.source.strip()
+            shown = inputs and not folded(one) and one.source.strip()
             parts = [code(one.source)] if shown else []
             alt = one.metadata.get("alt", "")
             outputs = [output(o, notebook, alt) for o in one.get("outputs", [])]
