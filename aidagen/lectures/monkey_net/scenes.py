@@ -1,0 +1,259 @@
+"""The robot's scenes in lecture 04: what Monkey-Net finds in them, and what moves the arm.
+
+Pictures are floats in [0, 1], ``(B, 3, H, W)``; points (x, y) in [-1, 1]. Functions whose names end
+in ``sheet`` return a picture to be shown by `aidagen.widgets.overlays.still`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from PIL import Image
+from torch import Tensor
+
+from aidagen import animation, datasets, grids, metrics
+from aidagen.evaluation import monkeynet_keypoints
+from aidagen.lectures.monkey_net.sheets import SIZE, sheet
+from aidagen.widgets import overlays, skeletons
+
+FIRST, MENDED = monkeynet_keypoints.METHODS.values()
+TRAINED = {"first": FIRST.format("robot"), "mended": MENDED.format("robot")}
+"""Monkey-Net's two checkpoints on the robot: trained without and with a term for the keypoints."""
+
+
+class Scene(NamedTuple):
+    """A clip of the robot, with the exact joints of its arm."""
+
+    frames: Float[Tensor, "T 3 H W"]
+    joints: Float[np.ndarray, "T J 2"]
+    inside: Bool[np.ndarray, "T J"]
+
+
+def scenes(count: int | None = None) -> list[Scene]:
+    """Test scenes of ``robot``, which no model has seen; the first ``count`` of them, or all."""
+    found = []
+    for clip in datasets.load("robot").clips("test")[:count]:
+        labels = clip.labels()
+        frames = clip.frames().float() / 255
+        found.append(Scene(frames, labels["joints"].astype(float), labels["inside"]))
+    return found
+
+
+def moved_most(frames: Float[Tensor, "T 3 H W"]) -> int:
+    """The frame that differs most from the first one."""
+    return int((frames - frames[0]).abs().mean((1, 2, 3)).argmax())
+
+
+def median_scene(model: Any, known: list[Scene], every: int = 4) -> int:
+    """The scene that the model rebuilds with the median error, as a share of a copy's.
+
+    From its first frame; in every ``every``-th other one; over the pixels that move.
+    """
+    shares = []
+    for scene in known:
+        truth = scene.frames[1::every]
+        source = scene.frames[:1]
+        made = rebuilt(model, source, truth).image.cpu()
+        shares.append(share_of_copy(made, truth, source))
+    return int(np.argsort(shares)[len(shares) // 2])
+
+
+def rebuilt(model: Any, source: Tensor, frames: Tensor) -> Any:
+    """The model's rendering of driving frames ``(B, 3, H, W)`` from one source ``(1, 3, H, W)``."""
+    device = next(model.parameters()).device
+    with animation.looking(model):
+        return model.render(model.encode(source.to(device)), model.motion(frames.to(device)))
+
+
+def share_of_copy(made: Tensor, truth: Tensor, source: Tensor) -> float:
+    """The error over moving pixels as a share of what copying the source leaves."""
+    still = source.expand_as(truth)
+    mine, copy = (metrics.l1_moving(x, truth, still).nanmean() for x in (made, still))
+    return float(mine / copy)
+
+
+# --- what is inside ------------------------------------------------------------------------------
+
+
+def spreads(picture: Float[Tensor, "3 H W"], motion: Any, size: int = SIZE) -> overlays.Picture:
+    """A picture with its numbered keypoints and their ellipses."""
+    points, covariances = (x[0].cpu().numpy() for x in (motion.points, motion.covariances))
+    large = overlays.enlarge(picture, size)
+    return skeletons.draw_spreads(large, points, covariances, picture.shape[-1])
+
+
+def stages_sheet(model: Any, source: Tensor, driving: Tensor, size: int = SIZE) -> Image.Image:
+    """The way of one frame through the model: keypoints, flow, warped source, finished frame.
+
+    ``source`` and ``driving`` are ``(1, 3, H, W)``.
+    """
+    shown = rebuilt(model, source, driving)
+    own = rebuilt(model, source, source).motion
+    h, w = shown.flow.shape[1:3]
+    movement = (grids.identity_grid(h, w, device=shown.flow.device) - shown.flow[0]).cpu().numpy()
+    cells = [
+        spreads(source[0], own, size), spreads(driving[0], shown.motion, size),
+        overlays.flow_picture(movement, size),
+        overlays.enlarge(shown.deformed[0], size), overlays.enlarge(shown.image[0], size),
+        overlays.enlarge(driving[0], size),
+    ]  # fmt: skip
+    labels = ["1 keypoints of the source", "1 of the driving frame", "2 flow",
+              "3 source, warped by it", "3 finished frame", "the true frame"]  # fmt: skip
+    return sheet(cells, 3, labels, generated=(3, 4))
+
+
+def keypoints_sheet(model: Any, known: list[Scene], count: int = 6) -> Image.Image:
+    """First frames of different scenes, each with the model's keypoints."""
+    frames = [scene.frames[:1] for scene in known[:count]]
+    cells = [spreads(frame[0], rebuilt(model, frame, frame).motion) for frame in frames]
+    return sheet(cells, 3, [f"scene {i + 1}" for i in range(len(cells))])
+
+
+# --- a motion by hand ----------------------------------------------------------------------------
+
+
+def by_hand_frame(known: list[Scene]) -> tuple[Scene, int, Bool[np.ndarray, "J"]]:
+    """A scene, a frame of it, and the joints to use: many in the picture, moved by a fifth."""
+    scene = max(known, key=lambda each: each.inside.sum())
+    away = np.abs(scene.joints - scene.joints[0]).mean((1, 2))
+    t = int(np.abs(away - 0.2).argmin())
+    return scene, t, scene.inside[0] & scene.inside[t]
+
+
+def by_hand_sheet(
+    scene: Scene, t: int, used: np.ndarray, claimed: np.ndarray, made: Tensor
+) -> Image.Image:
+    """Source and driving frame with joints, what is claimed, the warped source, what is wrong."""
+    pixels = scene.frames.shape[-1]
+    pair = [overlays.enlarge(scene.frames[i], SIZE) for i in (0, t)]
+    pictures = [
+        *(
+            overlays.draw_points(large, scene.joints[i, used], pixels)
+            for large, i in zip(pair, (0, t), strict=True)
+        ),
+        overlays.map_picture(claimed, SIZE),
+        overlays.enlarge(made, SIZE),
+        pair[1],
+    ]
+    pictures.append(overlays.difference_picture(pictures[3], pair[1]))
+    labels = ["source, its joints", "driving frame", "claimed by a joint",
+              "warped by hand", "the true frame", "still wrong"]  # fmt: skip
+    return sheet(pictures, 3, labels, generated=(3,))
+
+
+# --- who does the work ---------------------------------------------------------------------------
+
+
+class Parts(NamedTuple):
+    """A source warped by parts of the flow, and the finished frame; each ``(B, 3, H, W)``."""
+
+    keypoints: Tensor  # by the keypoints' part alone
+    residual: Tensor  # by the residual alone
+    whole: Tensor  # by both
+    finished: Tensor  # after painting
+
+
+def parts(model: Any, source: Tensor, frames: Tensor) -> Parts:
+    """What each part of the flow makes of the source ``(1, 3, H, W)`` for driving frames."""
+    shown = rebuilt(model, source, frames)
+    with animation.looking(model):
+        sources = source.to(shown.image).expand_as(shown.image)
+        still = grids.identity_grid(*shown.flow.shape[1:3], device=shown.flow.device)
+        alone = grids.resize_grid(still + shown.residual, *sources.shape[2:])
+        keypoints = model.generator.by_keypoints(sources, shown)
+        made = (keypoints, grids.warp(sources, alone), shown.deformed, shown.image)
+    return Parts(*(picture.cpu() for picture in made))
+
+
+def parts_sheet(models: dict[str, Any], source: Tensor, driving: Tensor) -> Image.Image:
+    """For each model a row: the source warped by the keypoints' part, by the residual, finished.
+
+    The first row shows source and true frame.
+    """
+    cells: list = [source[0], driving[0], None]
+    labels = ["source", "the true frame", ""]
+    for name, model in models.items():
+        made = parts(model, source, driving)
+        cells += [made.keypoints[0], made.residual[0], made.finished[0]]
+        labels += [f"{name}:\nkeypoints alone", f"{name}:\nresidual alone", f"{name}:\nfinished"]
+    return sheet(cells, 3, labels, generated=range(3, len(cells)))
+
+
+def shifted_sheet(models: dict[str, Any], source: Tensor, by: float = 0.25) -> Image.Image:
+    """All keypoints of the source moved to the right: what each model makes of it.
+
+    A row per model: keypoints of the source, the source warped by the keypoints' part of the flow,
+    and the finished frame.
+    """
+    cells, labels = [], []
+    for name, model in models.items():
+        device = next(model.parameters()).device
+        with animation.looking(model):
+            encoded = model.encode(source.to(device))
+            there = encoded.motion.points + torch.tensor([by, 0.0], device=device)
+            shown = model.render(encoded, encoded.motion._replace(points=there))
+            warped = model.generator.by_keypoints(source.to(device), shown)
+        cells += [spreads(source[0], encoded.motion), warped[0].cpu(), shown.image[0].cpu()]
+        labels += [f"{name}:\nits keypoints", "all moved right:\nkeypoints alone", "\nfinished"]
+    return sheet(cells, 3, labels, generated=[i for i in range(len(cells)) if i % 3])
+
+
+# --- alignment -----------------------------------------------------------------------------------
+
+
+def left_over(
+    model: Any, frames: Float[Tensor, "T 3 H W"], every: int = 4
+) -> Float[np.ndarray, " levels"]:
+    """How far the warped features of the source are from those of the true frames, per level.
+
+    As a share of the distance before the warp; the generator never sees the true frame's features.
+    """
+    rest = frames[every::every]
+    shown = rebuilt(model, frames[:1], rest)
+    device = shown.flow.device
+    with animation.looking(model):
+        sources = model.encode(frames[:1].to(device)).features
+        truths = model.encode(rest.to(device)).features
+        shares = []
+        for source, truth in zip(sources, truths, strict=True):
+            before = source.expand_as(truth)
+            grid = grids.resize_grid(shown.flow, *truth.shape[2:])
+            after = grids.warp(before, grid, padding="border")
+            shares.append(float((after - truth).abs().mean() / (before - truth).abs().mean()))
+    return np.array(shares)
+
+
+def left_over_rows(model: Any, known: list[Scene], every: int = 4) -> list[dict]:
+    """`left_over` of many scenes as rows for `aidagen.teaching.plots.claim`: one method per level.
+
+    ``copy`` is the source's features as they are, which is 1 by definition.
+    """
+    shares = np.stack([left_over(model, scene.frames, every) for scene in known])
+    place = {"data": "robot", "split": "test", "metric": "left_over", "n": len(known), "seed": 0}
+    unit = "distance to the true frame's features that is left, as a share of that before the warp"
+    rows = []
+    for level, values in enumerate(shares.T):
+        value = metrics.bootstrap(values)
+        rows.append(
+            place
+            | {"method": f"level {level + 1}", "unit": unit, "value": value.value,
+               "low": value.low, "high": value.high}
+        )  # fmt: skip
+    return rows
+
+
+# --- failures ------------------------------------------------------------------------------------
+
+
+def worst(model: Any, clips: list[Float[Tensor, "T 3 H W"]]) -> tuple[Tensor, Tensor, Tensor]:
+    """(source, truth, made) of the frame with the largest L1, each clip rebuilt from its first."""
+    found: tuple = (-1.0,)
+    for clip in clips:
+        made = animation.animate(model, clip[0], clip, "absolute").cpu()
+        errors = metrics.l1(made, clip)
+        t = int(errors.argmax())
+        found = max(found, (float(errors[t]), clip[0], clip[t], made[t]), key=lambda one: one[0])
+    return found[1:]
