@@ -11,6 +11,7 @@ import ast
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aidagen import markdown
@@ -28,7 +29,7 @@ STYLE = """
 main { max-width: 62rem; margin: 0 auto; padding: 0 1rem 4rem; }
 .slide { padding: 1.2rem 0; border-bottom: 1px solid var(--line); }
 .notes { display: none; background: var(--note); border: 1px solid var(--line);
-  padding: .2em 1em; margin-top: 1em; font-size: .9em; }
+  padding: .2em 1em; margin-top: 1em; }
 body.speaking .notes { display: block; }
 nav { position: fixed; right: 0; bottom: 0; left: 0; display: none; gap: .6em; padding: .3em .8em;
   justify-content: flex-end; align-items: center; background: var(--paper);
@@ -37,7 +38,7 @@ nav .keys { margin-right: auto; color: var(--faint); }
 nav button { font: inherit; padding: .2em .7em; }
 @media screen {
   body.deck nav { display: flex; }
-  body.deck .slide { display: none; border: 0; font-size: 1.25rem; min-height: 100vh; }
+  body.deck .slide { display: none; border: 0; }
   body.deck .slide.shown { display: block; }
   body.deck .fragment.waiting { visibility: hidden; }
 }
@@ -92,6 +93,7 @@ SCRIPT = """
   show(parseInt(location.hash.slice(1)) - 1 || 0, 0);
 })();
 """
+DECK = Path(__file__).parent / "labextensions" / "aidagen-deck" / "static" / "deck.css"
 KEYS = "← → move · S speaker notes · F full screen"
 
 
@@ -179,7 +181,7 @@ def handout(notebook: NotebookNode) -> str:
         '<span id="where" role="status" aria-live="polite"></span></nav>'
     )
     body = "<main>\n" + "\n".join(sections) + f"\n</main>\n{nav}"
-    return pages.page(title(notebook), body, STYLE, SCRIPT)
+    return pages.page(title(notebook), body, STYLE + DECK.read_text("utf-8"), SCRIPT)
 
 
 # --- the tour -----------------------------------------------------------------------------------

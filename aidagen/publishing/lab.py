@@ -12,6 +12,7 @@ import contextlib
 import importlib.util
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -30,6 +31,9 @@ OVERRIDES = {  # JupyterLab's own settings, as the course wants them on the firs
     "@jupyterlab/docmanager-extension:plugin": {"autosaveInterval": 60},
     "@jupyterlab/notebook-extension:tracker": {"recordTiming": False},
 }
+
+
+EXTENSIONS = Path(__file__).parent / "labextensions"  # the course's own extension of JupyterLab
 
 
 def start_notebook(root: Path) -> Path | None:
@@ -70,12 +74,26 @@ def settings(root: Path) -> dict[str, str]:
         target, text = home / "defaults" / "overrides.json", json.dumps(OVERRIDES, indent=1) + "\n"
         if not target.exists() or target.read_text() != text:
             files.write_text(target, text)
+        leave_the_deck(folders["JUPYTERLAB_SETTINGS_DIR"])
     except OSError as problem:
         raise AidagenError(
             f"The course folder is not writable ({problem.strerror}): copy it to a folder of "
             "yours and start again."
         ) from problem
     return {name: str(folder) for name, folder in folders.items()}
+
+
+def leave_the_deck(settings_folder: Path) -> None:
+    """Let no stored setting open JupyterLab inside the deck, where it has no menus.
+
+    The course's extension keeps that setting from being stored; this is for older folders.
+    """
+    stored = settings_folder / "jupyterlab-slideshow" / "plugin.jupyterlab-settings"
+    if stored.exists():
+        text = stored.read_text(encoding="utf-8")
+        left = re.sub(r'("active"\s*:\s*)true', r"\1false", text)
+        if left != text:
+            files.write_text(stored, left)
 
 
 def command(root: Path, port: int, browser: bool, first: Path | None = None) -> list[str]:
@@ -88,6 +106,7 @@ def command(root: Path, port: int, browser: bool, first: Path | None = None) -> 
         f"--port={port}",
         f"--ServerApp.root_dir={root}",
         f"--LabApp.app_settings_dir={root / '.jupyter' / 'defaults'}",
+        f"--LabApp.extra_labextensions_path={EXTENSIONS}",
         "--LabApp.news_url=",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         "--ServerApp.answer_yes=True",
