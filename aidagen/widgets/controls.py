@@ -1,8 +1,8 @@
 """What all widgets here are made of: native labelled controls, pictures with words, one sentence.
 
 ipywidgets' own sliders have no accessible name and its pictures no alternative text; these controls
-have both. Everything works offline, by keyboard and with a screen reader, and nothing moves unless
-the reader starts it.
+have both. Everything works offline, by keyboard and with a screen reader. Frames over time are
+`film`; what a widget is made of, `panel`.
 """
 
 import io
@@ -23,18 +23,7 @@ from aidagen.errors import AidagenError
 
 STEP_SECONDS = 0.15  # what the kernel may take for one step of any control
 
-_STYLE = """
-.aidagen-range, .aidagen-spoken { color: var(--jp-ui-font-color1, #111); font-size: 13px }
-.aidagen-range { display: flex; align-items: center; gap: 8px; margin: 2px 16px 2px 2px }
-.aidagen-range label { display: flex; align-items: center; gap: 8px }
-.aidagen-range input { width: 180px; height: 24px; margin: 0 }
-.aidagen-range button { font: inherit; min-height: 26px; min-width: 5em; padding: 2px 8px;
-  color: var(--jp-ui-font-color1, #111); background: var(--jp-layout-color1, #fff);
-  border: 1px solid var(--jp-ui-font-color2, #555); border-radius: 3px }
-.aidagen-range .widget-readout { min-width: 4em; text-align: left }
-.aidagen-spoken { margin: 2px }
-.aidagen-spoken p { margin: 2px 0; line-height: 1.4; max-width: 72ch }
-"""
+STYLE = Path(__file__).with_name("widgets.css").read_text("utf-8")
 
 _SPOKEN = """
 function render({ model, el }) {
@@ -47,38 +36,6 @@ function render({ model, el }) {
   model.on("change:value", draw);
   draw();
   return () => model.off("change:value", draw);
-}
-export default { render };
-"""
-
-_PLAYER = """
-function render({ model, el }) {
-  el.classList.add("aidagen-range");
-  const button = document.createElement("button");
-  button.type = "button";
-  el.append(button);
-  let timer = 0;
-  const draw = () => {
-    button.textContent = model.get("playing") ? "Pause" : "Play";
-    const running = model.get("playing");
-    if (running && !timer) timer = setInterval(next, 1000 / model.get("fps"));
-    if (!running && timer) timer = clearInterval(timer) ?? 0;
-  };
-  const next = () => {
-    const [low, high] = [model.get("low"), model.get("high")];
-    model.set("value", model.get("value") >= high ? low : model.get("value") + 1);
-    model.save_changes();
-  };
-  button.addEventListener("click", () => {
-    model.set("playing", !model.get("playing"));
-    model.save_changes();
-  });
-  model.on("change:playing", draw);
-  draw();
-  return () => {
-    clearInterval(timer);
-    model.off("change:playing", draw);
-  };
 }
 export default { render };
 """
@@ -98,7 +55,7 @@ class Range(anywidget.AnyWidget):
     """
 
     _esm = Path(__file__).with_name("range.js")
-    _css = _STYLE
+    _css = STYLE
 
     label = traitlets.Unicode().tag(sync=True)
     low = traitlets.Float(0.0).tag(sync=True)
@@ -142,31 +99,11 @@ class Steps(Range):
         super().__init__(label, low, high, step, low if value is None else value, **options)
 
 
-class Player(anywidget.AnyWidget):
-    """A button that counts ``value`` from ``low`` to ``high``, again and again, until it is pressed
-    once more: a clip as `Steps` would show it, ``fps`` steps per second.
-
-    A widget that describes frames in words should not speak while ``playing``.
-    """
-
-    _esm = _PLAYER
-    _css = _STYLE
-
-    low = traitlets.Int(1).tag(sync=True)
-    high = traitlets.Int(1).tag(sync=True)
-    value = traitlets.Int(1).tag(sync=True)
-    fps = traitlets.Float(6.0).tag(sync=True)
-    playing = traitlets.Bool(False).tag(sync=True)
-
-    def __repr__(self) -> str:
-        return f"Player({self.value} of {self.low} to {self.high})"
-
-
 class Spoken(anywidget.AnyWidget):
     """A sentence that a screen reader says whenever it changes (``aria-live``)."""
 
     _esm = _SPOKEN
-    _css = _STYLE
+    _css = STYLE
 
     value = traitlets.Unicode("").tag(sync=True)
 
@@ -210,8 +147,8 @@ def choice(description: str, options: Any, width: int = 200, **more: Any) -> wid
 
 
 def labelled(kind: type, description: str, width: int, **options: Any) -> widgets.Widget:
-    """One of ipywidgets' controls that do carry a label, with room for it."""
-    style, layout = {"description_width": "initial"}, {"width": f"{width}px"}
+    """One of ipywidgets' controls that do carry a label, ``width`` pixels wide in small print."""
+    style, layout = {"description_width": "initial"}, {"width": f"{width / 13:.3g}em"}
     return kind(description=description, style=style, layout=layout, **options)
 
 

@@ -32,14 +32,16 @@ from aidagen.widgets.composition import (
     painted,
     place,
 )
-from aidagen.widgets.recordings import LONGEST, MODES
+from aidagen.widgets.film import Film
+from aidagen.widgets.panel import Panel
+from aidagen.widgets.recordings import LONGEST, MODES, liveliest
 
 STROKES = ("add", "erase", "only move")
 KEPT = 40  # strokes that can be undone
 GREY = "#BBBBBB"  # the background's colour
 
 
-class MaskPainter(widgets.VBox):
+class MaskPainter(Panel):
     """A frame under a brush, the masks that made it, and the frame that painted masks make.
 
     Args:
@@ -52,7 +54,8 @@ class MaskPainter(widgets.VBox):
 
     ``frame`` (from 1), ``keypoint`` (from 1; 0 is the background), ``stroke`` ("add", "erase",
     "only move"), ``radius`` (half the picture is 1) and ``residual`` are traits; ``masks`` are the
-    present frame's, ``image`` what they make, and ``sentence`` says what changed.
+    present frame's, ``image`` what they make, and ``sentence`` says what changed. It opens at the
+    liveliest frame (`recordings.liveliest`) with the keypoint that claims most there.
 
     Raises:
         AidagenError: on a model without masks, on a frame, keypoint or stroke that does not
@@ -64,7 +67,8 @@ class MaskPainter(widgets.VBox):
     stroke = traitlets.Unicode("add")
     radius = traitlets.Float(0.2)
     residual = traitlets.Bool(True)
-    sentence = traitlets.Unicode("")
+
+    shows = "Mask painter: a keypoint's mask, and the frame that the model makes with it"
 
     @no_type_check  # what users give is checked by hand, in sentences
     def __init__(
@@ -74,7 +78,7 @@ class MaskPainter(widgets.VBox):
         driving: Tensor,
         mode: str = "absolute",
         *,
-        size: int = 250,
+        size: int = 256,
         name: str | None = None,
     ) -> None:
         dense_motion(model)  # refuses what has no masks
@@ -94,8 +98,10 @@ class MaskPainter(widgets.VBox):
         self._painted: dict[int, Tensor] = {}
         self._history: list[tuple[int, Tensor]] = []  # frame, its masks before the stroke
         self._at: tuple[float, float] | None = None
-        self.keypoints = len(self._composition().masks) - 1
         super().__init__()
+        self.keypoints = len(self._composition().masks) - 1
+        self.frame = liveliest(self._driving.cpu())
+        self.keypoint = 1 + int(self.masks[1:].mean((1, 2)).argmax())
         self._build()
         self._redraw()
 
@@ -198,24 +204,37 @@ class MaskPainter(widgets.VBox):
     ) -> list[np.ndarray]:
         """Masks, each in its keypoint's colour over the frame that the model made."""
         shown, masks = overlays.enlarge(self._before, size), self.masks if masks is None else masks
-        return [
-            overlays.masked_picture(
-                shown, masks[k].numpy(), overlays.colour_of(k - 1) if k else GREY
-            )
-            for k in which
-        ]
+        return [overlays.masked_picture(shown, masks[k].numpy(), colour_of(k)) for k in which]
 
-    def figure(self, size: int = 144) -> Image.Image:
-        """Source, driving frame; the chosen mask and the frame made, before and after."""
-        composition, k = self._composition(), self.keypoint
+    def figure(
+        self, size: int = 160, *, frame: int | None = None, keypoint: int | None = None,
+        strokes: Sequence[tuple[float, float]] = (), radius: float | None = None,
+        erase: bool = False,
+    ) -> Image.Image:  # fmt: skip
+        """Source, driving frame; the chosen mask and the frame made, before and after.
+
+        ``frame``, ``keypoint`` and ``strokes`` (places (x, y), painted on top of what is painted)
+        are those of the figure alone; the live widget stays as it is.
+        """
+        frame, k = self.frame if frame is None else frame, keypoint
+        k = self.keypoint if k is None else k
+        for trait, value in (("frame", frame), ("keypoint", k)):
+            self._check(trait, value)
+        composition = self._composition(frame)
+        masks = self._painted.get(frame, composition.masks)
+        for at in strokes:
+            weight = brush_weight(at, at, radius or self.radius, *masks.shape[1:])
+            masks = painted(masks, k, weight, erase)
+        before = composition.rendering.image[0].float().cpu()
+        after = composition.render(masks, self.residual).image[0].float().cpu()
         who = f"keypoint {k}" if k else "background"
-        driving = self._driving[self.frame - 1].cpu()
         cells = [
-            overlays.enlarge(self.source, size), overlays.enlarge(driving, size),
-            *self.mask_pictures([k], size, composition.masks), *self.mask_pictures([k], size),
-            *(overlays.marked(overlays.enlarge(x, size)) for x in (self._before, self.image)),
+            *(overlays.enlarge(x, size) for x in (self.source, self._driving[frame - 1].cpu())),
+            *(overlays.masked_picture(overlays.enlarge(before, size), m[k].numpy(), colour_of(k))
+              for m in (composition.masks, masks)),
+            *(overlays.marked(overlays.enlarge(x, size)) for x in (before, after)),
         ]  # fmt: skip
-        labels = ["Source", f"Driving, {self.frame}", f"Mask, {who}", "painted",
+        labels = ["Source", f"Driving, {frame}", f"Mask, {who}", "painted",
                   "Generated, before", "after"]  # fmt: skip
         return overlays.sheet(cells, 6, labels)
 
@@ -233,15 +252,15 @@ class MaskPainter(widgets.VBox):
         self.keypoint_choice = controls.choice("Mask of keypoint", whose, 240)
         self.stroke_choice = controls.choice("Brush", STROKES, 170)
         self.radius_slider = controls.Range("Radius", 0.05, 0.6, 0.05, self.radius)
-        self.slider = controls.Steps("Frame", 1, max(2, self.count))
         self.residual_box = controls.labelled(
             widgets.Checkbox, "Residual flow", 180, value=True, indent=False
         )
         buttons = [widgets.Button(description=d) for d in ("Paint here", "Undo", "Reset masks")]
         self.here_button, self.undo_button, self.reset_button = buttons
-        self.strip, self.spoken = widgets.HTML(), controls.Spoken()
+        self.strip = widgets.HTML()
+        self._follow(Film(None, self.count, value=self.frame, fps=4.0))
         for trait, linked in (
-            ("frame", self.slider), ("keypoint", self.keypoint_choice), ("radius", self.canvas),
+            ("keypoint", self.keypoint_choice), ("radius", self.canvas),
             ("stroke", self.stroke_choice), ("radius", self.radius_slider),
             ("residual", self.residual_box),
         ):  # fmt: skip
@@ -254,11 +273,10 @@ class MaskPainter(widgets.VBox):
         pictures = controls.row(self.canvas, self.screen, self.original, align="flex-start")
         has_residual = self._composition().residual is not None
         choices = [self.keypoint_choice, self.stroke_choice, self.radius_slider]
-        scrub = [self.slider] if self.count > 1 else []
         more = [self.residual_box] if has_residual else []
         self.children = (
-            controls.row(*choices), controls.row(*scrub, *more, *buttons), pictures, self.spoken,
-            self.strip,
+            controls.row(*choices), controls.row(*more, *buttons),
+            *([self.film] if self.count > 1 else []), pictures, self.spoken, self.strip,
         )  # fmt: skip
 
     @property
@@ -288,7 +306,8 @@ class MaskPainter(widgets.VBox):
             composition.render(self.masks, self.residual) if changed else composition.rendering
         )
         self.image = rendering.image[0].float().cpu().clone()
-        self.sentence = self.spoken.value = self.describe()
+        self.sentence = self.describe()
+        self.say()
         k, size = self.keypoint, self.size
         who = f"keypoint {k}" if k else "the background"
         self.canvas.show(
@@ -310,9 +329,7 @@ class MaskPainter(widgets.VBox):
             for j in range(len(shares))
         )
 
-    @traitlets.validate("frame", "keypoint", "stroke")
-    def _refuse(self, proposal: Any) -> Any:
-        value, trait = proposal["value"], proposal["trait"].name
+    def _check(self, trait: str, value: Any) -> None:
         if trait == "stroke":
             if value not in STROKES:
                 raise AidagenError(f"A brush can {', '.join(STROKES)}; not {value!r}.")
@@ -323,4 +340,13 @@ class MaskPainter(widgets.VBox):
                 f"There is no keypoint {value}: this model has 1 to {self.keypoints}, and 0 is "
                 "the background."
             )
-        return value
+
+    @traitlets.validate("frame", "keypoint", "stroke")
+    def _refuse(self, proposal: Any) -> Any:
+        self._check(proposal["trait"].name, proposal["value"])
+        return proposal["value"]
+
+
+def colour_of(k: int) -> str:
+    """The colour of mask ``k``; 0 is the background."""
+    return overlays.colour_of(k - 1) if k else GREY

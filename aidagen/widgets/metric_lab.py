@@ -1,7 +1,7 @@
 """The metric lab: spoil a true clip, and see which metric notices and which is blind.
 
     lab = MetricLab(clip, other_clip)     # clips of datasets.load("heads"), of two people
-    lab                                   # in a notebook: choose a spoiling, move the strength
+    lab                                   # in a notebook: it plays; choose a spoiling, a strength
     lab.spoiling, lab.level = "blur", 4   # or by hand; levels go from 0 (untouched) to 10
     lab.table()                           # the numbers, as Markdown
     lab.matrix()                          # every spoiling and metric in one picture
@@ -16,43 +16,33 @@ points of the clip's labels where the spoiling moves these in a known way (shift
 identity swap, shuffle); elsewhere, and for AED, the lab says that a judge is needed.
 """
 
-from typing import Any, NamedTuple, no_type_check
+from collections.abc import Sequence
+from typing import Any, no_type_check
 
 import ipywidgets as widgets
 import numpy as np
 import traitlets
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 from torch import Tensor
 
 from aidagen import markdown, metrics
 from aidagen.errors import AidagenError
 from aidagen.pixels import as_bytes
-from aidagen.widgets import controls, overlays
+from aidagen.widgets import controls, metric_matrix, overlays
+from aidagen.widgets.film import Film, View
+from aidagen.widgets.metric_matrix import BLIND, METRICS, Score
+from aidagen.widgets.panel import Panel
+from aidagen.widgets.recordings import liveliest
 from aidagen.widgets.spoilings import SPOILINGS, Footage, footage, inside, spoilt
 
-BLIND = 0.1  # of the error of a copy of the source
 MISSED = 0.01  # MKR, a share itself: fewer points than these is blind
 FRAMES = 13  # at most, the source included: SSIM takes 4 ms per frame
-METRICS = ("L1", "L1 moving", "SSIM", "PSNR", "flicker", "AKD", "MKR", "AED")
 UNITS = {"AKD": " px", "PSNR": " dB"}
 JUDGED = ("AKD", "MKR", "AED")
 BEST = 60.0  # dB, for equal frames, as in the tables
 
 
-class Score(NamedTuple):
-    """A metric of one spoilt clip; NaN where it could not be measured, and the reason."""
-
-    value: float  # in the metric's own unit
-    relative: float  # 0 perfect, 1 a copy of the source; MKR, a share itself, as it is
-    missing: str = ""
-    limit: float = BLIND
-
-    @property
-    def blind(self) -> bool:
-        return self.relative < self.limit
-
-
-class MetricLab(widgets.VBox):
+class MetricLab(Panel):
     """A true clip, a way to spoil it, and what every metric says.
 
     Args:
@@ -64,10 +54,11 @@ class MetricLab(widgets.VBox):
             so that they run only when a button, ``ask()`` or ``matrix()`` asks for them; their
             readings are kept.
         seed: of noise and shuffle.
-        size: side of each picture on the screen, in pixels.
+        size: side of each picture, in pixels; the page shows them larger where there is room.
+        fps: frames per second while it plays.
 
     ``spoiling`` (a name), ``level`` (0 to 10) and ``frame`` (from 1, the first after the source)
-    are traits; ``sentence`` says which metrics are blind.
+    are traits; ``sentence`` says which metrics are blind. It opens at the liveliest frame.
 
     Raises:
         AidagenError: on a clip in which nothing moves, on something that is not a clip, and on a
@@ -77,12 +68,14 @@ class MetricLab(widgets.VBox):
     spoiling = traitlets.Unicode("shift")
     level = traitlets.Int(2)
     frame = traitlets.Int(1)
-    sentence = traitlets.Unicode("")
+
+    shows = "Metric lab: true frame, spoilt frame and their difference"
 
     @no_type_check  # what users give is checked by hand, in sentences
     def __init__(
-        self, clip: Any, other: Any, judges: Any = None, *, seed: int = 0, size: int = 192
-    ) -> None:
+        self, clip: Any, other: Any, judges: Any = None, *, seed: int = 0, size: int = 256,
+        fps: float = 6.0,
+    ) -> None:  # fmt: skip
         self.clip, self.other = footage(clip, "clip", FRAMES), footage(other, "other clip", FRAMES)
         self.judges, self.seed, self.size = judges, seed, size
         self.source, self.truth = self.clip.frames[:1], self.clip.frames[1:]
@@ -101,9 +94,10 @@ class MetricLab(widgets.VBox):
         self._copy = self._pixels(self._copied)
         self._measurements: dict[tuple[str, int], dict[str, float]] = {}
         super().__init__()
-        self._build()
+        self.frame = liveliest(self.truth, self.source[0])
+        self._build(fps)
         self.observe(self._another, "spoiling")
-        self.observe(self._redraw, ["level", "frame"])
+        self.observe(self._redraw, "level")
         self._redraw()
 
     def __repr__(self) -> str:
@@ -229,23 +223,33 @@ class MetricLab(widgets.VBox):
         rows = [(m, _value(m, score), _relative(score)) for m, score in self.scores().items()]
         return markdown.table(("metric", "value", "of a copy of the source"), rows)
 
-    def pictures(self, size: int | None = None) -> list[tuple[str, str, np.ndarray]]:
-        """(caption, words, pixels): the true frame, the spoilt one, their difference."""
-        size, t = size or self.size, self.frame - 1
-        truth = overlays.enlarge(self.truth[t], size)
-        picture = overlays.enlarge(self.spoilt().frames[t], size)
+    def pictures(
+        self, size: int | None = None, frame: int | None = None, spoiling: str | None = None,
+        level: int | None = None,
+    ) -> list[View]:  # fmt: skip
+        """The true frame, the spoilt one, and their difference."""
+        size, frame = size or self.size, frame or self.frame
+        name, level = spoiling or self.spoiling, self.level if level is None else level
+        for trait, value in (("spoiling", name), ("level", level), ("frame", frame)):
+            self._check(trait, value)
+        truth = overlays.enlarge(self.truth[frame - 1], size)
+        picture = overlays.enlarge(self.spoilt(name, level).frames[frame - 1], size)
         apart = overlays.difference_picture(picture, truth)
-        text = f"{self.spoiling}, {SPOILINGS[self.spoiling].text(self.level)}"
+        text = f"{name}, {SPOILINGS[name].text(level)}"
         return [
-            (f"True frame {self.frame}", f"True frame {self.frame}", truth),
-            (self.spoiling.capitalize(), f"The same frame spoilt: {text}", picture),
-            ("Difference", "Their difference, black where they agree", apart),
+            View(f"True frame {frame}", f"True frame {frame}", truth),
+            View(name.capitalize(), f"The same frame spoilt: {text}", picture),
+            View("Difference", "Their difference, black where they agree", apart),
         ]
 
-    def figure(self, size: int = 144) -> Image.Image:
-        """The present pictures side by side."""
-        captions, _, pixels = zip(*self.pictures(size))
-        return overlays.sheet(list(pixels), 3, list(captions))
+    def figure(
+        self, frames: Sequence[int] | None = None, size: int = 192, *, spoiling: str | None = None,
+        level: int | None = None,
+    ) -> Image.Image:  # fmt: skip
+        """Frames below each other, by default the present one; the live widget stays as it is."""
+        shown = [self.frame] if frames is None else frames
+        views = [view for t in shown for view in self.pictures(size, t, spoiling, level)]
+        return overlays.sheet([v.pixels for v in views], 3, [v.caption for v in views])
 
     def everything(self, level: int | None = None) -> dict[str, dict[str, Score]]:
         """Spoiling -> metric -> score, each at its usual level, or all at ``level``.
@@ -264,76 +268,36 @@ class MetricLab(widgets.VBox):
 
     def matrix_words(self, level: int | None = None) -> str:
         """What the matrix shows: to what each metric is blind."""
-        table = self.everything(level)
-        parts = []
-        for metric in METRICS:
-            column = {name: scores[metric] for name, scores in table.items()}
-            blind = [name for name, s in column.items() if not s.missing and s.blind]
-            if all(s.missing for s in column.values()):
-                parts.append(f"{metric} {next(iter(column.values())).missing}")
-            else:
-                parts.append(f"{metric} is blind to {', '.join(blind) or 'none of them'}")
-        return (
-            "Table of spoilings by metrics, each error as a part of that of a copy of the source. "
-            + "; ".join(parts) + "."
-        )  # fmt: skip
+        return metric_matrix.words(self.everything(level))
 
     def matrix_picture(self, level: int | None = None) -> Image.Image:
         """The matrix: dark blue is blind, yellow as bad as a copy of the source or worse."""
-        from matplotlib import colormaps
-
-        table, colours = self.everything(level), colormaps["cividis"]
-        wide, high, left, top = 74, 34, 270, 30
-        font, small = ImageFont.load_default(14), ImageFont.load_default(12)
-        image = Image.new(
-            "RGB", (left + wide * len(METRICS) + 2, top + high * len(table) + 24), "white"
-        )
-        draw = ImageDraw.Draw(image)
-        for j, metric in enumerate(METRICS):
-            draw.text((left + wide * (j + 0.5), top / 2), metric, "black", font, anchor="mm")
-        for i, (name, scores) in enumerate(table.items()):
-            kind, y = SPOILINGS[name], top + high * i
-            text = f"{name}, {kind.text(kind.usual if level is None else level)}"
-            draw.text((left - 8, y + high / 2), text, "black", font, anchor="rm")
-            for j, metric in enumerate(METRICS):
-                score, x = scores[metric], left + wide * j
-                box = (x, y, x + wide - 2, y + high - 2)
-                if score.missing:
-                    draw.rectangle(box, fill="#E6E6E6")
-                    words, ink, pen = score.missing.replace(" ", "\n", 1), "#444444", small
-                else:
-                    shade = colours(min(score.relative, 1.0))
-                    draw.rectangle(box, fill=tuple(round(255 * c) for c in shade[:3]))
-                    ink = "black" if score.relative > 0.5 else "white"
-                    words = f"{score.relative:.2f}" + ("\nblind" if score.blind else "")
-                    pen = small if score.blind else font
-                at = (x + wide / 2 - 1, y + high / 2 - 1)
-                draw.multiline_text(at, words, ink, pen, anchor="mm", align="center", spacing=1)
-        note = (
-            "0: perfect; 1: as a copy of the source; below 0.1: blind (MKR, a share: 0.01)."
-        )
-        draw.text((left, image.height - 12), note, "black", small, anchor="lm")
-        return image
+        table = self.everything(level)
+        kinds = {name: SPOILINGS[name] for name in table}
+        labels = {
+            n: f"{n}, {k.text(k.usual if level is None else level)}" for n, k in kinds.items()
+        }
+        return metric_matrix.picture(table, labels)
 
     # --- controls -------------------------------------------------------------------------------
 
-    def _build(self) -> None:
+    def _build(self, fps: float) -> None:
         self.choice = controls.choice("Spoiling", list(SPOILINGS), 240)
         self.strength = controls.Steps("Strength", 0, 10, value=self.level, texts=self._texts())
-        self.slider = controls.Steps("Frame", 1, self.count)
-        self.screen, self.bars = widgets.HTML(), widgets.HTML()
-        self.spoken = controls.Spoken()
+        self.bars = widgets.HTML()
+        self._follow(
+            Film(
+                lambda t: [[view] for view in self.pictures(frame=t)], self.count,
+                value=self.frame, fps=fps, autoplay=self.count > 1,
+            )
+        )  # fmt: skip
         self.button = widgets.Button(description="Ask the judges")
         self.button.on_click(lambda _: self.ask())
-        for trait, linked in (
-            ("spoiling", self.choice), ("level", self.strength), ("frame", self.slider)
-        ):  # fmt: skip
+        for trait, linked in (("spoiling", self.choice), ("level", self.strength)):
             traitlets.link((self, trait), (linked, "value"))
         more = [self.button] if self.judges is not None else []
-        self.children = (
-            controls.row(self.choice, self.strength, self.slider, *more), self.screen, self.spoken,
-            self.bars,
-        )  # fmt: skip
+        choices = controls.row(self.choice, self.strength, *more)
+        self.children = (choices, self.film, self.spoken, self.bars)
 
     def _texts(self) -> list[str]:
         return [SPOILINGS[self.spoiling].text(level) for level in range(11)]
@@ -342,36 +306,42 @@ class MetricLab(widgets.VBox):
         self.strength.texts = self._texts()
         self._redraw()
 
+    def say(self, change: dict | None = None) -> None:
+        """The sentence is about the whole clip, so that it is said while it plays, too."""
+        self.spoken.value = self.sentence
+
     def _redraw(self, change: dict | None = None) -> None:
-        self.screen.value = controls.pictures(
-            controls.picture(pixels, words, caption) for caption, words, pixels in self.pictures()
-        )
-        self.sentence = self.spoken.value = self.describe()
+        if change is not None:
+            self.film.refresh()
+        self.sentence = self.describe()
+        self.say()
         rows = "".join(_row(metric, score) for metric, score in self.scores().items())
         heads = ("Metric", "Value", "Error, as a part of that of a copy of the source")
-        cells = "".join(f'<th scope="col" style="text-align:left">{h}</th>' for h in heads)
-        self.bars.value = f'<table style="line-height:1.5"><tr>{cells}</tr>{rows}</table>'
+        cells = "".join(f'<th scope="col">{h}</th>' for h in heads)
+        self.bars.value = f"<table><tr>{cells}</tr>{rows}</table>"
 
-    @traitlets.validate("spoiling", "level", "frame")
-    def _refuse(self, proposal: Any) -> Any:
-        value, trait = proposal["value"], proposal["trait"].name
+    def _check(self, trait: str, value: Any) -> None:
         if trait == "spoiling" and value not in SPOILINGS:
             raise AidagenError(f"There is no {value!r}; there are {', '.join(SPOILINGS)}.")
         if trait == "level" and not 0 <= value <= 10:
             raise AidagenError(f"Levels go from 0 to 10, not {value!r}.")
         if trait == "frame" and not 1 <= value <= self.count:
             raise AidagenError(f"There is no frame {value}: 1 to {self.count} follow the source.")
-        return value
+
+    @traitlets.validate("spoiling", "level", "frame")
+    def _refuse(self, proposal: Any) -> Any:
+        self._check(proposal["trait"].name, proposal["value"])
+        return proposal["value"]
 
 
 def _row(metric: str, score: Score) -> str:
-    name = f'<th scope="row" style="text-align:left;padding-right:1em">{metric}</th>'
+    name = f'<th scope="row">{metric}</th>'
     bar = ""
     if not score.missing:
-        width = round(160 * min(score.relative, 1.5))
+        width = 11 * min(score.relative, 1.5)
         bar = (
             '<span aria-hidden="true" style="display:inline-block;height:0.8em;margin-right:6px;'
-            f'background:#0072B2;width:{width}px"></span>'
+            f'background:#0072B2;width:{width:.2f}em"></span>'
         )
     return (
         f'<tr>{name}<td style="padding-right:1em">{_value(metric, score)}</td>'

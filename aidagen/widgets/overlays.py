@@ -49,9 +49,9 @@ def to_pixels(
 
 
 def enlarge(image: Float[Tensor, "3 h w"], size: int, smooth: bool = True) -> Picture:
-    """A picture in [0, 1] as ``size`` x ``size`` screen pixels, bilinear or in blocks."""
+    """A picture in [0, 1] as ``size`` x ``size`` screen pixels, bicubic or in blocks."""
     array = as_bytes(image.detach().cpu().float())
-    how = Image.Resampling.BILINEAR if smooth else Image.Resampling.NEAREST
+    how = Image.Resampling.BICUBIC if smooth else Image.Resampling.NEAREST
     picture = Image.fromarray(array.permute(1, 2, 0).contiguous().numpy())
     return np.array(picture.resize((size, size), how))
 
@@ -67,7 +67,7 @@ def draw_points(
     """Numbered dots, from 1 on; ``chosen`` (from 0) gets a white ring."""
     canvas, draw, at = _canvas(picture, points, pixels)
     radius = _FINE * len(picture) / 60
-    font = ImageFont.load_default(_FINE * max(9, len(picture) // 22))
+    font = ImageFont.load_default(_FINE * max(9, len(picture) // 17))
     for k, (x, y) in enumerate(at):
         grow = 1.5 if k == chosen else 1.0
         edge = CHOSEN if k == chosen else "black"
@@ -256,7 +256,7 @@ def still(image: Image.Image, alt: str | None = None) -> Any:
     if words := check.badge():
         image, alt = badged(image, words), f"{alt} ({words}.)" if alt else alt
     buffer = io.BytesIO()
-    image.save(buffer, "PNG", optimize=True)
+    image.save(buffer, "PNG", compress_level=6)
     if buffer.tell() > LARGE:
         buffer = io.BytesIO()
         image.convert("RGB").save(buffer, "JPEG", quality=88, subsampling=0, optimize=True)

@@ -7,7 +7,7 @@
     own.animate()
 
 The photo stays in the memory of the notebook's kernel. Nothing is kept on disk unless `save` is
-called (the player's clip is put together in a temporary file that is removed at once).
+called.
 """
 
 from collections.abc import Mapping
@@ -28,7 +28,10 @@ from aidagen.errors import AidagenError
 from aidagen.pixels import as_floats
 from aidagen.widgets import controls, overlays, photos
 from aidagen.widgets.canvas import as_pixels
+from aidagen.widgets.film import Film, View
+from aidagen.widgets.panel import Panel
 from aidagen.widgets.photos import Square
+from aidagen.widgets.recordings import liveliest
 
 AGREEMENT = "This is a picture of me, or of someone who agreed to this"
 LARGER = (
@@ -37,7 +40,7 @@ LARGER = (
 )
 
 
-class OwnPhoto(widgets.VBox):
+class OwnPhoto(Panel):
     """Animate a photo of one's own, with consent and with a note on how far to trust the result.
 
     Args:
@@ -64,7 +67,8 @@ class OwnPhoto(widgets.VBox):
     consent = traitlets.Bool(False)
     clip = traitlets.Unicode()
     verdict = traitlets.Unicode("")
-    sentence = traitlets.Unicode("")
+
+    shows = "Your own photo, animated"
 
     def __init__(
         self,
@@ -75,7 +79,7 @@ class OwnPhoto(widgets.VBox):
         reference: Tensor | None = None,
         name: str | None = None,
         fps: float = 12.5,
-        size: int = 240,
+        size: int = 256,
     ) -> None:
         if not clips:
             raise AidagenError("OwnPhoto needs a clip that drives: clips={'nodding': frames}.")
@@ -109,7 +113,8 @@ class OwnPhoto(widgets.VBox):
         else:
             photo = photos.read(picture, name)
         self.photo, self.made, self._face = photo, None, None
-        self.consent, self.player.value = False, ""
+        self.consent, self.note.value = False, ""
+        self.film.empty()
         if self._faces == "auto":
             self._faces = photos.offline_faces()
         if self._faces is not None:
@@ -195,17 +200,27 @@ class OwnPhoto(widgets.VBox):
         self.clip = clip or self.clip
         driving = self.clips[self.clip]
         self.made = animation.animate(self.model, self.cropped, driving).float().cpu()
-        large = torch.nn.functional.interpolate(
-            self.made, size=max(self.pixels, 256), mode="bilinear"
-        ).clamp(0, 1)
-        alt = f"Generated clip: your picture moves as in the clip {self.clip!r}"
-        self.player.value = (
-            f"{video.html(large, fps=self.fps, alt=alt, width=256)}"
+        self.film.load(self._frame_of(self.cropped, self.made, driving), len(self.made))
+        self.note.value = (
             f'<p style="margin:2px 0">{escape(video.provenance(self.name, "relative"))}. '
             f"{LARGER}</p>"
         )
         self._say(f"Animated: {len(self.made)} frames, moving as in {self.clip!r}. {self._judged}")
         return self.made
+
+    def _frame_of(self, photo: Tensor, made: Tensor, driving: Tensor) -> Any:
+        """What draws frame ``t`` of the clip: photo, driving frame, and what the model made."""
+        size, name = self.size, self.clip
+        still = View("Photo", "Your photo as the model gets it", overlays.enlarge(photo, size))
+        alt = f"Generated: your picture moves as in the clip {name!r}"
+
+        def draw(t: int) -> list[list[View]]:
+            moves = animation.prepare(driving[t - 1].cpu().float(), self.pixels)
+            driven = View("Driving", f"Frame {t} of {name!r}", overlays.enlarge(moves, size))
+            generated = overlays.marked(overlays.enlarge(made[t - 1], size))
+            return [[still], [driven], [View("Generated", alt, generated)]]
+
+        return draw
 
     def save(self, path: str | Path) -> None:
         """Write the last clip as mp4, with the mark and the note of generated clips."""
@@ -213,8 +228,24 @@ class OwnPhoto(widgets.VBox):
             raise AidagenError("Nothing was animated yet; call animate() first.")
         video.write(path, self.made, self.fps, note=video.provenance(self.name, "relative"))
 
+    def still(self) -> Image.Image:
+        """The last clip; before there is one, what each driving clip would do."""
+        if self.made is not None:
+            return self.figure()
+        cells, words = [], []
+        for name, clip in list(self.clips.items())[:4]:
+            small = torch.stack([animation.prepare(f.cpu().float(), self.pixels) for f in clip])
+            for t in (1, liveliest(small)):
+                cells.append(small[t - 1])
+                words.append(f"{name}, {t}")
+        return overlays.sheet(cells, 4, words, size=160)
+
     def figure(self, size: int = 160) -> Image.Image:
-        """The photo as the model gets it, and frames of the last clip."""
+        """The photo as the model gets it, and frames of the last clip.
+
+        Raises:
+            AidagenError: where nothing was animated yet.
+        """
         if self.made is None:
             raise AidagenError("Nothing was animated yet; call animate() first.")
         some = [round(t) for t in torch.linspace(0, len(self.made) - 1, 4).tolist()]
@@ -227,7 +258,7 @@ class OwnPhoto(widgets.VBox):
 
     def _build(self) -> None:
         self.upload = widgets.FileUpload(
-            accept="image/*", description="Choose a picture", layout={"width": "180px"}
+            accept="image/*", description="Choose a picture", layout={"width": "14em"}
         )
         hint = widgets.HTML("JPEG or PNG, up to 9 MB here; it is not stored.")
         self.sliders = {
@@ -235,11 +266,12 @@ class OwnPhoto(widgets.VBox):
             "centre_y": controls.Range("Centre, down", 0, 1, 0.01, 0.5),
             "extent": controls.Range("Size of the part", 0.05, 1, 0.01, 1),
         }
-        self.preview, self.player = widgets.HTML(), widgets.HTML()
+        self.preview, self.note = widgets.HTML(), widgets.HTML()
+        self.film, self.spoken = Film(None, 1, fps=self.fps), controls.Spoken()
+        self.film.empty()
         self.agree = widgets.Checkbox(description=AGREEMENT, indent=False, layout={"width": "auto"})
         self.clip_choice = controls.choice("Clip", list(self.clips), 220)
         self.button = widgets.Button(description="Animate", disabled=True)
-        self.spoken = controls.Spoken()
         for trait, slider in self.sliders.items():
             traitlets.link((self, trait), (slider, "value"))
         traitlets.link((self, "consent"), (self.agree, "value"))
@@ -250,7 +282,8 @@ class OwnPhoto(widgets.VBox):
         self.button.on_click(lambda _: self._try(self.animate))
         self.children = (
             controls.row(self.upload, hint), controls.row(*self.sliders.values()), self.preview,
-            self.spoken, self.agree, controls.row(self.clip_choice, self.button), self.player,
+            self.spoken, self.agree, controls.row(self.clip_choice, self.button), self.film,
+            self.note,
         )  # fmt: skip
 
     def _uploaded(self, change: dict) -> None:

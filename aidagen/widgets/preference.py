@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import anywidget
-import ipywidgets as widgets
 import traitlets
 from PIL import Image
 
@@ -24,6 +23,7 @@ from aidagen.errors import AidagenError
 from aidagen.pixels import as_floats
 from aidagen.study.page import part
 from aidagen.widgets import controls, overlays
+from aidagen.widgets.panel import Panel
 
 _RENDER = """
 function render({ model, el }) {
@@ -69,7 +69,7 @@ class Ballot(anywidget.AnyWidget):
         return f"Ballot({self.view.get('stage', '')!r})"
 
 
-class Preference(widgets.VBox):
+class Preference(Panel):
     """A study as a widget: consent, pair after pair, thanks.
 
     Args:
@@ -89,7 +89,8 @@ class Preference(widgets.VBox):
 
     rater = traitlets.Unicode("")
     done = traitlets.Int(0)
-    sentence = traitlets.Unicode("")
+
+    shows = "Preference study: a reference clip, and two clips to choose between"
 
     def __init__(
         self, plan: study.Plan, clips: study.Clips, folder: str | os.PathLike,

@@ -9,6 +9,7 @@ What is moved is the *driving* motion of one keypoint; its Jacobian stays as it 
 turned or stretched. Everything else (flow, occlusion, painting) the model works out as always.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import ipywidgets as widgets
@@ -23,9 +24,10 @@ from aidagen.animation import Animator, looking
 from aidagen.errors import AidagenError
 from aidagen.widgets import controls, overlays
 from aidagen.widgets.canvas import PointCanvas, listed
+from aidagen.widgets.panel import Panel
 
 
-class Puppet(widgets.VBox):
+class Puppet(Panel):
     """A picture with its keypoints on the left, what the model makes of them on the right.
 
     Args:
@@ -47,7 +49,8 @@ class Puppet(widgets.VBox):
     keypoint = traitlets.Int(1)
     turn = traitlets.Float(0.0)
     stretch = traitlets.Float(1.0)
-    sentence = traitlets.Unicode("")
+
+    shows = "Puppet: the source with its keypoints, and what the model makes of them"
 
     def __init__(
         self, model: Any, source: Tensor, name: str | None = None, *, size: int = 320
@@ -94,12 +97,12 @@ class Puppet(widgets.VBox):
         self.canvas.reset()
         self._redraw()
 
-    def _render(self) -> Float[Tensor, "3 S S"]:
-        """The picture in the present pose."""
+    def _render(self, moved: Float[np.ndarray, "K 2"] | None = None) -> Float[Tensor, "3 S S"]:
+        """The picture in the present pose, or with keypoints ``moved`` in another way."""
         motion = self._rest
         if hasattr(self, "canvas"):
             # a point that was not touched keeps all its digits
-            shift = torch.from_numpy(self.moved).to(motion.points)
+            shift = torch.from_numpy(self.moved if moved is None else moved).to(motion.points)
             motion = motion._replace(points=motion.points + shift)
             if self.bends:
                 motion = motion._replace(jacobians=self._change() @ motion.jacobians)
@@ -149,13 +152,25 @@ class Puppet(widgets.VBox):
             overlays.marked(overlays.enlarge(self.image, size)),
         )
 
-    def figure(self, size: int = 240) -> Image.Image:
-        """Source with its keypoints, the picture before, and after."""
-        before, after = self.pictures(size)
-        pixels, chosen = self.source.shape[-1], self.keypoint - 1
-        source = overlays.enlarge(self.source, size)
+    def figure(
+        self, size: int = 240, *, moves: Mapping[int, tuple[float, float]] | None = None
+    ) -> Image.Image:
+        """Source with its keypoints, the picture before, and after.
+
+        ``moves`` says for the figure alone how far keypoints (from 1) go right and up, from where
+        they are; the live widget stays as it is.
+        """
+        moved, chosen, image = self.moved.copy(), self.keypoint - 1, self.image
+        for keypoint, (right, up) in (moves or {}).items():
+            self._there(keypoint)
+            moved[keypoint - 1] += (right, -up)
+            chosen = keypoint - 1
+        if moves:
+            image = self._render(moved)
+        before, after = (overlays.marked(overlays.enlarge(x, size)) for x in (self._before, image))
+        pixels, source = self.source.shape[-1], overlays.enlarge(self.source, size)
         home = np.array(self.canvas.home, dtype=np.float32).reshape(-1, 2)
-        paths = np.stack([home, self.canvas.array])
+        paths = np.stack([home, home + moved])
         drawn = overlays.draw_points(
             overlays.draw_paths(source, paths, pixels, chosen), paths[1], pixels, chosen
         )
@@ -222,10 +237,13 @@ class Puppet(widgets.VBox):
             raise AidagenError(f"This model has {self.count} keypoints; {len(points)} were given.")
         return points
 
-    @traitlets.validate("keypoint")
-    def _there(self, proposal: Any) -> int:
-        if not 1 <= proposal["value"] <= self.count:
+    def _there(self, keypoint: int) -> int:
+        if not 1 <= keypoint <= self.count:
             raise AidagenError(
-                f"There is no keypoint {proposal['value']}: this model has 1 to {self.count}."
+                f"There is no keypoint {keypoint}: this model has 1 to {self.count}."
             )
-        return proposal["value"]
+        return keypoint
+
+    @traitlets.validate("keypoint")
+    def _one_of_them(self, proposal: Any) -> int:
+        return self._there(proposal["value"])

@@ -85,6 +85,17 @@ class Recording:
         return self._takes[mode]
 
 
+def liveliest(frames: Float[Tensor, "T 3 S S"], rest: Float[Tensor, "3 S S"] | None = None) -> int:
+    """The frame of a clip, counted from 1, in which most has moved: where every widget opens.
+
+    It is the one that differs most from the picture at rest, by the mean absolute difference over
+    all pixels; the earliest of equals. At rest is ``rest``, such as the source of a rebuilt clip,
+    and by default the clip's first frame: what a driving clip moves is counted from there.
+    """
+    rest = frames[0] if rest is None else rest
+    return 1 + int((frames - rest).abs().mean((1, 2, 3)).argmax())
+
+
 class Rebuilt(NamedTuple):
     """A clip rebuilt from its own first frame, so that the true answer is known."""
 

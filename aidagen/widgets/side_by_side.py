@@ -1,7 +1,7 @@
 """Side by side: one clip through several systems, beside the driving clip and the source.
 
     compare = SideBySide({"X2Face": x2face, "Monkey-Net": monkeynet, "FOMM": fomm}, sources, clip)
-    compare                                # in a notebook: scrub or play, choose, read
+    compare                                # in a notebook: it plays; pause, scrub, choose, read
     compare.source = "First frame"         # self-reconstruction: here the truth is known
     compare.shown = "error"                # or by hand: frame, mode, moved
     compare.table()                        # the error of every system over the clip, as Markdown
@@ -15,7 +15,6 @@ and no error is shown.
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, no_type_check
 
-import ipywidgets as widgets
 import numpy as np
 import torch
 import traitlets
@@ -26,7 +25,9 @@ from aidagen import animation, markdown
 from aidagen.errors import AidagenError
 from aidagen.grids import identity_grid
 from aidagen.widgets import controls, overlays
-from aidagen.widgets.recordings import LONGEST, MODES
+from aidagen.widgets.film import Film, View
+from aidagen.widgets.panel import Panel
+from aidagen.widgets.recordings import LONGEST, MODES, liveliest
 
 OWN = "First frame"  # of the driving clip: the source for which the truth is known
 SHOWN = ("picture", "error")
@@ -40,6 +41,15 @@ class Output(NamedTuple):
     deformed: Tensor | None  # (3, S, S), the source, only warped
     movement: np.ndarray | None  # (h, w, 2), from where each place comes to where it is
     error: float  # mean absolute difference from the driving frame
+
+
+class Look(NamedTuple):
+    """What is chosen beside the frame."""
+
+    source: str
+    mode: str
+    shown: str
+    moved: str
 
 
 class System:
@@ -80,8 +90,11 @@ class System:
         return self._motions[t]
 
 
-class SideBySide(widgets.VBox):
+class SideBySide(Panel):
     """The same clip through several systems.
+
+    It plays from the start; ``frame`` is the liveliest one of the driving clip
+    (`recordings.liveliest`) until somebody scrubs or pauses.
 
     Args:
         models: name -> animatable model, one or more; sizes may differ.
@@ -89,7 +102,7 @@ class SideBySide(widgets.VBox):
             The first frame of the clip is always among them, under the name "First frame".
         driving: the driving clip ``(T, 3, H, W)``, floats in [0, 1], of 2 to 256 frames.
         mode: "relative" or "absolute".
-        size: side of each picture on the screen, in pixels.
+        size: side of each picture, in pixels; the page shows them larger where there is room.
         fps: frames per second while it plays.
 
     ``frame`` (from 1), ``source`` (a name), ``mode``, ``shown`` ("picture" or, where the truth is
@@ -106,7 +119,8 @@ class SideBySide(widgets.VBox):
     mode = traitlets.Unicode(MODES[0])
     shown = traitlets.Unicode(SHOWN[0])
     moved = traitlets.Unicode(MOVED[0])
-    sentence = traitlets.Unicode("")
+
+    shows = "Side by side: source, driving frame, and what each system makes of them"
 
     @no_type_check  # what users give is checked by hand, in sentences
     def __init__(
@@ -116,8 +130,8 @@ class SideBySide(widgets.VBox):
         driving: Tensor,
         mode: str = "relative",
         *,
-        size: int = 150,
-        fps: float = 6.0,
+        size: int = 256,
+        fps: float = 8.0,
     ) -> None:
         if not models:
             raise AidagenError("There is no model to look at; give a dictionary name -> model.")
@@ -147,7 +161,7 @@ class SideBySide(widgets.VBox):
             for name, s in self.sources.items()
         }
         super().__init__()
-        self.mode = mode
+        self.mode, self.frame = mode, liveliest(torch.stack(self._driving))
         self._build(fps)
         self.observe(self._redraw, ["frame", "source", "mode", "shown", "moved"])
         self._redraw()
@@ -176,8 +190,8 @@ class SideBySide(widgets.VBox):
                 f"Nobody filmed {self.source!r} moving like this, so there is no truth to compare "
                 f"with; choose the source {OWN!r}."
             )
-        t = (self.frame if frame is None else frame) - 1
-        errors = {name: self._output(name, t).error for name in self.names}
+        t, look = (self.frame if frame is None else frame) - 1, self._look()
+        errors = {name: self._output(name, look, t).error for name in self.names}
         copy = float((self._sources[OWN] - self._driving[t]).abs().mean())
         return {**errors, "copy of the source": copy}
 
@@ -187,129 +201,150 @@ class SideBySide(widgets.VBox):
         rows = [(name, f"{np.mean([errors[name] for errors in each]):.4f}") for name in each[0]]
         return markdown.table(("system", "l1"), rows)
 
-    def _output(self, name: str, t: int) -> Output:
-        return self.systems[name].output(self.source, self.mode, t)
+    def _look(self, **chosen: str) -> Look:
+        """The present choices, but for those that are given."""
+        for trait, value in chosen.items():
+            self._check(trait, value)
+        present = {name: getattr(self, name) for name in Look._fields}
+        return Look(**{**present, **chosen})
+
+    def _output(self, name: str, look: Look, t: int) -> Output:
+        return self.systems[name].output(look.source, look.mode, t)
 
     # --- in words and pictures ------------------------------------------------------------------
 
-    def columns(self, size: int | None = None) -> list[list[tuple[str, str, np.ndarray]]]:
-        """(caption, words, pixels) of source, driving frame and each system, top to bottom."""
-        size, t = size or self.size, self.frame - 1
+    def columns(self, size: int | None = None, frame: int | None = None) -> list[list[View]]:
+        """Source, driving frame and each system with what it moved below."""
+        return self._columns(frame or self.frame, self._look(), size or self.size)
+
+    def _columns(self, frame: int, look: Look, size: int) -> list[list[View]]:
+        self._check("frame", frame)
+        t, known = frame - 1, look.source == OWN
         source, driving = (
-            overlays.enlarge(x, size) for x in (self._sources[self.source], self._driving[t])
+            overlays.enlarge(x, size) for x in (self._sources[look.source], self._driving[t])
         )
         result = [
-            [("Source", f"Source picture, {self.source}", source)],
-            [("Driving", f"Driving frame {self.frame}", driving)],
+            [View("Source", f"Source picture, {look.source}", source)],
+            [View("Driving", f"Driving frame {frame}", driving)],
         ]
-        scale = self._scale(t)
+        scale = self._scale(look, t)
         for name in self.names:
-            output = self._output(name, t)
+            output = self._output(name, look, t)
             caption, image = name, overlays.enlarge(output.image, size)
-            if self.truth_known:
+            if known:
                 caption = f"{name}: {output.error:.3f}"
-            if self.shown == "error" and self.truth_known:
+            if look.shown == "error" and known:
                 words = f"Where {name} is wrong, l1 {output.error:.3f}: black is right"
-                column = [(caption, words, overlays.difference_picture(image, driving))]
+                column = [View(caption, words, overlays.difference_picture(image, driving))]
             else:
-                column = [(caption, f"Generated by {name}", overlays.marked(image))]
-            result.append(column + self._between(name, output, size, scale))
+                column = [View(caption, f"Generated by {name}", overlays.marked(image))]
+            result.append(column + self._between(name, output, look, size, scale))
         return result
 
-    def _scale(self, t: int) -> float:
+    def _scale(self, look: Look, t: int) -> float:
         """The scale of the flow's colours: one for all systems, so that they compare."""
-        flows = [self._output(name, t).movement for name in self.names]
+        flows = [self._output(name, look, t).movement for name in self.names]
         return max(0.1, *(float(np.abs(flow).max()) for flow in flows if flow is not None), 0.1)
 
     def _between(
-        self, name: str, output: Output, size: int, scale: float
-    ) -> list[tuple[str, str, np.ndarray]]:
+        self, name: str, output: Output, look: Look, size: int, scale: float
+    ) -> list[View]:
         """The picture below: what the system moved."""
-        if self.moved == "flow" and output.movement is not None:
+        if look.moved == "flow" and output.movement is not None:
             mean = float(np.linalg.norm(output.movement, axis=-1).mean())
             words = f"Flow of {name}: places move by {mean:.2f} on average"
             pixels = overlays.flow_picture(output.movement, size, scale)
-            return [(f"flow, mean {mean:.2f}", words, pixels)]
-        if self.moved == "warped source" and output.deformed is not None:
+            return [View(f"flow, mean {mean:.2f}", words, pixels)]
+        if look.moved == "warped source" and output.deformed is not None:
             pixels = overlays.marked(overlays.enlarge(output.deformed, size))
             after = float((output.image - output.deformed).abs().mean())
             words = f"Source as {name} warped it; then changed by {after:.3f}"
-            return [("warped source", words, pixels)]
+            return [View("warped source", words, pixels)]
         return []
 
     def describe(self) -> str:
         """What is to be seen at this frame, in one sentence."""
-        when = f"Frame {self.frame} of {self.count}, {self.mode} motion"
+        when, look = f"Frame {self.frame} of {self.count}, {self.mode} motion", self._look()
         if not self.truth_known:
             moved = []
             for name in self.names:
-                image = self._output(name, self.frame - 1).image
+                image = self._output(name, look, self.frame - 1).image
                 small = animation.prepare(self._sources[self.source], image.shape[-1])
                 moved.append(f"{name} {float((image - small).abs().mean()):.3f}")
-            why = "the truth is not known, for nobody filmed this source moving so"
+            why = "the truth is not known, because nobody filmed this source moving like that"
             return f"{when}: the source was changed by {', '.join(moved)} on average; {why}."
         errors = self.errors()
         copy = errors.pop("copy of the source")
         listed = ", ".join(f"{name} {error:.3f}" for name, error in errors.items())
         return f"{when}: l1 from the true frame {listed}; a copy of the source has {copy:.3f}."
 
-    def figure(self, size: int = 144) -> Image.Image:
-        """The present frame as one picture: pictures above, what was moved below."""
-        columns, cells, labels = self.columns(size), [], []
-        for level in range(max(map(len, columns))):
-            for column in columns:
-                shown = level < len(column)
-                pixels = column[level][2] if shown else np.full((size, size, 3), 255, np.uint8)
-                cells.append(pixels)
-                labels.append(column[level][0] if shown else "")
+    def figure(
+        self, frames: Sequence[int] | None = None, size: int = 144, **chosen: str
+    ) -> Image.Image:
+        """Frames below each other, by default the present one: pictures, and what was moved.
+
+        ``source``, ``mode``, ``shown`` and ``moved`` may be given for the figure alone; the live
+        widget stays as it is.
+        """
+        look, cells, labels = self._look(**chosen), [], []
+        for frame in [self.frame] if frames is None else frames:
+            columns = self._columns(frame, look, size)
+            for level in range(max(map(len, columns))):
+                for column in columns:
+                    shown = level < len(column)
+                    blank = np.full((size, size, 3), 255, np.uint8)
+                    cells.append(column[level].pixels if shown else blank)
+                    caption = column[level].caption if shown else ""
+                    labels.append(f"Driving, {frame}" if caption == "Driving" else caption)
         return overlays.sheet(cells, len(columns), labels)
+
+    def still(self) -> Image.Image:
+        """The present frame, large."""
+        return self.figure(size=200)
 
     # --- controls -------------------------------------------------------------------------------
 
     def _build(self, fps: float) -> None:
-        self.slider = controls.Steps("Frame", 1, self.count)
-        self.player = controls.Player(low=1, high=self.count, fps=fps)
         self.source_choice = controls.choice("Source", list(self.sources), 220)
         self.mode_choice = controls.choice("Motion", MODES, 170)
         self.shown_choice = controls.choice("Show", SHOWN, 150)
         self.moved_choice = controls.choice("What it moved", MOVED, 240)
-        self.pictures, self.spoken = widgets.HTML(), controls.Spoken()
         for trait, linked in (
-            ("frame", self.slider), ("frame", self.player), ("source", self.source_choice),
-            ("mode", self.mode_choice), ("shown", self.shown_choice), ("moved", self.moved_choice),
+            ("source", self.source_choice), ("mode", self.mode_choice),
+            ("shown", self.shown_choice), ("moved", self.moved_choice),
         ):  # fmt: skip
             traitlets.link((self, trait), (linked, "value"))
-        self.player.observe(self._say, "playing")
-        choices = (self.source_choice, self.mode_choice, self.shown_choice, self.moved_choice)
-        self.children = (
-            controls.row(self.player, self.slider), controls.row(*choices), self.pictures,
-            self.spoken,
+        self._follow(
+            Film(
+                lambda t: self._columns(t, self._look(), self.size), self.count,
+                value=self.frame, fps=fps, autoplay=True,
+            )
         )  # fmt: skip
+        choices = (self.source_choice, self.mode_choice, self.shown_choice, self.moved_choice)
+        self.children = (controls.row(*choices), self.film, self.spoken)
 
     def _redraw(self, change: dict | None = None) -> None:
         self.shown_choice.disabled = not self.truth_known
-        self.pictures.value = controls.pictures(
-            f"<div>{''.join(controls.picture(p, words, caption) for caption, words, p in column)}"
-            "</div>"
-            for column in self.columns()
-        )
+        if change is not None and change["name"] != "frame":
+            self.film.refresh()
         self.sentence = self.describe()
-        self._say()
+        self.say()
 
-    def _say(self, change: dict | None = None) -> None:
-        if not self.player.playing:  # a screen reader cannot keep up with every frame
-            self.spoken.value = self.sentence
-
-    @traitlets.validate("frame", "source", "mode", "shown", "moved")
-    def _refuse(self, proposal: Any) -> Any:
-        value, trait = proposal["value"], proposal["trait"].name
+    def _check(self, trait: str, value: Any) -> None:
         if trait == "frame":
             if not 1 <= value <= self.count:
                 raise AidagenError(f"There is no frame {value}: the clip has 1 to {self.count}.")
-            return value
-        options = {"source": list(self.sources), "mode": MODES, "shown": SHOWN, "moved": MOVED}[
-            trait
-        ]
+            return
+        options = {
+            "source": list(self.sources), "mode": MODES, "shown": SHOWN, "moved": MOVED
+        }.get(trait)  # fmt: skip
+        if options is None:
+            raise AidagenError(f"There is nothing to choose by the name {trait!r}; "
+                               f"there are {', '.join(Look._fields)}.")  # fmt: skip
         if value not in options:
             raise AidagenError(f"{trait} is one of {', '.join(options)}; not {value!r}.")
-        return value
+
+    @traitlets.validate("frame", "source", "mode", "shown", "moved")
+    def _refuse(self, proposal: Any) -> Any:
+        self._check(proposal["trait"].name, proposal["value"])
+        return proposal["value"]

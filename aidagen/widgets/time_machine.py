@@ -1,7 +1,7 @@
 """The time machine: a slider over the checkpoints of a finished run.
 
     machine = TimeMachine(zoo.snapshots("fomm-heads-64"), clip)
-    machine                         # in a notebook: slide from the first step to the last
+    machine                         # in a notebook: play or slide from the first step to the last
     machine.step = 400              # or by hand
     machine.figure()                # a still picture, for readers without a kernel
 
@@ -11,7 +11,6 @@ Every checkpoint rebuilds the same clip from its first frame, so that the true a
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import ipywidgets as widgets
 import numpy as np
 import traitlets
 from PIL import Image
@@ -20,10 +19,12 @@ from torch import Tensor
 from aidagen.errors import AidagenError
 from aidagen.widgets import controls, overlays
 from aidagen.widgets.curves import curve
-from aidagen.widgets.recordings import rebuilt
+from aidagen.widgets.film import Film, View
+from aidagen.widgets.panel import Panel
+from aidagen.widgets.recordings import liveliest, rebuilt
 
 
-class TimeMachine(widgets.VBox):
+class TimeMachine(Panel):
     """What a model could do at each of its checkpoints: keypoints, rebuilt frame, error, loss.
 
     Args:
@@ -32,10 +33,11 @@ class TimeMachine(widgets.VBox):
             source, the others are rebuilt from it.
         history: rows of the run with "step" and loss terms (`aidagen.runs.history`); without
             them the curve is that of the error on this clip.
-        size: side of each picture on the screen, in pixels.
+        size: side of each picture, in pixels; the page shows them larger where there is room.
         name: what to call the run in `repr`.
 
-    ``step`` and ``frame`` (from 1, among the rebuilt ones) are traits.
+    ``step`` and ``frame`` (from 1, among the rebuilt ones; at first the liveliest, see
+    `recordings.liveliest`) are traits.
 
     Raises:
         AidagenError: on fewer than two checkpoints, on a step or a frame that does not exist, and
@@ -43,8 +45,10 @@ class TimeMachine(widgets.VBox):
     """
 
     step = traitlets.Int()
+    place = traitlets.Int(1, help="of the step among the checkpoints, from 1")
     frame = traitlets.Int(1)
-    sentence = traitlets.Unicode("")
+
+    shows = "Time machine: keypoints and rebuilt frame at a moment of the training run"
 
     def __init__(
         self,
@@ -52,7 +56,7 @@ class TimeMachine(widgets.VBox):
         frames: Tensor,
         history: Sequence[Mapping[str, float]] | None = None,
         *,
-        size: int = 200,
+        size: int = 256,
         name: str = "run",
     ) -> None:
         self.steps = sorted(snapshots)
@@ -67,7 +71,9 @@ class TimeMachine(widgets.VBox):
         self.count = len(self.rebuilds[self.steps[0]].image)
         self._curve, self._what = self._course(history)
         super().__init__()
-        self.step, self.frame = self.steps[-1], 1 + self._hardest()
+        last = self.rebuilds[self.steps[-1]]
+        self.place = len(self.steps)
+        self.step, self.frame = self.steps[-1], liveliest(last.truth, last.source)
         self._build()
         self.observe(self._redraw, ["step", "frame"])
         self._redraw()
@@ -77,11 +83,6 @@ class TimeMachine(widgets.VBox):
             f"TimeMachine({self.name!r}, step {self.step} of {len(self.steps)} checkpoints, "
             f"frame {self.frame} of {self.count})"
         )
-
-    def _hardest(self) -> int:
-        """The frame that is least like the source: where there is most to learn."""
-        last = self.rebuilds[self.steps[-1]]
-        return int((last.truth - last.source).abs().mean((1, 2, 3)).argmax())
 
     def _course(self, history: Sequence[Mapping[str, float]] | None) -> tuple[tuple, str]:
         """The curve's xs and ys, and what it shows."""
@@ -98,11 +99,11 @@ class TimeMachine(widgets.VBox):
         return ([row["step"] for row in rows], sums), "loss, all terms"
 
     def pictures(
-        self, step: int | None = None, size: int | None = None
-    ) -> list[tuple[str, str, np.ndarray]]:
-        """(caption, words, pixels) of source, true frame, rebuilt frame and their difference."""
-        step, size = step or self.step, size or self.size
-        output, t = self.rebuilds[self._checked(step)], self.frame - 1
+        self, step: int | None = None, size: int | None = None, frame: int | None = None
+    ) -> list[View]:
+        """Source, true frame, rebuilt frame and the difference of the last two."""
+        step, size, frame = step or self.step, size or self.size, frame or self.frame
+        output, t = self.rebuilds[self._checked(step)], self._there(frame) - 1
         truth, image = (overlays.enlarge(x[t], size) for x in (output.truth, output.image))
         apart = overlays.difference_picture(image, truth)
         source, seen, dots = overlays.enlarge(output.source, size), truth, ""
@@ -111,10 +112,10 @@ class TimeMachine(widgets.VBox):
             source = overlays.draw_points(source, output.source_points, pixels)
             seen = overlays.draw_points(truth, output.points[t], pixels)
         return [
-            ("Source", f"Source picture{dots}", source),
-            ("True frame", f"True frame{dots}", seen),
-            ("Rebuilt", f"The frame as rebuilt at step {step}", overlays.marked(image)),
-            ("Difference", f"Difference of both, mean {output.errors[t]:.3f}", apart),
+            View("Source", f"Source picture{dots}", source),
+            View("True frame", f"True frame{dots}", seen),
+            View("Rebuilt", f"The frame as rebuilt at step {step}", overlays.marked(image)),
+            View("Difference", f"Difference of both, mean {output.errors[t]:.3f}", apart),
         ]
 
     def plot(self, step: int | None = None, size: int | None = None) -> np.ndarray:
@@ -137,14 +138,19 @@ class TimeMachine(widgets.VBox):
             said += f"; the keypoints lie {away:.2f} from where they end up"
         return f"{said}."
 
-    def figure(self, steps: Sequence[int] | None = None, size: int = 128) -> Image.Image:
-        """One row of pictures for each of some steps: four spread over the run by default."""
+    def figure(
+        self, steps: Sequence[int] | None = None, size: int = 144, *, frame: int | None = None
+    ) -> Image.Image:
+        """One row of pictures for each of some steps: four spread over the run by default.
+
+        ``frame`` is the figure's alone; the live widget stays as it is.
+        """
         if steps is None:
             spread = np.linspace(0, len(self.steps) - 1, min(4, len(self.steps)))
             steps = [self.steps[round(i)] for i in spread.tolist()]
         cells, labels = [], []
         for step in steps:
-            for caption, _, pixels in self.pictures(step, size):
+            for caption, _, pixels in self.pictures(step, size, frame):
                 cells.append(pixels)
                 labels.append(f"{caption}, step {step}" if caption == "Rebuilt" else caption)
         return overlays.sheet(cells, 4, labels)
@@ -152,25 +158,37 @@ class TimeMachine(widgets.VBox):
     # --- controls -------------------------------------------------------------------------------
 
     def _build(self) -> None:
-        self.slider = controls.Steps(
-            "Training step", 0, len(self.steps) - 1, value=len(self.steps) - 1,
-            texts=[f"step {step}" for step in self.steps],
+        self._follow(
+            Film(
+                self._moment, len(self.steps), value=len(self.steps), label="Training step",
+                texts=[f"step {step}" for step in self.steps], fps=1.5,
+            ),
+            "place",
         )  # fmt: skip
         self.frame_slider = controls.Steps("Frame", 1, max(2, self.count), value=self.frame)
-        self.screen, self.spoken = widgets.HTML(), controls.Spoken()
-        self.slider.observe(lambda c: setattr(self, "step", self.steps[c["new"]]), "value")
-        self.observe(lambda c: setattr(self.slider, "value", self.steps.index(c["new"])), "step")
+        self.observe(lambda c: setattr(self, "step", self.steps[c["new"] - 1]), "place")
+        self.observe(lambda c: setattr(self, "place", 1 + self.steps.index(c["new"])), "step")
         traitlets.link((self, "frame"), (self.frame_slider, "value"))
-        inputs = [self.slider] + ([self.frame_slider] if self.count > 1 else [])
-        self.children = (controls.row(*inputs), self.screen, self.spoken)
+        more = [self.frame_slider] if self.count > 1 else []
+        self.children = (*more, self.film, self.spoken)
+
+    def _moment(self, place: int) -> list[list[View]]:
+        """The pictures of a checkpoint, counted from 1, and where the run is."""
+        step = self.steps[place - 1]
+        alt = f"Curve of the {self._what} over the steps, falling or not; marked: step {step}"
+        curve = View(f"The run: {self._what}", alt, self.plot(step))
+        return [[view] for view in [*self.pictures(step), curve]]
 
     def _redraw(self, change: dict | None = None) -> None:
+        if change is not None and change["name"] == "frame":
+            self.film.refresh()
         self.sentence = self.describe()
-        shown = [controls.picture(pixels, alt, cap) for cap, alt, pixels in self.pictures()]
-        alt = f"Curve of the {self._what} over the steps, falling or not; marked: step {self.step}"
-        shown.append(controls.picture(self.plot(), alt, f"The run: {self._what}"))
-        self.screen.value = controls.pictures(shown)
-        self.spoken.value = self.sentence
+        self.say()
+
+    def _there(self, frame: int) -> int:
+        if not 1 <= frame <= self.count:
+            raise AidagenError(f"There is no frame {frame}: 1 to {self.count} were rebuilt.")
+        return frame
 
     def _checked(self, step: int) -> int:
         if step not in self.rebuilds:
@@ -182,10 +200,5 @@ class TimeMachine(widgets.VBox):
 
     @traitlets.validate("step", "frame")
     def _refuse(self, proposal: Any) -> int:
-        if proposal["trait"].name == "step":
-            return self._checked(proposal["value"])
-        if not 1 <= proposal["value"] <= self.count:
-            raise AidagenError(
-                f"There is no frame {proposal['value']}: 1 to {self.count} were rebuilt."
-            )
-        return proposal["value"]
+        check = self._checked if proposal["trait"].name == "step" else self._there
+        return check(proposal["value"])
