@@ -6,16 +6,16 @@ picture to be shown by `aidagen.widgets.overlays.still`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from aidagen import animation, datasets, grids
-from aidagen.lectures.monkey_net.scenes import Scene, moved_most, rebuilt
+from aidagen import animation, datasets
+from aidagen.lectures.monkey_net.scenes import Scene, moved_most, rebuilt, share_of_copy
 from aidagen.lectures.monkey_net.sheets import SIZE, sheet
 from aidagen.models import x2face
 from aidagen.widgets import overlays
@@ -25,6 +25,21 @@ def heads(count: int = 6) -> list[Float[Tensor, "T 3 H W"]]:
     """The first test clips of ``heads``, rendered people whom no model has seen."""
     clips = datasets.load("heads").clips("test")[:count]
     return [clip.frames().float() / 255 for clip in clips]
+
+
+def with_landmarks() -> tuple[Any, Any]:
+    """Two test clips of ``heads`` as the data set holds them, with their exact landmarks."""
+    clips = datasets.load("heads").clips("test")
+    return clips[0], clips[4]
+
+
+def easiest(model: Any, clips: list[Tensor]) -> list[Tensor]:
+    """The one clip that the model rebuilds with the smallest share of a copy's error."""
+    return [min(clips, key=lambda c: _share(model, c))]
+
+
+def _share(model: Any, clip: Tensor) -> float:
+    return share_of_copy(rebuilt(model, clip[:1], clip[1::4]).image.cpu(), clip[1::4], clip[:1])
 
 
 def warps_sheet(model: x2face.X2Face, clips: list[Tensor]) -> Image.Image:
@@ -38,25 +53,6 @@ def warps_sheet(model: x2face.X2Face, clips: list[Tensor]) -> Image.Image:
         cells += [clip[0], grid, shown.image[0].cpu(), clip[t]]
         labels += ["source", "embedded face, and\nwhere it is read", "output", "the true frame"]
     return sheet(cells, 4, labels, generated=[i for i in range(len(cells)) if i % 4 == 2])
-
-
-def star_sheet(model: x2face.X2Face, clip: Float[Tensor, "T 3 H W"]) -> Image.Image:
-    """A star, drawn once on the embedded face, in eight frames of the clip."""
-    pixels = clip.shape[-1]
-    y, x = np.mgrid[-1 : 1 : pixels * 1j, -1 : 1 : pixels * 1j]
-    x, y = x + 0.18, y - 0.02
-    star = np.hypot(x, y) < 0.09 * (1.6 + np.cos(5 * np.arctan2(y, x)))
-    device = next(model.parameters()).device
-    with animation.looking(model):
-        face = model.encode(clip[:1].to(device))
-        drawn = torch.tensor(star, dtype=torch.float32, device=device)[None, None]
-        alpha = grids.warp(drawn, face.embedding_flow[:, 0])  # from the source's places
-        ink = torch.tensor([0.1, 0.2, 0.9], device=device).view(1, 3, 1, 1)
-        inked = x2face.edit(face, ink.expand(1, 3, pixels, pixels), alpha)
-        eight = clip[:: len(clip) // 8][:8].to(device)
-        made = model.render(inked, model.motion(eight)).image.cpu()
-    labels = [f"frame {1 + i * (len(clip) // 8)}" for i in range(8)]
-    return sheet(list(made), 4, labels, generated=range(8))
 
 
 def arm_sheet(model: x2face.X2Face, known: list[Scene]) -> Image.Image:
@@ -92,3 +88,24 @@ def transfer_sheet(
         cells += [source, driving[t], made["absolute"][t], made["relative"][t]]
         labels += ["source", f"driving, frame {t + 1}", "absolute", "relative"]
     return sheet(cells, 4, labels, generated=(2, 3, 6, 7))
+
+
+def own_transfer_sheet(
+    model: Any,
+    transfer: Callable[..., tuple[Tensor, Tensor]],
+    source: Float[Tensor, "3 H W"],
+    driving: Float[Tensor, "T 3 H W"],
+) -> Image.Image:
+    """The source, moved by keypoints that ``transfer`` computes as exercise 04.3 asks."""
+    t = moved_most(driving)
+    device = next(model.parameters()).device
+    with animation.looking(model):
+        encoded = model.encode(source[None].to(device))
+        first, now = (model.motion(driving[i : i + 1].to(device)) for i in (0, t))
+        known = [m.points[0] for m in (encoded.motion, now, first)]
+        known += [m.covariances[0] for m in (encoded.motion, now, first)]
+        points, covariances = transfer(*(x.clone() for x in known))
+        motion = now._replace(points=points[None], covariances=covariances[None])
+        made = model.render(encoded, motion).image[0].cpu()
+    labels = ["source", f"driving, frame {t + 1}", "moved by your keypoints"]
+    return sheet([source, driving[t], made], 3, labels, generated=(2,))

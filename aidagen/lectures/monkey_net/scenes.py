@@ -19,8 +19,11 @@ from aidagen.evaluation import monkeynet_keypoints
 from aidagen.lectures.monkey_net.sheets import SIZE, sheet
 from aidagen.widgets import overlays, skeletons
 
-FIRST, MENDED = monkeynet_keypoints.METHODS.values()
-TRAINED = {"first": FIRST.format("robot"), "mended": MENDED.format("robot")}
+METHODS = tuple(monkeynet_keypoints.METHODS)  # as the rows name them
+TRAINED = {
+    name: monkeynet_keypoints.METHODS[method].format("robot")
+    for name, method in zip(("first", "mended"), METHODS, strict=True)
+}
 """Monkey-Net's two checkpoints on the robot: trained without and with a term for the keypoints."""
 
 
@@ -105,17 +108,43 @@ def stages_sheet(model: Any, source: Tensor, driving: Tensor, size: int = SIZE) 
     return sheet(cells, 3, labels, generated=(3, 4))
 
 
-def keypoints_sheet(model: Any, known: list[Scene], count: int = 6) -> Image.Image:
+def keypoints_sheet(model: Any, known: list[Scene], count: int = 4) -> Image.Image:
     """First frames of different scenes, each with the model's keypoints."""
     frames = [scene.frames[:1] for scene in known[:count]]
     cells = [spreads(frame[0], rebuilt(model, frame, frame).motion) for frame in frames]
-    return sheet(cells, 3, [f"scene {i + 1}" for i in range(len(cells))])
+    return sheet(cells, 4, [f"scene {i + 1}" for i in range(len(cells))])
+
+
+def composed_sheet(
+    source: Float[Tensor, "3 H W"], flow: Float[Tensor, "h w 2"], truth: Float[Tensor, "3 H W"]
+) -> Image.Image:
+    """Source, source warped by a flow (without the identity grid), true frame."""
+    flow = flow.detach().cpu().float()
+    grid = (grids.identity_grid(*flow.shape[:2]) + flow)[None]
+    warped = grids.warp(source[None], grids.resize_grid(grid, *source.shape[1:]))[0]
+    return sheet([source, warped, truth], 3, ["source", "moved by your flow", "the true frame"],
+                 generated=(1,))  # fmt: skip
+
+
+def own_keypoints_sheet(
+    picture: Float[Tensor, "3 H W"],
+    points: Float[Tensor, "K 2"],
+    covariances: Float[Tensor, "K 2 2"],
+) -> Image.Image:
+    """A frame with keypoints and ellipses that somebody else computed."""
+    drawn = skeletons.draw_spreads(
+        overlays.enlarge(picture, SIZE),
+        points.detach().cpu().numpy(),
+        covariances.detach().cpu().numpy(),
+        picture.shape[-1],
+    )
+    return sheet([drawn], 1, ["your keypoints"])
 
 
 # --- a motion by hand ----------------------------------------------------------------------------
 
 
-def by_hand_frame(known: list[Scene]) -> tuple[Scene, int, Bool[np.ndarray, "J"]]:
+def by_hand_frame(known: list[Scene]) -> tuple[Scene, int, Bool[np.ndarray, " J"]]:
     """A scene, a frame of it, and the joints to use: many in the picture, moved by a fifth."""
     scene = max(known, key=lambda each: each.inside.sum())
     away = np.abs(scene.joints - scene.joints[0]).mean((1, 2))
@@ -156,6 +185,20 @@ class Parts(NamedTuple):
     finished: Tensor  # after painting
 
 
+def keypoints_share(rows: list[dict], training: str, data: str) -> float:
+    """What the keypoints' part alone leaves of a copy's error, from the stored rows.
+
+    ``training`` is one of `TRAINED`, ``rows`` are those of the table `monkeynet-keypoints`.
+    """
+    method = METHODS[list(TRAINED).index(training)]
+    value = {
+        row["method"]: row["value"]
+        for row in rows
+        if (row["data"], row["metric"]) == (data, "l1_moving_keypoints")
+    }
+    return value[method] / value["copy-source"]
+
+
 def parts(model: Any, source: Tensor, frames: Tensor) -> Parts:
     """What each part of the flow makes of the source ``(1, 3, H, W)`` for driving frames."""
     shown = rebuilt(model, source, frames)
@@ -168,24 +211,20 @@ def parts(model: Any, source: Tensor, frames: Tensor) -> Parts:
     return Parts(*(picture.cpu() for picture in made))
 
 
-def parts_sheet(models: dict[str, Any], source: Tensor, driving: Tensor) -> Image.Image:
-    """For each model a row: the source warped by the keypoints' part, by the residual, finished.
-
-    The first row shows source and true frame.
-    """
-    cells: list = [source[0], driving[0], None]
-    labels = ["source", "the true frame", ""]
-    for name, model in models.items():
-        made = parts(model, source, driving)
-        cells += [made.keypoints[0], made.residual[0], made.finished[0]]
-        labels += [f"{name}:\nkeypoints alone", f"{name}:\nresidual alone", f"{name}:\nfinished"]
-    return sheet(cells, 3, labels, generated=range(3, len(cells)))
+def parts_sheet(model: Any, source: Tensor, driving: Tensor) -> Image.Image:
+    """Source and true frame; the source warped by parts of the flow, and finished; two rows."""
+    made = parts(model, source, driving)
+    cells = [source[0], made.keypoints[0], made.residual[0]]
+    cells += [driving[0], made.whole[0], made.finished[0]]
+    labels = ["source", "moved by keypoints alone", "by the residual alone"]
+    labels += ["the true frame", "by both", "after painting"]
+    return sheet(cells, 3, labels, generated=(1, 2, 4, 5))
 
 
 def shifted_sheet(models: dict[str, Any], source: Tensor, by: float = 0.25) -> Image.Image:
     """All keypoints of the source moved to the right: what each model makes of it.
 
-    A row per model: keypoints of the source, the source warped by the keypoints' part of the flow,
+    A row per model: source, its keypoints, the source warped by the keypoints' part of the flow,
     and the finished frame.
     """
     cells, labels = [], []
@@ -196,9 +235,10 @@ def shifted_sheet(models: dict[str, Any], source: Tensor, by: float = 0.25) -> I
             there = encoded.motion.points + torch.tensor([by, 0.0], device=device)
             shown = model.render(encoded, encoded.motion._replace(points=there))
             warped = model.generator.by_keypoints(source.to(device), shown)
-        cells += [spreads(source[0], encoded.motion), warped[0].cpu(), shown.image[0].cpu()]
-        labels += [f"{name}:\nits keypoints", "all moved right:\nkeypoints alone", "\nfinished"]
-    return sheet(cells, 3, labels, generated=[i for i in range(len(cells)) if i % 3])
+        own = spreads(source[0], encoded.motion)
+        cells += [source[0], own, warped[0].cpu(), shown.image[0].cpu()]
+        labels += ["source", f"{name} training", "moved: keypoints alone", "moved: after painting"]
+    return sheet(cells, 4, labels, generated=[i for i in range(len(cells)) if i % 4 > 1])
 
 
 # --- alignment -----------------------------------------------------------------------------------
@@ -243,17 +283,3 @@ def left_over_rows(model: Any, known: list[Scene], every: int = 4) -> list[dict]
                "low": value.low, "high": value.high}
         )  # fmt: skip
     return rows
-
-
-# --- failures ------------------------------------------------------------------------------------
-
-
-def worst(model: Any, clips: list[Float[Tensor, "T 3 H W"]]) -> tuple[Tensor, Tensor, Tensor]:
-    """(source, truth, made) of the frame with the largest L1, each clip rebuilt from its first."""
-    found: tuple = (-1.0,)
-    for clip in clips:
-        made = animation.animate(model, clip[0], clip, "absolute").cpu()
-        errors = metrics.l1(made, clip)
-        t = int(errors.argmax())
-        found = max(found, (float(errors[t]), clip[0], clip[t], made[t]), key=lambda one: one[0])
-    return found[1:]

@@ -20,7 +20,7 @@ from aidagen.metrics import Interval
 from aidagen.widgets import overlays, skeletons
 
 WAYS = ("as they are", "relative", "relative, to scale")
-COLOURS = {"driving": "#56B4E9", "source": "#009E73", "put": "#E69F00"}
+COLOURS = {"driving": "#56B4E9", "put": "#E69F00"}
 CLEAR = 0.12  # a shorter bone points at the camera; its length in the picture says little
 
 Put = Callable[..., Float[np.ndarray, "J 2"]]  # put(way, p_source, p_t, p_1): where joints go
@@ -71,10 +71,9 @@ def pairs(group: People, count: int = 24) -> list[Pair]:
     return sorted(found, key=lambda pair: pair.apart)[:count]
 
 
-def typical(group: People, chosen: list[Pair], put: Put) -> Pair:
-    """The pair whose bones are changed by the median amount if joints are put as they are."""
-    errors = [bone_error(put, WAYS[0], group, pair) for pair in chosen]
-    return chosen[int(np.argsort(errors)[len(errors) // 2])]
+def worst(group: People, chosen: list[Pair], put: Put) -> Pair:
+    """The pair whose bones are changed most if joints are put as they are."""
+    return max(chosen, key=lambda pair: bone_error(put, WAYS[0], group, pair))
 
 
 def bone_error(put: Put, way: str, group: People, pair: Pair) -> float:
@@ -94,7 +93,7 @@ def bone_error(put: Put, way: str, group: People, pair: Pair) -> float:
 
 
 def bone_errors(put: Put, group: People, chosen: list[Pair]) -> dict[str, Interval]:
-    """For each of `WAYS` the mean of `bone_error` in per cent, with its 95 % interval over pairs."""
+    """For each of `WAYS` the mean of `bone_error`, in per cent, with its interval over pairs."""
     return {
         way: metrics.bootstrap([100 * bone_error(put, way, group, pair) for pair in chosen])
         for way in WAYS
@@ -102,10 +101,9 @@ def bone_errors(put: Put, group: People, chosen: list[Pair]) -> dict[str, Interv
 
 
 def sheet(put: Put, group: People, pair: Pair, size: int = 256) -> Image.Image:
-    """Two rows of four: the driving skeleton, the source's own, and the three ways of putting it.
+    """Two rows of four: the driving skeleton, and the source with each of `WAYS` of putting it.
 
-    The first row is the first driving frame, the second the one that is farthest from it; the
-    source's own skeleton is left out of the second.
+    The first row is the first driving frame, the second the one that is farthest from it.
     """
     driven, own = group.joints[pair.driving], group.joints[pair.source][pair.frame]
     picture = group.frames[pair.source][pair.frame]
@@ -119,8 +117,7 @@ def sheet(put: Put, group: People, pair: Pair, size: int = 256) -> Image.Image:
         labels.append(label)
 
     for t in (0, far):
-        frame = group.frames[pair.driving][t]
-        draw(frame, driven[t], COLOURS["driving"], f"driving, frame {t + 1}")
+        draw(group.frames[pair.driving][t], driven[t], COLOURS["driving"], f"driving, {t + 1}")
         for way in WAYS:
             draw(picture, put(way, own, driven[t], driven[0]), COLOURS["put"], way)
     return sheets.sheet(cells, 4, labels)
