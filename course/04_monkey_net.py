@@ -133,8 +133,8 @@ bet
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Three ways to transfer joints
 #
-# The driving skeleton is blue. Orange is what the other person gets: in column 2 the driving body's
-# height and shoulders, in columns 3 and 4 her own. This is the worst of 24 pairs.
+# Blue drives; orange is where the other person would have to go: in column 2 with the driving
+# body's height and shoulders, in columns 3 and 4 with their own. The worst of 24 pairs.
 
 # %%
 def put(way, p_source, p_t, p_1):
@@ -265,13 +265,13 @@ masks = claims / claims.sum(0).clamp(min=1)  # what no joint claims stays where 
 flow = torch.einsum("jhw,jc->hwc", masks, p_source - p_driving)
 by_hand = grids.warp(robot.frames[:1], (z + flow)[None], padding="border")[0]
 
-# %% alt="Six pictures of a robot arm: source with joints, driving frame with joints, the places that joints claim, the source warped by hand, the true frame, and what is still wrong: the arm is doubled and not turned." tags=["hide-input"]
+# %% alt="Six pictures of a robot arm: source with joints, driving frame with joints, the places that joints claim, the source warped by hand, the true frame, and what is still wrong: the wall bends along with the arm, and the upper arm is not where it should be." tags=["hide-input"]
 still(scenes.by_hand_sheet(robot, t, used, masks.sum(0).numpy(), by_hand))
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **3 min.** Say: "Ten lines, no training, and the arm moves." Ask: "What is still wrong in the last
-# picture?" The arm is also where it was, for nobody painted what is behind it; where it turned, it
-# was only shifted; the shadow stayed. Painting and a residual come now, the turn in lecture 05.
+# picture?" The wall is dragged along; the upper arm has no joint in the picture, and where the arm
+# turned it was only shifted. A residual and painting come now, the turn in lecture 05.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## The flow is a mixture

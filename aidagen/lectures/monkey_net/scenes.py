@@ -103,8 +103,8 @@ def stages_sheet(model: Any, source: Tensor, driving: Tensor, size: int = SIZE) 
         overlays.enlarge(shown.deformed[0], size), overlays.enlarge(shown.image[0], size),
         overlays.enlarge(driving[0], size),
     ]  # fmt: skip
-    labels = ["1 keypoints of the source", "1 of the driving frame", "2 flow",
-              "3 source, warped by it", "3 finished frame", "the true frame"]  # fmt: skip
+    labels = ["1 source, keypoints", "1 driving frame", "2 flow",
+              "3 source, warped", "3 finished frame", "the true frame"]  # fmt: skip
     return sheet(cells, 3, labels, generated=(3, 4))
 
 
@@ -168,7 +168,7 @@ def by_hand_sheet(
         pair[1],
     ]
     pictures.append(overlays.difference_picture(pictures[3], pair[1]))
-    labels = ["source, its joints", "driving frame", "claimed by a joint",
+    labels = ["source, its joints", "driving frame", "claimed by joints",
               "warped by hand", "the true frame", "still wrong"]  # fmt: skip
     return sheet(pictures, 3, labels, generated=(3,))
 
@@ -216,8 +216,8 @@ def parts_sheet(model: Any, source: Tensor, driving: Tensor) -> Image.Image:
     made = parts(model, source, driving)
     cells = [source[0], made.keypoints[0], made.residual[0]]
     cells += [driving[0], made.whole[0], made.finished[0]]
-    labels = ["source", "moved by keypoints alone", "by the residual alone"]
-    labels += ["the true frame", "by both", "after painting"]
+    labels = ["source", "keypoints alone", "residual alone"]
+    labels += ["the true frame", "both", "after painting"]
     return sheet(cells, 3, labels, generated=(1, 2, 4, 5))
 
 
@@ -237,7 +237,7 @@ def shifted_sheet(models: dict[str, Any], source: Tensor, by: float = 0.25) -> I
             warped = model.generator.by_keypoints(source.to(device), shown)
         own = spreads(source[0], encoded.motion)
         cells += [source[0], own, warped[0].cpu(), shown.image[0].cpu()]
-        labels += ["source", f"{name} training", "moved: keypoints alone", "moved: after painting"]
+        labels += ["source", f"{name} training", "moved, warped", "moved, painted"]
     return sheet(cells, 4, labels, generated=[i for i in range(len(cells)) if i % 4 > 1])
 
 

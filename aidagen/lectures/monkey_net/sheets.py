@@ -16,6 +16,7 @@ from aidagen.widgets.overlays import Picture
 
 SIZE = 256  # pixels of a cell
 GAP = 6
+SMALLEST = 12  # pixels of a label
 
 
 def sheet(
@@ -38,7 +39,7 @@ def sheet(
         raise AidagenError(f"{len(labels)} labels were given for {len(pictures)} pictures.")
     cells = [_cell(p, size, i in generated) for i, p in enumerate(pictures)]
     width, height = (max(c.size[axis] for c in cells if c is not None) for axis in (0, 1))
-    font = ImageFont.load_default(max(14, width // 11))
+    font = _font(labels, width)
     lines = max(label.count("\n") + 1 for label in labels)
     line = round(1.35 * font.size)
     rows = -(-len(cells) // columns)
@@ -51,6 +52,16 @@ def sheet(
             made.paste(cell, (x, y))
         draw.multiline_text((x, y + height + 2), label, font=font, fill="black", spacing=4)
     return made
+
+
+def _font(labels: Sequence[str], width: int) -> ImageFont.FreeTypeFont:
+    """As large as an eleventh of a cell, smaller where a label would not fit below its cell."""
+    lines = [line for label in labels for line in label.split("\n")]
+    for size in range(max(SMALLEST, width // 11), SMALLEST, -1):
+        font = ImageFont.load_default(size)
+        if max(font.getlength(line) for line in lines) <= width:
+            return font
+    return ImageFont.load_default(SMALLEST)
 
 
 def _cell(picture: Tensor | Picture | None, size: int, generated: bool) -> Image.Image | None:
