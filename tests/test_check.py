@@ -3,16 +3,18 @@
 import inspect
 import itertools
 import re
+from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from IPython.core.interactiveshell import InteractiveShell
 from PIL import Image
 
 from aidagen.errors import AidagenError
-from aidagen.teaching import check, material
+from aidagen.teaching import check, material, progress, verdicts
 from aidagen.widgets import overlays
 
 COURSE = Path(__file__).resolve().parents[1] / "course"
@@ -22,8 +24,10 @@ WRONG = [(exercise, wrong) for exercise in EXERCISES for wrong in exercise.wrong
 
 
 @pytest.fixture(autouse=True)
-def fresh(monkeypatch):
-    monkeypatch.setattr(check, "_in_use", {})
+def fresh():
+    progress.forget()
+    yield
+    progress.forget()
 
 
 def named(exercise):
@@ -32,6 +36,13 @@ def named(exercise):
 
 def wrongly(pair):
     return f"{pair[0].id} {pair[1].name}"
+
+
+def uses_reference(exercise, chosen):
+    """Whether ``chosen`` is an exercise's reference, which notes its calls."""
+    return chosen is not exercise.reference and inspect.unwrap(chosen) is inspect.unwrap(
+        exercise.reference
+    )
 
 
 @pytest.mark.parametrize("exercise", EXERCISES, ids=named)
@@ -44,8 +55,10 @@ def test_the_reference_passes(exercise, capsys):
 @pytest.mark.parametrize("pair", WRONG, ids=wrongly)
 def test_each_wrong_answer_gets_its_own_hint(pair, capsys):
     exercise, wrong = pair
-    assert check.choose(exercise.id, wrong.answer) is exercise.reference
+    assert uses_reference(exercise, check.choose(exercise.id, wrong.answer))
     hint = " ".join(wrong.hint.split())
+    if exercise.kind == "fault" and wrong is exercise.wrong[0]:
+        hint = f"not repaired yet: {hint}"
     assert capsys.readouterr().out == (
         f"{exercise.id}: {hint}\n{exercise.id}: the reference is used from here\n"
     )
@@ -59,7 +72,7 @@ def test_wrong_answers_differ_from_each_other_and_from_the_reference(exercise):
     answers += [(wrong.name, wrong.answer) for wrong in exercise.wrong]
     outcomes = [(name, [f(*case) for case in exercise.cases()]) for name, f in answers]
     for (one, first), (other, second) in itertools.combinations(outcomes, 2):
-        assert not check._same(first, second, 100 * exercise.tolerance), f"{one} is {other}"
+        assert not verdicts._same(first, second, 100 * exercise.tolerance), f"{one} is {other}"
     hints = [wrong.hint for wrong in exercise.wrong]
     assert len(set(hints)) == len(hints)
 
@@ -69,7 +82,7 @@ def test_a_wrong_answer_that_passes_would_be_seen():
     exercise = EXERCISES[0]
     assert check.verdict(exercise, exercise.reference) == check.PASSED
     same = [exercise.wrong[0].answer(*case) for case in exercise.cases()]
-    assert check._same(same, [exercise.wrong[0].answer(*c) for c in exercise.cases()], 1e-4)
+    assert verdicts._same(same, [exercise.wrong[0].answer(*c) for c in exercise.cases()], 1e-4)
 
 
 @pytest.mark.parametrize("exercise", EXERCISES, ids=named)
@@ -98,10 +111,11 @@ def test_cases_repeat_and_survive_answers_that_change_them(exercise):
     ],
 )
 def test_unsolved_is_no_mistake(answer, capsys):
-    assert check.choose("05.4", answer) is check.exercises("05")[3].reference
+    relative = check.exercises("05")[3]
+    assert uses_reference(relative, check.choose("05.4", answer))
     said = "05.4: not solved yet, the reference is used from here\n"
     assert capsys.readouterr().out == said
-    assert check.badge() == "Made with the reference solution of 05.4"
+    assert check.attempts("05.4") == 0, "nothing was tried yet"
 
 
 class Hostile:
@@ -153,10 +167,9 @@ def addressed(*arguments):
     ],
 )
 def test_whatever_an_answer_does_the_notebook_goes_on(answer, words, capsys):
-    reference = check.exercises("05")[1].reference
     said = []
     for _ in range(2):
-        assert check.choose("05.2", answer) is reference
+        assert uses_reference(check.exercises("05")[1], check.choose("05.2", answer))
         said.append(capsys.readouterr().out)
     assert re.search(words, said[0])
     assert said[0] == said[1], "the lines are the same in every run"
@@ -182,23 +195,82 @@ def test_an_answer_may_be_written_in_its_own_way():
     assert check.verdict(check.exercises("00")[2], mine) == check.PASSED
 
 
-def test_the_badge_comes_and_goes():
-    check.choose("05.4", check.TODO)
-    check.choose("05.1", lambda *arguments: 1 / 0)
-    check.choose("05.2", check.TODO)
-    assert check.fallbacks() == ["05.1", "05.2", "05.4"]
-    assert check.badge() == "Made with the reference solution of 05.1, 05.2 and 05.4"
-    for exercise in check.exercises("05")[:2]:
-        check.choose(exercise.id, exercise.reference)
+def run(id, chosen):
+    """Call what `check.choose` returned, on the exercise's first case."""
+    exercise = material.find(material.Exercise, id)
+    return chosen(*exercise.cases()[0])
+
+
+def test_the_badge_names_the_references_that_were_called():
+    chosen = {
+        "05.4": check.choose("05.4", check.TODO),
+        "05.1": check.choose("05.1", lambda *arguments: 1 / 0),
+        "05.2": check.choose("05.2", check.exercises("05")[1].reference),
+    }
+    assert check.fallbacks() == ["05.1", "05.4"]
+    assert check.badge() == "", "in use, and not called"
+    run("05.2", chosen["05.2"])
+    assert check.badge() == "", "the learner's own function"
+    run("05.4", chosen["05.4"])
     assert check.badge() == "Made with the reference solution of 05.4"
-    check.choose("05.4", check.exercises("05")[3].reference)
+    run("05.1", chosen["05.1"])
+    assert check.badge() == "Made with the reference solution of 05.1 and 05.4"
+    check.begin()
     assert check.badge() == ""
+    run("05.1", chosen["05.1"])
+    check.choose("05.1", check.exercises("05")[0].reference)
+    assert check.badge() == "", "from here on the learner's own function is used"
+
+
+def test_only_the_right_figures_are_marked():
+    """One exercise solved, one left: in a notebook's cells, figures and stills alike."""
+    shell = InteractiveShell()  # an IPython of its own, without a screen
+    with in_shell(shell):
+        for cell in (
+            "from aidagen.teaching import check\n"
+            "from aidagen.widgets import overlays\n"
+            "import matplotlib.pyplot as plt, torch\n"
+            "from PIL import Image\n"
+            "scores = torch.rand(2, 5, 5)\n"
+            "plate = Image.new('RGB', (260, 40))",
+            "def soft_argmax(logits, temperature):\n"
+            "    grid = torch.stack(torch.meshgrid(*[torch.linspace(-1, 1, n) for n in"
+            " logits.shape[1:]], indexing='ij')[::-1], -1)\n"
+            "    return (logits / temperature).flatten(1).softmax(-1) @ grid.view(-1, 2)",
+            "soft_argmax = check.choose('05.2', soft_argmax)",
+            "def mix(mask_logits, motions):\n    return check.TODO",
+            "mix = check.choose('05.3', mix)",
+            "own = soft_argmax(scores, 0.3)\nown_still = overlays.still(plate, alt='own')\n"
+            "own_figure = check.stamp(plt.figure())",
+            "flow = mix(scores, torch.rand(2, 5, 5, 2))\n"
+            "theirs_still = overlays.still(plate, alt='theirs')\n"
+            "theirs_figure = check.stamp(plt.figure())",
+            "own_again = overlays.still(plate, alt='own')",
+        ):
+            assert shell.run_cell(cell, store_history=True).success
+    made = shell.user_ns
+    assert made["own_still"].alt == made["own_again"].alt == "own"
+    assert made["theirs_still"].alt == "theirs (Made with the reference solution of 05.3.)"
+    assert not made["own_figure"].texts
+    marked = [text.get_text() for text in made["theirs_figure"].texts]
+    assert marked == ["Made with the reference solution of 05.3"]
+    plt.close("all")
+
+
+@contextmanager
+def in_shell(shell):
+    """Let ``get_ipython()`` be this shell."""
+    old, InteractiveShell._instance = InteractiveShell._instance, shell
+    try:
+        yield
+    finally:
+        InteractiveShell._instance = old
 
 
 def test_stills_carry_the_badge_below_the_picture():
     picture = Image.new("RGB", (260, 40), "navy")
     plain = overlays.still(picture, alt="a plate").data
-    check.choose("05.1", check.TODO)
+    run("05.1", check.choose("05.1", check.TODO))
     with_badge = overlays.still(picture, alt="a plate")
     assert with_badge.data != plain
     assert with_badge.alt == "a plate (Made with the reference solution of 05.1.)"
@@ -209,7 +281,7 @@ def test_stills_carry_the_badge_below_the_picture():
     assert (strip.min(-1) < 60).any() and strip[-1].min() > 150, "dark words on a light strip"
     narrow = overlays.badged(Image.new("RGB", (90, 40)), check.badge())
     assert narrow.width < 120 and narrow.height > made.height, "words are broken into lines"
-    check.choose("05.1", check.exercises("05")[0].reference)
+    check.begin()
     assert overlays.still(picture).data == plain
 
 
@@ -218,7 +290,7 @@ def test_figures_are_stamped_and_cleared(layout):
     figure, axes = plt.subplots(figsize=(4, 2), layout=layout)
     axes.set_xlabel("step")
     assert check.stamp(figure) is figure and not figure.texts
-    check.choose("05.1", check.TODO)
+    run("05.1", check.choose("05.1", check.TODO))
     check.stamp(check.stamp(figure))
     assert [text.get_text() for text in figure.texts] == [check.badge()]
     figure.canvas.draw()

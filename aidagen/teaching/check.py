@@ -1,259 +1,145 @@
 """Exercises that never block: the learner's function is used if it passes, else the reference.
 
+    check.card("05.1")                                           # minutes, hints, solution
     def local_affine(grid, p_source, p_driving, j_source, j_driving):
         return check.TODO                                        # the learner's to write
-    local_affine = check.choose("05.1", local_affine)            # prints one line or two
+    local_affine = check.choose("05.1", local_affine)            # says one line or two
 
 `choose` runs the answer on small cases, recognises typical wrong answers and gives the hint for
-each. From then on, `badge` names in figures the reference solutions that they rest on.
+each. A reference that stands in for an answer notes its calls, and `badge` names in a figure the
+references that the figure's own cell called.
 """
 
 from __future__ import annotations
 
-import contextlib
-import copy
-import inspect
-import re
 from collections.abc import Callable
+from html import escape
 from typing import Any
 
 from aidagen import markdown
-from aidagen.teaching import material
-from aidagen.teaching.material import Exercise, Wrong
+from aidagen.teaching import cards, material, progress
+from aidagen.teaching.material import Exercise, OpenTask, Wrong
+from aidagen.teaching.progress import begin
+from aidagen.teaching.verdicts import PASSED, TODO, UNSOLVED, Judgement, judged, verdict
 
 __all__ = [
+    "PASSED",
     "TODO",
+    "UNSOLVED",
     "Exercise",
+    "OpenTask",
     "Wrong",
+    "attempts",
     "badge",
+    "begin",
+    "card",
     "choose",
     "exercises",
     "fallbacks",
     "misconceptions",
+    "open_task",
+    "open_tasks",
     "stamp",
     "verdict",
 ]
 
-PASSED = "passed, your function is used from here"
-UNSOLVED = "not solved yet, the reference is used from here"
 FALLBACK = "the reference is used from here"
-LONGEST = 160  # characters of an error's message that are repeated
 STAMP = "aidagen-badge"
-
-
-class _Todo:
-    """What a function returns that is still to be written."""
-
-    def __repr__(self) -> str:
-        return "check.TODO"
-
-
-TODO = _Todo()
-_in_use: dict[str, bool] = {}  # exercise -> whether its reference stands in for an answer
+# icon, colour of the bar and of the icon, colour behind; dark text on each has a contrast above 7
+LOOKS = {
+    "passed": ("\u2714", "#0B6B2E", "#E3F5E8"),
+    "failed": ("\u2718", "#A3201A", "#FDEBE9"),
+    "unsolved": ("\u25cb", "#4A5560", "#EEF1F4"),
+}
 
 
 def choose(id: str, answer: Any) -> Callable[..., Any]:
     """The function to go on with: ``answer`` if it passes, else the exercise's reference.
 
-    Prints one line (passed, or not solved yet) or two (a hint, and that the reference is used);
-    they are the same in every run. Nothing that the answer does ends the notebook: what it
-    raises becomes a hint. Only an interrupt passes.
+    Shows one line (passed, or not solved yet) or two (a hint, and that the reference is used), in
+    colour with an icon where a notebook shows it, and as plain text that is the same in every run.
+    A typical wrong answer is drawn beside the expected result where the exercise has a picture.
+    Nothing that the answer does ends the notebook: what it raises becomes a hint. Only an
+    interrupt passes.
 
     Raises AidagenError for an id that does not exist.
     """
     exercise = material.find(Exercise, id)
-    words = verdict(exercise, answer)
-    _in_use[id] = words != PASSED
-    if words in (PASSED, UNSOLVED):
-        print(f"{id}: {words}")
-    else:
-        print(f"{id}: {words}\n{id}: {FALLBACK}")
-    return exercise.reference if _in_use[id] else answer
+    judgement = judged(exercise, answer)
+    progress.in_use[id] = not judgement.passed
+    progress.called.discard(id)
+    if judgement.tried and not judgement.passed:
+        progress.attempted(id, answer)
+    lines = [f"{id}: {judgement.words}"]
+    if judgement.words not in (PASSED, UNSOLVED):
+        lines.append(f"{id}: {FALLBACK}")
+    _say(lines, judgement, exercise, answer)
+    progress.follow_cells()
+    progress.changed(id)
+    return answer if judgement.passed else progress.noting(id, exercise.reference)
 
 
-def verdict(exercise: Exercise, answer: Any) -> str:
-    """`PASSED`, `UNSOLVED`, or a hint in a sentence or two, always on one line."""
-    if answer is None or answer is TODO:
-        return UNSOLVED
-    if not callable(answer):
-        return f"a function was expected, this is {_kind(answer)}; give its name without brackets."
-    expected, returned = [], []
-    for case in exercise.cases():
-        expected.append(exercise.reference(*copy.deepcopy(case)))
-        try:
-            returned.append(answer(*copy.deepcopy(case)))
-        except (Exception, SystemExit) as problem:
-            return _stopped(exercise, answer, case, problem)
-    try:
-        if any(_unsolved(value) for value in returned):
-            return UNSOLVED
-        return _compared(exercise, expected, returned)
-    except Exception as problem:  # something that only pretends to be a tensor
-        return f"what your function returns cannot be compared ({_message(problem)}). " + _expected(
-            exercise
-        )
+def _say(lines: list[str], judgement: Judgement, exercise: Exercise, answer: Any) -> None:
+    """Show the verdict: coloured in a notebook, printed elsewhere."""
+    if not progress.in_ipython():
+        print("\n".join(lines))
+        return
+    from IPython.display import display
 
-
-def _compared(exercise: Exercise, expected: list, returned: list) -> str:
-    if _same(expected, returned, exercise.tolerance):
-        return PASSED
-    for wrong in exercise.wrong:
-        theirs = [wrong.answer(*case) for case in exercise.cases()]
-        if _same(theirs, returned, exercise.tolerance):
-            return _one_line(wrong.hint)
-    for right, answer in zip(expected, returned, strict=True):
-        if complaint := _misshapen(right, answer):
-            return f"{complaint} {_expected(exercise)}"
-    for right, answer in zip(expected, returned, strict=True):
-        if difference := _difference(right, answer, exercise.tolerance):
-            return f"{difference} {_one_line(exercise.hint)}"
-    return _one_line(exercise.hint)
-
-
-def _expected(exercise: Exercise) -> str:
-    name = exercise.reference.__name__
-    return f"Expected: {name}{_arguments(exercise)} returns {exercise.expects}."
-
-
-def _arguments(exercise: Exercise) -> str:
-    return f"({', '.join(inspect.signature(exercise.reference).parameters)})"
-
-
-def _stopped(exercise: Exercise, answer: Callable, case: tuple, problem: BaseException) -> str:
-    """The hint for an answer that raises."""
-    with contextlib.suppress(TypeError, ValueError):
-        try:
-            inspect.signature(answer).bind(*case)
-        except TypeError:
-            takes = f"({', '.join(inspect.signature(answer).parameters)})"
-            return f"your function takes {takes}, but it is called as {_arguments(exercise)}."
-    given = ", ".join(
-        f"{name} {_kind(value)}"
-        for name, value in zip(inspect.signature(exercise.reference).parameters, case)
+    words = "<br>".join(escape(line) for line in lines)
+    pictures = ""
+    if judgement.wrong is not None and judgement.tried:
+        pictures = cards.beside(exercise, answer)
+    look = "passed" if judgement.passed else "failed" if judgement.tried else "unsolved"
+    icon, colour, behind = LOOKS[look]
+    html = (
+        f'<div class="aidagen-verdict aidagen-{look}" style="border-left: 6px solid {colour}; '
+        f'background: {behind}; color: #111; padding: 6px 12px; max-width: 60em">'
+        f'<span aria-hidden="true" style="color: {colour}; font-weight: bold">{icon}</span> '
+        f"{words}{pictures}</div>"
     )
-    return f"your function raises {_message(problem)}. Given: {given}. {_expected(exercise)}"
+    display({"text/plain": "\n".join(lines), "text/html": html}, raw=True)
 
 
-def _message(problem: BaseException) -> str:
-    """Type and first line of an error, without addresses, which differ between runs."""
-    try:
-        lines = str(problem).strip().splitlines()
-    except Exception:
-        lines = []
-    text = re.sub(r" at 0x[0-9a-fA-F]+", "", lines[0] if lines else "")[:LONGEST].rstrip(" .")
-    return f"{type(problem).__name__}: {text}" if text else type(problem).__name__
+# --- cards ----------------------------------------------------------------------------------------
 
 
-def _kind(value: Any) -> str:
-    """A value in words: its shape if it has one, else its type."""
-    import torch
+def card(id: str) -> cards.Card:
+    """The card of an exercise, to be shown by a cell: see `cards.Card`.
 
-    if isinstance(value, torch.Tensor):
-        kind = str(value.dtype).removeprefix("torch.")
-        return f"a tensor {tuple(value.shape)}{'' if value.is_floating_point() else f' of {kind}'}"
-    if isinstance(value, (tuple, list)):
-        return f"{len(value)} values ({', '.join(_kind(v) for v in value[:4])})"
-    shape = getattr(value, "shape", None)
-    size = f" {tuple(shape)}" if isinstance(shape, tuple) else ""
-    name = type(value).__name__
-    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}{size}"
+    Raises AidagenError where there is no such exercise.
+    """
+    return cards.Card(material.find(Exercise, id))
 
 
-def _unsolved(value: Any) -> bool:
-    """Whether an answer, or a part of it, is still to be written."""
-    if isinstance(value, tuple):
-        return any(part is None or part is TODO for part in value)
-    return value is None or value is TODO
+def open_task(id: str) -> cards.Task:
+    """An open task such as ``05.o1`` with its rubric, to be shown by a cell.
+
+    Raises AidagenError where there is none.
+    """
+    return cards.Task(material.find(OpenTask, id))
 
 
-def _parts(value: Any) -> tuple[Any, ...]:
-    return tuple(value) if isinstance(value, (tuple, list)) else (value,)
+def attempts(id: str) -> int:
+    """How many different answers to an exercise were tried and did not pass."""
+    return progress.count(id)
 
 
-def _tensor(value: Any) -> Any:
-    """A number or a floating-point tensor as double precision; None for anything else."""
-    import torch
-
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, (int, float)):
-        return torch.tensor(float(value), dtype=torch.float64)
-    if isinstance(value, torch.Tensor) and value.is_floating_point():
-        return value.detach().cpu().double()
-    return None
-
-
-def _same(one: Any, other: Any, tolerance: float) -> bool:
-    """Whether two answers, over all cases, are equal within the tolerance."""
-    import torch
-
-    if isinstance(one, (tuple, list)):
-        return (
-            isinstance(other, (tuple, list))
-            and len(one) == len(other)
-            and all(_same(a, b, tolerance) for a, b in zip(one, other))
-        )
-    a, b = _tensor(one), _tensor(other)
-    if a is None or b is None or a.shape != b.shape:
-        return False
-    return torch.allclose(a, b, rtol=tolerance, atol=tolerance)
-
-
-def _misshapen(right: Any, answer: Any) -> str:
-    """What is wrong with the form of an answer, in a sentence; "" if nothing is."""
-    rights, answers = _parts(right), _parts(answer)
-    if len(rights) != len(answers):
-        return f"your function returns {_kind(answer)} instead of {_kind(right)}."
-    for a, b in zip(rights, answers):
-        expected, returned = _tensor(a), _tensor(b)
-        if returned is None:
-            return f"your function returns {_kind(b)} instead of {_kind(a)}."
-        if expected.shape != returned.shape:
-            return (
-                f"your function returns shape {tuple(returned.shape)} instead of "
-                f"{tuple(expected.shape)}."
-            )
-        if returned.isnan().any():
-            return "your function returns NaN: look for 0 / 0 or the root of a negative number."
-        if returned.isinf().any():
-            return "your function returns infinite values: look for a division by 0."
-    return ""
-
-
-def _difference(right: Any, answer: Any, tolerance: float) -> str:
-    """The place where an answer is furthest off."""
-    for part, (a, b) in enumerate(zip(_parts(right), _parts(answer))):
-        expected, returned = _tensor(a), _tensor(b)
-        apart = (expected - returned).abs()
-        if not apart.numel() or apart.max() <= tolerance * (1 + expected.abs().max()):
-            continue
-        at = int(apart.flatten().argmax())
-        where, rest = [], at
-        for size in reversed(expected.shape):
-            where.insert(0, rest % size)
-            rest //= size
-        place = f" at {tuple(where)}" if where else ""
-        which = f" (returned value {part + 1})" if len(_parts(right)) > 1 else ""
-        pair = f"{returned.flatten()[at]:.3f} instead of {expected.flatten()[at]:.3f}"
-        return f"the shapes fit, the values do not: {pair}{place}{which}."
-    return ""
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
-
-
-# --- for figures and instructors -----------------------------------------------------------------
+# --- for figures and instructors ------------------------------------------------------------------
 
 
 def fallbacks() -> list[str]:
     """Ids of the exercises whose reference is in use, in order."""
-    return sorted(id for id, in_use in _in_use.items() if in_use)
+    return sorted(id for id, in_use in progress.in_use.items() if in_use)
 
 
 def badge() -> str:
-    """What figures say while a reference is in use: "" or a line that names the exercises."""
-    ids = fallbacks()
+    """What a figure says that is drawn now: "" or a line that names exercises.
+
+    They are those whose reference was called since the cell began: call it in the cell that draws.
+    Outside of IPython it is since `begin` was called, or since the exercise's last `choose`.
+    """
+    ids = sorted(progress.called)
     if not ids:
         return ""
     listed = ids[0] if len(ids) == 1 else f"{', '.join(ids[:-1])} and {ids[-1]}"
@@ -280,6 +166,11 @@ def stamp(figure: Any) -> Any:
 def exercises(number: str) -> tuple[Exercise, ...]:
     """The exercises of a lecture. Raises AidagenError where it has none."""
     return tuple(material.of(number).EXERCISES)
+
+
+def open_tasks(number: str) -> tuple[OpenTask, ...]:
+    """The open tasks of a lecture, possibly none. Raises AidagenError where it has no exercises."""
+    return tuple(getattr(material.of(number), "OPEN_TASKS", ()))
 
 
 def misconceptions(number: str) -> str:

@@ -1,8 +1,9 @@
 """What a lecture asks its readers, as data: exercises, questions, predictions.
 
 Each lecture keeps its own in ``aidagen/lectures/<topic>/exercises.py``: ``EXERCISES``,
-``QUESTIONS``, ``PREDICTIONS``. The topic's folder says the lecture's ``NUMBER``.
-`check` runs the exercises, `quiz` asks the questions, `predict` takes the guesses.
+``QUESTIONS``, ``PREDICTIONS``, and ``OPEN_TASKS`` where there are any. The topic's folder says the
+lecture's ``NUMBER``. `check` runs the exercises and shows the open tasks, `quiz` asks the
+questions, `predict` takes the guesses.
 """
 
 from __future__ import annotations
@@ -17,6 +18,12 @@ from aidagen import discovery
 from aidagen.errors import AidagenError
 
 ID = re.compile(r"(\d\d)\.[a-z]?\d+")
+KINDS = {
+    "equation": "write the central equation",
+    "fault": "find the fault",
+    "experiment": "run a small experiment",
+}
+PLACES = {"class": "in class", "home": "homework"}
 
 
 @dataclass(frozen=True)
@@ -34,7 +41,15 @@ class Exercise:
     """A function to be written: its reference, the cases it is tried on, typical wrong answers.
 
     ``cases()`` makes the same tuples of arguments at every call. An answer passes if on all of
-    them it returns what the reference returns, within ``tolerance``.
+    them it returns what the reference returns, within ``tolerance``. An answer is a number, a
+    tensor of floats, a word of ``words``, or a tuple of these.
+
+    In one of kind ``fault``, the learner is given a faulty function and repairs it: it is
+    ``wrong[0]``, and its hint is what somebody reads who has not changed it yet. In one of kind
+    ``experiment``, the function runs a small experiment and returns what it shows.
+
+    ``picture(answer)`` draws what a function that somebody wrote does on one example, as a PIL
+    image or a matplotlib figure; ``picture_shows`` is its alternative text.
     """
 
     id: str  # "05.1"
@@ -47,12 +62,47 @@ class Exercise:
     expects: str  # what is returned, with shapes: "points (K, 2)"
     hint: str  # for a wrong answer that is none of the typical ones
     tolerance: float = 1e-4
+    kind: str = "equation"  # one of KINDS
+    importance: int = 2  # 1 to 3
+    place: str = "home"  # one of PLACES
+    hints: tuple[str, ...] = ()  # two, opened one after the other
+    words: tuple[str, ...] = ()  # those that an answer may choose from
+    picture: Callable[[Callable[..., Any]], Any] | None = None
+    picture_shows: str = ""
 
     def __post_init__(self) -> None:
         if not ID.fullmatch(self.id) or not 1 <= self.difficulty <= 3 or self.minutes < 1:
             raise AidagenError(
                 f"Exercise {self.id!r} needs an id such as 05.1, a difficulty of 1 to 3 and at "
                 f"least one minute; it has difficulty {self.difficulty}, {self.minutes} minutes."
+            )
+        if self.kind not in KINDS or self.place not in PLACES or not 1 <= self.importance <= 3:
+            raise AidagenError(
+                f"Exercise {self.id} needs a kind ({', '.join(KINDS)}), a place "
+                f"({', '.join(PLACES)}) and an importance of 1 to 3; it has {self.kind!r}, "
+                f"{self.place!r}, {self.importance}."
+            )
+        if len(self.hints) not in (0, 2) or (self.picture and not self.picture_shows):
+            raise AidagenError(
+                f"Exercise {self.id} needs two hints, and words that say what its picture shows; "
+                f"it has {len(self.hints)} hints, {self.picture_shows!r}."
+            )
+
+
+@dataclass(frozen=True)
+class OpenTask:
+    """A task without one right answer, and the rubric by which an answer is judged."""
+
+    id: str  # "05.o1"
+    title: str
+    task: str  # Markdown
+    rubric: tuple[tuple[int, str], ...]  # (points, what earns them)
+
+    def __post_init__(self) -> None:
+        if not ID.fullmatch(self.id) or len(self.rubric) < 2:
+            raise AidagenError(
+                f"Open task {self.id!r} needs an id such as 05.o1 and at least two lines of "
+                f"rubric; it has {len(self.rubric)}."
             )
 
 
@@ -103,6 +153,14 @@ class Prediction:
             )
 
 
+LISTS = {
+    Exercise: ("EXERCISES", "exercise"),
+    OpenTask: ("OPEN_TASKS", "open task"),
+    Question: ("QUESTIONS", "question"),
+    Prediction: ("PREDICTIONS", "prediction"),
+}
+
+
 def topics() -> dict[str, ModuleType]:
     """The folders of ``aidagen/lectures`` by their lecture's ``NUMBER``, in order."""
     folders = discovery.with_attribute("aidagen.lectures", "NUMBER").values()
@@ -135,15 +193,15 @@ def of(number: str) -> ModuleType:
 
 
 def find(kind: type, id: str) -> Any:
-    """The exercise, question or prediction with an id; ``kind`` is its class.
+    """The exercise, open task, question or prediction with an id; ``kind`` is its class.
 
     Raises AidagenError, with the ids there are.
     """
     match = ID.fullmatch(id) if isinstance(id, str) else None
-    name = {Exercise: "EXERCISES", Question: "QUESTIONS", Prediction: "PREDICTIONS"}[kind]
-    items = getattr(of(match[1]), name) if match else ()
+    name, called = LISTS[kind]
+    items = getattr(of(match[1]), name, ()) if match else ()
     for item in items:
         if item.id == id:
             return item
     ids = ", ".join(item.id for item in items) or "an id looks like 05.1, 05.q1 or 05.p1"
-    raise AidagenError(f"There is no {kind.__name__.lower()} {id!r}: {ids}.")
+    raise AidagenError(f"There is no {called} {id!r}: {ids}.")

@@ -1,4 +1,4 @@
-"""Lecture 05's exercises, questions and predictions: the first-order motion model.
+"""Lecture 05's exercises: the first-order motion model.
 
 Points are (x, y) in [-1, 1] with ``align_corners=True``, Jacobians row-major 2 x 2. Every
 reference is written out as a learner would write it.
@@ -12,20 +12,13 @@ from torch import Tensor
 
 from aidagen.grids import identity_grid
 from aidagen.lectures.first_order_motion.questions import PREDICTIONS, QUESTIONS
-from aidagen.teaching.cases import drawn, points
+from aidagen.lectures.first_order_motion.relative import RELATIVE
+from aidagen.lectures.first_order_motion.trials import EQUIVARIANCE, OPEN_TASKS, ORDERS
+from aidagen.teaching import expected
+from aidagen.teaching.cases import drawn, matrices, points
 from aidagen.teaching.material import Exercise, Wrong
 
-__all__ = ["EXERCISES", "PREDICTIONS", "QUESTIONS"]
-
-
-def _matrices(seed: int, count: int) -> Float[Tensor, "K 2 2"]:
-    """Far from the identity, not symmetric, safely invertible: a turn, a stretch, a shear."""
-    a, b, c = drawn(seed, count, 3).unbind(1)
-    angle, stretch, shear = 0.3 + a, 0.7 + 0.8 * b, 0.2 + 0.4 * c
-    turn = torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()], -1).view(-1, 2, 2)
-    rest = torch.zeros(count, 2, 2)
-    rest[:, 0, 0], rest[:, 0, 1], rest[:, 1, 1] = stretch, shear, 1 / (0.5 + stretch)
-    return turn @ rest
+__all__ = ["EXERCISES", "OPEN_TASKS", "PREDICTIONS", "QUESTIONS"]
 
 
 # --- 05.1: the motion around one keypoint --------------------------------------------------------
@@ -39,18 +32,29 @@ def local_affine(
     j_driving: Float[Tensor, "K 2 2"],
 ) -> Float[Tensor, "K H W 2"]:
     """For each keypoint, where in the source each place of ``grid`` reads: eqs. (4) and (5)."""
-    return _affine(grid, p_source, p_driving, j_source @ torch.linalg.inv(j_driving))
+    jacobians = j_source @ torch.linalg.inv(j_driving)  # (K, 2, 2), eq. (5)
+    away = grid - p_driving[:, None, None]  # (K, H, W, 2)
+    return p_source[:, None, None] + torch.einsum("kab,khwb->khwa", jacobians, away)  # eq. (4)
 
 
-def _affine(grid: Tensor, to: Tensor, since: Tensor, matrices: Tensor) -> Tensor:
+def _affine(grid: Tensor, to: Tensor, since: Tensor, jacobians: Tensor) -> Tensor:
     offset = grid - since[:, None, None]  # (K, H, W, 2)
-    return to[:, None, None] + torch.einsum("kab,khwb->khwa", matrices, offset)
+    return to[:, None, None] + torch.einsum("kab,khwb->khwa", jacobians, offset)
+
+
+def _affine_picture(answer):
+    """A head whose middle turns, grows and slants with one keypoint."""
+    turn = torch.tensor([[[0.9, -0.45], [0.35, 0.95]]])
+    slant = torch.tensor([[[0.8, 0.3], [0.0, 1.1]]])
+    at, to = torch.tensor([[0.0, -0.1]]), torch.tensor([[0.2, 0.05]])
+    grid = identity_grid(64, 64)
+    return expected.read(expected.face(), answer(grid, at, to, turn, slant)[0])
 
 
 def _affine_cases() -> list[tuple[Tensor, ...]]:
     return [
-        (identity_grid(3, 4), points(1, 2), points(2, 2), _matrices(3, 2), _matrices(4, 2)),
-        (identity_grid(4, 3), points(5, 3), points(6, 3), _matrices(7, 3), _matrices(8, 3)),
+        (identity_grid(3, 4), points(1, 2), points(2, 2), matrices(3, 2), matrices(4, 2)),
+        (identity_grid(4, 3), points(5, 3), points(6, 3), matrices(7, 3), matrices(8, 3)),
     ]
 
 
@@ -63,6 +67,17 @@ LOCAL_AFFINE = Exercise(
     cases=_affine_cases,
     expects="places to read (K, H, W, 2), floats",
     hint="Write T(z) = p_S + J (z - p_D) first with J = 1 and compare, then put J in.",
+    importance=3,
+    place="class",
+    hints=(
+        "Which point do you subtract from z: the one in the frame you are drawing, or the one you "
+        "read from?",
+        "Go from D to R first. Which of the two Jacobians is inverted, and does it stand on the "
+        "left or on the right?",
+    ),
+    picture=_affine_picture,
+    picture_shows="A head, moved to the right and down with its keypoint, turned anticlockwise and "
+    "slanted; the corners of the picture are black.",
     wrong=(
         Wrong(
             "J_D not inverted",
@@ -92,6 +107,20 @@ LOCAL_AFFINE = Exercise(
             "to S is needed: J_S J_D^-1.",
         ),
         Wrong(
+            "source Jacobian inverted",
+            lambda grid, ps, pd, js, jd: _affine(grid, ps, pd, torch.linalg.inv(js) @ jd),
+            "knows that one of the two is inverted, and takes the wrong one",
+            "you invert the source's Jacobian. The way is from D to R (the driving one, undone), "
+            "then from R to S (the source's, as it is).",
+        ),
+        Wrong(
+            "Jacobian transposed",
+            lambda grid, ps, pd, js, jd: _affine(grid, ps, pd, (js @ torch.linalg.inv(jd)).mT),
+            "multiplies a row z - p_D by J from the right, or sums over the wrong axis",
+            "your Jacobian is transposed, so it turns the other way: for points stored as rows, "
+            "J d is d @ J.mT.",
+        ),
+        Wrong(
             "no Jacobian",
             lambda grid, ps, pd, js, jd: _affine(grid, ps, pd, torch.eye(2).expand_as(js)),
             "zeroth order: everything around a keypoint is only shifted (this is Monkey-Net)",
@@ -107,7 +136,9 @@ LOCAL_AFFINE = Exercise(
 
 def soft_argmax(logits: Float[Tensor, "K H W"], temperature: float) -> Float[Tensor, "K 2"]:
     """The expected place (x, y) under a softmax of ``logits / temperature`` over all pixels."""
-    return _expected(logits, 1 / temperature, identity_grid(*logits.shape[1:]))
+    _, height, width = logits.shape
+    heat = (logits / temperature).flatten(1).softmax(-1)  # (K, H W), each map sums to one
+    return heat @ identity_grid(height, width).view(-1, 2)
 
 
 def _expected(logits: Tensor, sharpness: float, grid: Tensor) -> Tensor:
@@ -137,6 +168,16 @@ def _hardest(logits: Tensor, temperature: float) -> Tensor:
     return identity_grid(*logits.shape[1:]).flatten(0, 1)[logits.flatten(1).argmax(-1)]
 
 
+def _heat_picture(answer):
+    """Two bright places, the left one wider: the mean lies between them."""
+    x, y = identity_grid(32, 32).unbind(-1)
+    left = -((x + 0.2) ** 2 + (y - 0.6) ** 2) / 0.15
+    right = 0.1 - ((x - 0.8) ** 2 + (y - 0.1) ** 2) / 0.05
+    logits, temperature = torch.maximum(left, right)[None], 0.25
+    heat = (logits / temperature).flatten(1).softmax(-1).view(32, 32)
+    return expected.point(heat, answer(logits, temperature)[0])
+
+
 SOFT_ARGMAX = Exercise(
     id="05.2",
     title="From a map to a point",
@@ -146,6 +187,15 @@ SOFT_ARGMAX = Exercise(
     cases=lambda: [(drawn(1, 2, 4, 5), 0.4), (drawn(2, 3, 6, 3), 0.25)],
     expects="points (K, 2), the last axis (x, y), floats",
     hint="A single very bright pixel j of W has to give x = 2 j / (W - 1) - 1: try it.",
+    importance=2,
+    hints=(
+        "The softmax runs over H times W values at once: flatten them first.",
+        "grids.identity_grid(H, W) holds (x, y) of every pixel. The point is their mean, weighted "
+        "by the softmax.",
+    ),
+    picture=_heat_picture,
+    picture_shows="A heat map with two bright places, a wide one at the bottom and a small one at "
+    "the right-hand edge; the point lies between them, nearer to the wide one.",
     wrong=(
         Wrong(
             "softmax over one axis",
@@ -219,6 +269,15 @@ def _hard(mask_logits: Tensor, motions: Tensor) -> Tensor:
     return motions.gather(0, chosen)[0]
 
 
+def _mix_picture(answer):
+    """The background stays, one motion is followed on the left and one on the right."""
+    grid = identity_grid(48, 48)
+    x, y = grid.unbind(-1)
+    scores = [0 * x, 3 - 8 * ((x + 0.5) ** 2 + y**2), 3 - 8 * ((x - 0.4) ** 2 + (y - 0.2) ** 2)]
+    shifts = torch.tensor([[0.0, 0], [0.4, 0.1], [-0.2, -0.4]])[:, None, None]
+    return expected.flow(answer(torch.stack(scores), grid + shifts) - grid)
+
+
 MIX = Exercise(
     id="05.3",
     title="Mix the motions",
@@ -231,12 +290,30 @@ MIX = Exercise(
     ],
     expects="one flow (H, W, 2), floats",
     hint="At every place the J weights sum to one; if all motions agree, the flow is that motion.",
+    importance=3,
+    place="class",
+    hints=(
+        "At one place, J motions compete for the flow. Over which axis of the scores does the "
+        "softmax run, so that their weights sum to one there?",
+        "Weights (J, H, W) and motions (J, H, W, 2): give the weights a last axis, multiply, and "
+        "sum over the J motions.",
+    ),
+    picture=_mix_picture,
+    picture_shows="A flow in colours: orange around a place on the left, light blue around one on "
+    "the right, grey (no movement) elsewhere, with smooth borders.",
     wrong=(
         Wrong(
             "softmax over the pixels",
             _over_pixels,
             "confuses the masks with the detector's heat maps of 05.2",
             "each of your masks sums to one over the picture, as a heat map does. Here the J "
+            "motions compete at every place: softmax over the first axis.",
+        ),
+        Wrong(
+            "softmax over the last axis",
+            lambda mask_logits, motions: (mask_logits.softmax(-1)[..., None] * motions).sum(0),
+            "calls softmax(-1) by habit, as for classes",
+            "your softmax runs along each row of the picture, because dim=-1 is its width. The J "
             "motions compete at every place: softmax over the first axis.",
         ),
         Wrong(
@@ -269,72 +346,4 @@ MIX = Exercise(
 )
 
 
-# --- 05.4: relative motion -----------------------------------------------------------------------
-
-
-def relative(
-    p_source: Float[Tensor, "K 2"],
-    p_t: Float[Tensor, "K 2"],
-    p_1: Float[Tensor, "K 2"],
-    j_source: Float[Tensor, "K 2 2"],
-    j_t: Float[Tensor, "K 2 2"],
-    j_1: Float[Tensor, "K 2 2"],
-) -> tuple[Float[Tensor, "K 2"], Float[Tensor, "K 2 2"]]:
-    """The source's keypoints, moved as the driving ones did from frame 1 to t: eqs. (14), (15)."""
-    return p_source + (p_t - p_1), j_t @ torch.linalg.inv(j_1) @ j_source
-
-
-def _relative_cases() -> list[tuple[Tensor, ...]]:
-    return [
-        (*(points(s + i, k) for i in range(3)), *(_matrices(s + i, k) for i in range(3, 6)))
-        for s, k in ((20, 2), (30, 3))
-    ]
-
-
-RELATIVE = Exercise(
-    id="05.4",
-    title="Relative motion",
-    minutes=6,
-    difficulty=2,
-    reference=relative,
-    cases=_relative_cases,
-    expects="two tensors: points (K, 2) and Jacobians (K, 2, 2)",
-    hint="At t = 1 the source must come out as it went in: points p_source, Jacobians j_source.",
-    wrong=(
-        Wrong(
-            "absolute motion",
-            lambda ps, pt, p1, js, jt, j1: (pt, jt),
-            "takes over the driving pose, and with it the shape of the driving face",
-            "this is absolute motion: the source takes over the driving person's shape. Start "
-            "from p_source and add only what changed since frame 1.",
-        ),
-        Wrong(
-            "sign reversed",
-            lambda ps, pt, p1, js, jt, j1: (ps + (p1 - pt), jt @ torch.linalg.inv(j1) @ js),
-            "the difference is taken from frame t to frame 1",
-            "your source moves the other way: what changed since frame 1 is p_t - p_1.",
-        ),
-        Wrong(
-            "J_S J_t J_1^-1",
-            lambda ps, pt, p1, js, jt, j1: (ps + (pt - p1), js @ jt @ torch.linalg.inv(j1)),
-            "the change of the driving clip is applied before the source's own deformation",
-            "the Jacobians are in the wrong order: the source's own J_S comes first, so it stands "
-            "on the right, and the change J_t J_1^-1 is applied after it.",
-        ),
-        Wrong(
-            "J_1 J_t^-1",
-            lambda ps, pt, p1, js, jt, j1: (ps + (pt - p1), j1 @ torch.linalg.inv(jt) @ js),
-            "the change is inverted: from t back to 1",
-            "your Jacobians run back from t to frame 1; from 1 to t the change is J_t J_1^-1.",
-        ),
-        Wrong(
-            "Jacobians of the driving frame as they are",
-            lambda ps, pt, p1, js, jt, j1: (ps + (pt - p1), jt),
-            "the points use relative motion, the neighbourhoods absolute motion",
-            "your points are relative, your Jacobians are not: at t = 1 they have to be j_source.",
-        ),
-    ),
-)
-
-
-EXERCISES = (LOCAL_AFFINE, SOFT_ARGMAX, MIX, RELATIVE)
+EXERCISES = (LOCAL_AFFINE, SOFT_ARGMAX, MIX, RELATIVE, EQUIVARIANCE, ORDERS)

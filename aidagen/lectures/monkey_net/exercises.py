@@ -13,10 +13,12 @@ from torch import Tensor
 from aidagen.grids import identity_grid
 from aidagen.lectures.monkey_net.judging import L1_MOVING, SHARE_INTERVAL
 from aidagen.lectures.monkey_net.questions import PREDICTIONS, QUESTIONS
+from aidagen.lectures.monkey_net.trials import DEFORM_SKIP, OPEN_TASKS, SAME_VOTES
+from aidagen.teaching import expected
 from aidagen.teaching.cases import drawn, points
 from aidagen.teaching.material import Exercise, Wrong
 
-__all__ = ["EXERCISES", "PREDICTIONS", "QUESTIONS"]
+__all__ = ["EXERCISES", "OPEN_TASKS", "PREDICTIONS", "QUESTIONS"]
 
 
 # --- 04.1: from keypoint movements to one flow ---------------------------------------------------
@@ -29,7 +31,8 @@ def compose_flow(
     residual: Float[Tensor, "H W 2"],
 ) -> Float[Tensor, "H W 2"]:
     """For each place in the driving frame, how far away from it the source is read."""
-    return _composed(p_source - p_driving, masks[1:], residual)
+    shifts = p_source - p_driving  # (K, 2), towards the place to read
+    return torch.einsum("khw,kc->hwc", masks[1:], shifts) + residual  # masks[0]: the background
 
 
 def _composed(shifts: Tensor, masks: Tensor, residual: Tensor) -> Tensor:
@@ -48,6 +51,15 @@ def _flow_cases() -> list[tuple[Tensor, ...]]:
     ]
 
 
+def _flow_picture(answer):
+    """Two keypoints that went apart, a resting background, a residual along the lower edge."""
+    x, y = identity_grid(48, 48).unbind(-1)
+    scores = [0 * x, 4 - 9 * ((x + 0.5) ** 2 + y**2), 4 - 9 * ((x - 0.5) ** 2 + y**2)]
+    residual = torch.stack([0 * x, y.clamp(min=0.6) - 0.6], -1)
+    p_source, p_driving = torch.tensor([[[-0.3, 0.0], [0.3, -0.1]], [[-0.6, 0.1], [0.6, 0.2]]])
+    return expected.flow(answer(p_source, p_driving, torch.stack(scores).softmax(0), residual))
+
+
 COMPOSE_FLOW = Exercise(
     id="04.1",
     title="From keypoints to a flow",
@@ -57,6 +69,17 @@ COMPOSE_FLOW = Exercise(
     cases=_flow_cases,
     expects="one flow (H, W, 2), floats",
     hint="Where one mask is 1 and the residual 0, the flow is that keypoint's own p_S - p_D.",
+    importance=3,
+    place="class",
+    hints=(
+        "You stand at a place of the driving frame and ask where in the source to read. If a hand "
+        "went from left to right, do you read to the left or to the right of where you stand?",
+        "There are K points and K + 1 masks. Whose is the first one, and how far does its owner "
+        "move?",
+    ),
+    picture=_flow_picture,
+    picture_shows="A flow in colours: orange around a place on the left, light blue around one on "
+    "the right, a darker strip along the lower edge, grey (no movement) elsewhere.",
     wrong=(
         Wrong(
             "driving minus source",
@@ -110,7 +133,8 @@ def mean_and_covariance(
     """The mean place of each map, and its covariance; each map sums to one."""
     grid = identity_grid(*heat.shape[1:])
     mean = torch.einsum("khw,hwc->kc", heat, grid)
-    return mean, _spread(heat, grid, mean)
+    away = grid[None] - mean[:, None, None]  # (K, H, W, 2)
+    return mean, torch.einsum("khw,khwa,khwb->kab", heat, away, away)
 
 
 def _spread(heat: Tensor, grid: Tensor, around: Tensor) -> Tensor:
@@ -151,6 +175,15 @@ def _heat(seed: int, *shape: int) -> Tensor:
     return (4 * drawn(seed, *shape)).flatten(1).softmax(-1).view(shape)
 
 
+def _spread_picture(answer):
+    """The ellipses of a slanted map and of a flat one."""
+    x, y = identity_grid(48, 48).unbind(-1)
+    slanted = -12 * (x + y + 0.1) ** 2 - 2 * (x - y + 0.9) ** 2
+    flat = -30 * (y - 0.5) ** 2 - 3 * (x - 0.4) ** 2
+    heat = torch.stack([slanted, flat]).flatten(1).softmax(-1).view(2, 48, 48)
+    return expected.ellipses(*answer(heat), radius=4)
+
+
 MEAN_AND_COVARIANCE = Exercise(
     id="04.2",
     title="From a heat map to mean and covariance",
@@ -160,6 +193,16 @@ MEAN_AND_COVARIANCE = Exercise(
     cases=lambda: [(_heat(31, 2, 4, 6),), (_heat(32, 3, 5, 3),)],
     expects="two tensors: means (K, 2) and covariances (K, 2, 2), floats",
     hint="A map with all its weight on one pixel has that pixel as mean, and covariance 0.",
+    importance=2,
+    hints=(
+        "The mean is the sum of all places, weighted by the map. grids.identity_grid(H, W) holds "
+        "the places.",
+        "A map that is spread along a slanted line has a large product of its x and y parts. Which "
+        "entries of the matrix hold it?",
+    ),
+    picture=_spread_picture,
+    picture_shows="Two ellipses on grey: a slanted one on the left, from lower left to upper "
+    "right, and a flat one at the lower right.",
     wrong=(
         Wrong(
             "not centred",
@@ -210,7 +253,8 @@ def transfer(
     c_1: Float[Tensor, "K 2 2"],
 ) -> tuple[Float[Tensor, "K 2"], Float[Tensor, "K 2 2"]]:
     """The source's means and covariances, changed as the driving ones did from frame 1 to t."""
-    return p_source + (p_t - p_1), _symmetric(c_t @ torch.linalg.inv(c_1) @ c_source)
+    moved = c_t @ torch.linalg.inv(c_1) @ c_source
+    return p_source + (p_t - p_1), (moved + moved.mT) / 2  # symmetric again
 
 
 def _symmetric(matrix: Tensor) -> Tensor:
@@ -230,6 +274,14 @@ def _transfer_cases() -> list[tuple[Tensor, ...]]:
     ]
 
 
+def _transfer_picture(answer):
+    """Three covariances of a source after the driving ones moved, turned and grew."""
+    ps = torch.tensor([[-0.3, -0.2], [0.3, -0.2], [0.0, 0.4]])
+    p1, shift = points(68, 3), torch.tensor([[0.1, 0.15], [0.2, -0.1], [-0.1, 0.2]])
+    spreads = (0.6 * _covariances(66, 3), 1.1 * _covariances(69, 3), _covariances(67, 3))
+    return expected.ellipses(*answer(ps, p1 + shift, p1, *spreads), radius=0.25)
+
+
 TRANSFER = Exercise(
     id="04.3",
     title="The motion of one shape on another",
@@ -239,6 +291,15 @@ TRANSFER = Exercise(
     cases=_transfer_cases,
     expects="two tensors: means (K, 2) and covariances (K, 2, 2)",
     hint="At t = 1 the source must come out as it went in: p_source and c_source.",
+    importance=2,
+    hints=(
+        "If the driving clip has not moved yet, p_t = p_1 and c_t = c_1. What has to come out?",
+        "A product of symmetric matrices is not symmetric in general. What is the simplest "
+        "symmetric matrix near it?",
+    ),
+    picture=_transfer_picture,
+    picture_shows="Three ellipses on grey, the source's covariances after they were moved and "
+    "deformed as in the driving clip.",
     wrong=(
         Wrong(
             "absolute motion",
@@ -277,4 +338,12 @@ TRANSFER = Exercise(
 )
 
 
-EXERCISES = (COMPOSE_FLOW, MEAN_AND_COVARIANCE, TRANSFER, L1_MOVING, SHARE_INTERVAL)
+EXERCISES = (
+    COMPOSE_FLOW,
+    MEAN_AND_COVARIANCE,
+    TRANSFER,
+    L1_MOVING,
+    SHARE_INTERVAL,
+    DEFORM_SKIP,
+    SAME_VOTES,
+)

@@ -19,7 +19,9 @@ def l1_moving(
     threshold: float,
 ) -> Float[Tensor, ""]:
     """Mean absolute error over the pixels in which truth and source differ; mean over frames."""
-    return _over(made, truth, ((truth - source).abs().amax(1) > threshold))
+    moving = (truth - source).abs().amax(1) > threshold  # (T, H, W)
+    error = (made - truth).abs().mean(1) * moving
+    return (error.sum((1, 2)) / moving.sum((1, 2))).mean()
 
 
 def _over(made: Tensor, truth: Tensor, chosen: Tensor) -> Tensor:
@@ -54,6 +56,14 @@ L1_MOVING = Exercise(
     cases=_clip_cases,
     expects="one number, the mean over the frames",
     hint="Which pixels count depends on truth and source alone, never on the generated clip.",
+    importance=3,
+    place="class",
+    hints=(
+        "Three steps: a mask of pixels from truth and source, the error times the mask, and a "
+        "division by the number of pixels in the mask, frame by frame.",
+        "(truth - source).abs().amax(1) > threshold is the mask (T, H, W). Sum over the last two "
+        "axes, divide, and only then take the mean over the frames.",
+    ),
     wrong=(
         Wrong(
             "all pixels",
@@ -106,7 +116,9 @@ def share_interval(
     votes: Float[Tensor, "items raters"], picks: Int[Tensor, "draws items"]
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """The 95 % bootstrap interval of a share of votes, whole items drawn with replacement."""
-    return _quantiles(votes.mean(1)[picks].mean(1), 0.025)
+    shares = votes.mean(1)[picks].mean(1)  # (draws,): whole items, with all their votes
+    low, high = torch.quantile(shares, torch.tensor([0.025, 0.975]))
+    return low, high
 
 
 def _quantiles(shares: Tensor, tail: float) -> tuple[Tensor, Tensor]:
@@ -140,6 +152,12 @@ SHARE_INTERVAL = Exercise(
     cases=_vote_cases,
     expects="two numbers, the 2.5 % and the 97.5 % quantile",
     hint="One draw is one resampled study: the items of one row of picks, with all their votes.",
+    importance=2,
+    hints=(
+        "votes.mean(1) is one share for each item. Indexing it with picks gives a table of draws.",
+        "The mean over the second axis of that table is one share for each draw; torch.quantile "
+        "takes both quantiles at once.",
+    ),
     wrong=(
         Wrong(
             "single votes drawn",

@@ -1,7 +1,7 @@
-"""Lecture 00's exercises and questions: coordinates, backward warps, an honest number.
+"""Lecture 00's exercises: coordinates, backward warps, an honest number.
 
-Three small functions that everything later rests on; the conventions are those of
-``aidagen.grids``: points (x, y) in [-1, 1], -1 and 1 at the centres of the outermost pixels.
+Small functions that everything later rests on; the conventions are those of ``aidagen.grids``:
+points (x, y) in [-1, 1], -1 and 1 at the centres of the outermost pixels.
 """
 
 from __future__ import annotations
@@ -10,8 +10,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from aidagen.grids import identity_grid
+from aidagen.lectures.start_here.questions import PREDICTIONS, QUESTIONS
+from aidagen.lectures.start_here.trials import OPEN_TASKS, READ_AGAIN, TURN
+from aidagen.teaching import expected
 from aidagen.teaching.cases import drawn
-from aidagen.teaching.material import Exercise, Option, Prediction, Question, Wrong
+from aidagen.teaching.material import Exercise, Wrong
+
+__all__ = ["EXERCISES", "OPEN_TASKS", "PREDICTIONS", "QUESTIONS"]
 
 # --- 00.1: from [-1, 1] to pixels ----------------------------------------------------------------
 
@@ -19,6 +25,12 @@ from aidagen.teaching.material import Exercise, Option, Prediction, Question, Wr
 def pixel_of(points: Float[Tensor, "N 2"], width: int, height: int) -> Float[Tensor, "N 2"]:
     """Points (x, y) in [-1, 1] as pixel coordinates (column, row), counted from 0."""
     return (points + 1) / 2 * torch.tensor([width - 1.0, height - 1.0])
+
+
+def _pixel_picture(answer):
+    small = torch.nn.functional.adaptive_avg_pool2d(expected.face(), (6, 8))
+    corners = torch.tensor([[-1.0, -1], [1, -1], [-1, 1], [1, 1], [0, 0], [0.4, -0.6]])
+    return expected.on_pixels(small, answer(corners, 8, 6))
 
 
 PIXEL_OF = Exercise(
@@ -33,6 +45,15 @@ PIXEL_OF = Exercise(
     ],
     expects="pixel coordinates (N, 2), column before row, floats",
     hint="-1 has to give 0, and 1 has to give width - 1 (height - 1 for y).",
+    importance=3,
+    hints=(
+        "Solve x = 2 j / (W - 1) - 1 for j.",
+        "How many steps lie between the first and the last of W pixels? Do the same for y, with "
+        "the height, and keep the order (x, y).",
+    ),
+    picture=_pixel_picture,
+    picture_shows="A picture of eight by six pixels: dots lie on the centres of its four corner "
+    "pixels, one in the middle of the picture, and one to the right of it and above.",
     wrong=(
         Wrong(
             "(p + 1) / 2 * width",
@@ -75,7 +96,8 @@ PIXEL_OF = Exercise(
 
 def shift_right(picture: Float[Tensor, "C H W"], pixels: int) -> Float[Tensor, "H W 2"]:
     """The grid through which ``grids.warp`` shows the picture moved right by some pixels."""
-    return _shifted(picture, pixels, -2 / (picture.shape[-1] - 1))
+    _, height, width = picture.shape
+    return identity_grid(height, width) - torch.tensor([2 * pixels / (width - 1), 0.0])
 
 
 def _shifted(picture: Tensor, pixels: float, step: float, axis: int = 0) -> Tensor:
@@ -95,6 +117,16 @@ SHIFT_RIGHT = Exercise(
     cases=lambda: [(drawn(2, 3, 4, 6), 2), (drawn(3, 1, 5, 3), 1)],
     expects="a grid (H, W, 2) of places to read, floats",
     hint="Begin with the grid that reads every pixel at its own place, then change x alone.",
+    importance=3,
+    place="class",
+    hints=(
+        "If the content goes to the right, does the new picture read further to the right, or "
+        "further to the left?",
+        "One pixel is 2 / (W - 1) wide, not 1. Only the first entry of the last axis changes.",
+    ),
+    picture=lambda answer: expected.read(expected.face(), answer(expected.face(), 16)),
+    picture_shows="A head that was moved to the right by a quarter of the picture; what comes in "
+    "from the left is black.",
     wrong=(
         Wrong(
             "added instead of subtracted",
@@ -154,6 +186,12 @@ L1_AGAINST_COPY = Exercise(
     ],
     expects="two numbers: the mean absolute error, and its ratio to that of the copy",
     hint="Both errors are measured against the truth; a ratio below 1 beats the copy.",
+    importance=3,
+    place="class",
+    hints=(
+        "source - truth broadcasts over the frames, so the copy's error takes one line.",
+        "Which of the two errors belongs in the denominator: the model's, or the copy's?",
+    ),
     wrong=(
         Wrong(
             "squared error",
@@ -200,67 +238,4 @@ L1_AGAINST_COPY = Exercise(
     ),
 )
 
-EXERCISES = (PIXEL_OF, SHIFT_RIGHT, L1_AGAINST_COPY)
-
-QUESTIONS = (
-    Question(
-        "00.q1",
-        "A point is (x, y) = (1, -1). Where in the picture is it?",
-        (
-            Option("Top left", "x = 1 is the right-hand side; only y = -1 is the top."),
-            Option("Top right", "x grows to the right and y grows downwards, as rows do."),
-            Option("Bottom right", "y grows downwards, as rows do, so -1 is the top."),
-            Option("Bottom left", "Both axes are the other way round."),
-        ),
-        right=1,
-    ),
-    Question(
-        "00.q2",
-        "Your method has an L1 error of 0.03. Is that good?",
-        (
-            Option(
-                "Yes, it is only 3 % of the range",
-                "A copy of the source may reach that if most of the picture does not change.",
-            ),
-            Option(
-                "It cannot be said without a baseline on the same data",
-                "Compare it with a method that does nothing, such as copying the source.",
-            ),
-            Option(
-                "No, a good method has an error of 0",
-                "Even a frame that is off by one pixel, which nobody sees, has an error.",
-            ),
-        ),
-        right=1,
-    ),
-    Question(
-        "00.q3",
-        "Whose picture may you animate?",
-        (
-            Option(
-                "Anybody's whose photograph is public",
-                "A public photograph is not an agreement to be put into motion.",
-            ),
-            Option(
-                "Anybody's, as long as the clip carries a mark",
-                "The mark tells viewers how the clip was made; it does not replace a yes.",
-            ),
-            Option(
-                "Your own, those of people who agreed to this use, and of people who do not exist",
-                "And say that it is generated, whenever you show it.",
-            ),
-        ),
-        right=2,
-    ),
-)
-
-PREDICTIONS = (
-    Prediction(
-        "00.p1",
-        "A clip of a rendered head is rebuilt from its first frame. What is the model's L1 error, "
-        "as a share of the error of copying that first frame (1: no better than a copy)?",
-        high=1.5,
-        because="Most of the picture hardly moves, so a copy is already right there. The error "
-        "alone says little; as a share of the copy's error it says more.",
-    ),
-)
+EXERCISES = (PIXEL_OF, SHIFT_RIGHT, L1_AGAINST_COPY, TURN, READ_AGAIN)
