@@ -926,6 +926,72 @@ share_interval = check.choose("04.5", share_interval)
 # %% slideshow={"slide_type": "skip"} tags=["hide-input"]
 Markdown(results.votes_said(share_interval, SEED))
 
+# %% [markdown] slideshow={"slide_type": "skip"} tags=["exercise"]
+# ### Exercise 04.6 · A skip that lags behind
+#
+# The function below deforms the features `(C, h, w)` of a skip connection by the flow `(H, W, 2)` of
+# the whole picture, which is larger. With it the arm is seen twice: the inner levels lag behind the
+# picture. Find the fault, and mend it.
+
+# %% slideshow={"slide_type": "skip"} tags=["hide-input", "exercise"]
+check.card("04.6")
+
+# %% slideshow={"slide_type": "skip"} tags=["exercise"]
+def deform_skip(features, flow):
+    _, height, width = features.shape
+    small = grids.resize_grid(flow[None], height, width)
+    small = small * height / flow.shape[0]
+    return grids.warp(features[None], grids.identity_grid(height, width) + small)[0]
+
+# %% slideshow={"slide_type": "skip"} tags=["solution"]
+def deform_skip(features, flow):
+    _, height, width = features.shape
+    small = grids.resize_grid(flow[None], height, width)  # a share of the picture at every size
+    return grids.warp(features[None], grids.identity_grid(height, width) + small)[0]
+
+# %% slideshow={"slide_type": "skip"} tags=["check", "nbval-check-output"]
+deform_skip = check.choose("04.6", deform_skip)
+
+# %% alt="A coarse picture of the source, the same after your function deformed it by the model's flow, and the coarse true frame: the arm is at the same place in both." slideshow={"slide_type": "skip"} tags=["hide-input"]
+still(scenes.deformed_sheet(deform_skip, shown, example[0], example[most]))
+
+# %% [markdown] slideshow={"slide_type": "skip"} tags=["exercise"]
+# ### Exercise 04.7 · More clips or more raters?
+#
+# You can pay for a certain number of votes. Is it better to show many clips to a few people, or few
+# clips to many? Write `same_votes(votes, picks, few_picks)`, an experiment on votes that are there:
+# `votes` is `(items, raters)`, `picks` `(draws, items)` and `few_picks` `(draws, few)` are as in
+# exercise 04.5. Return three things:
+#
+# 1. the width of the interval if **all items** are judged by the first `raters * few // items`
+#    raters;
+# 2. the width if only the **first `few` items** are judged, by all raters;
+# 3. what to ask for more of: `"clips"` or `"raters"`.
+
+# %% slideshow={"slide_type": "skip"} tags=["hide-input", "exercise"]
+check.card("04.7")
+
+# %% slideshow={"slide_type": "skip"} tags=["exercise"]
+def same_votes(votes, picks, few_picks):
+    return check.TODO
+
+# %% slideshow={"slide_type": "skip"} tags=["solution"]
+def same_votes(votes, picks, few_picks):
+    items, raters = votes.shape
+    few = few_picks.shape[1]
+    low, high = share_interval(votes[:, : raters * few // items], picks)
+    few_low, few_high = share_interval(votes[:few], few_picks)
+    return float(high - low), float(few_high - few_low), "clips"
+
+# %% slideshow={"slide_type": "skip"} tags=["check", "nbval-check-output"]
+same_votes = check.choose("04.7", same_votes)
+
+# %% slideshow={"slide_type": "skip"} tags=["hide-input"]
+Markdown(results.same_votes_said(same_votes, SEED))
+
+# %% slideshow={"slide_type": "skip"} tags=["hide-input", "exercise"]
+check.open_task("04.o1")
+
 # %% [markdown] slideshow={"slide_type": "skip"}
 # ### A class whose preference is known
 #

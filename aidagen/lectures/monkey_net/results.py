@@ -268,13 +268,18 @@ def study_tasks(heads: list[Tensor], count: int) -> list[Task]:
     ]
 
 
+def _votes(seed: int) -> tuple[Float[Tensor, "50 10"], torch.Generator]:
+    """Votes of ten people on 50 pairs of clips that differ, and the generator that drew them."""
+    generator = torch.Generator().manual_seed(seed)
+    liked = 0.85 + 0.2 * torch.randn(50, 1, generator=generator)
+    return (torch.rand(50, 10, generator=generator) < liked).float(), generator
+
+
 def votes_said(share_interval: Callable[..., tuple], seed: int) -> str:
     """500 simulated votes on 50 pairs: their interval as if independent, and with pairs drawn."""
     from scipy.stats import binomtest
 
-    generator = torch.Generator().manual_seed(seed)
-    liked = 0.85 + 0.2 * torch.randn(50, 1, generator=generator)  # pairs differ
-    votes = (torch.rand(50, 10, generator=generator) < liked).float()
+    votes, generator = _votes(seed)
     picks = torch.randint(50, (2000, 50), generator=generator)
     low, high = (100 * float(x) for x in share_interval(votes, picks))
     naive = binomtest(int(votes.sum()), 500).proportion_ci(method="wilson")
@@ -284,6 +289,19 @@ def votes_said(share_interval: Callable[..., tuple], seed: int) -> str:
     ]
     share = f"500 votes, {100 * float(votes.mean()):.1f} % for one system"
     return markdown.table((share, "95 % interval"), rows)
+
+
+def same_votes_said(same_votes: Callable[..., tuple], seed: int) -> str:
+    """The experiment of exercise 04.7 on 100 of the 500 simulated votes of `votes_said`."""
+    votes, generator = _votes(seed)
+    picks, few = (torch.randint(n, (2000, n), generator=generator) for n in (50, 10))
+    many, less, word = same_votes(votes, picks, few)
+    rows = [
+        ("50 pairs of clips, 2 raters each", f"{100 * many:.1f} percentage points"),
+        ("10 pairs of clips, 10 raters each", f"{100 * less:.1f} percentage points"),
+    ]
+    table = markdown.table(("100 votes", "width of the 95 % interval"), rows)
+    return f"{table}\n\nYour conclusion: ask for more {word}."
 
 
 def simulated_class(seed: int, raters: int = 30) -> tuple[study.Result, float]:

@@ -6,6 +6,7 @@ in ``sheet`` return a picture to be shown by `aidagen.widgets.overlays.still`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -124,6 +125,20 @@ def composed_sheet(
     warped = grids.warp(source[None], grids.resize_grid(grid, *source.shape[1:]))[0]
     return sheet([source, warped, truth], 3, ["source", "moved by your flow", "the true frame"],
                  generated=(1,))  # fmt: skip
+
+
+def deformed_sheet(
+    deform: Callable[[Tensor, Tensor], Tensor], shown: Any, source: Tensor, truth: Tensor
+) -> Image.Image:
+    """A coarse source ``(3, H, W)``, the same after ``deform`` warped it by the flow, coarse truth.
+
+    ``deform(features, flow)`` is what exercise 04.6 asks for; ``shown`` is a rendering.
+    """
+    grid = grids.resize_grid(shown.flow[:1].cpu().clone(), *source.shape[1:])
+    flow = (grid - grids.identity_grid(*source.shape[1:]))[0]
+    small, goal = (torch.nn.functional.avg_pool2d(x[None], 2)[0] for x in (source, truth))
+    labels = ["coarse source", "deformed", "coarse true frame"]
+    return sheet([small, deform(small, flow), goal], 3, labels, generated=(1,))
 
 
 def own_keypoints_sheet(
