@@ -1,5 +1,7 @@
 """A course of one small lecture, 98, with three exercises: what tests doctor and break.
 
+It holds to the standard of a lecture, so that each doctored copy has one fault alone.
+
 Its topic's folder lies beside it, in ``tables/small``; `aidagen.teaching` finds it there through
 the path of `aidagen.lectures`, in this process (``table_beside``) and in the lecture's kernel (the
 first code cell).
@@ -35,18 +37,20 @@ BEGIN = """# %% [markdown] slideshow={"slide_type": "slide"} tour=true
 # 2. halve it;
 # 3. say why $y = 2x$ is linear.
 #
-# | minutes | part |
-# |---|---|
-# | 50 | the formula |
-# | 25 | the picture |
+# | minutes | part | kind | begins with |
+# |---|---|---|---|
+# | 30 | the formula | explain | The formula |
+# | 20 | a question | discuss | What is linear? |
+# | 10 | exercises | exercise | Three exercises |
+# | 15 | the picture | widget | The picture |
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **3 min.** Welcome everybody.
+# **3 min.** Say: "Welcome everybody." Ask: "Who has doubled a number before?"
 
 # %% slideshow={"slide_type": "skip"} tags=["parameters"]
 PROFILE = None
 
-# %% slideshow={"slide_type": "skip"}
+# %% slideshow={"slide_type": "skip"} tags=["hide-input"]
 import os
 from pathlib import Path
 
@@ -62,6 +66,8 @@ values = [1.0, 2.0, 3.0]
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## The formula
 #
+# **Objective.** Double a number.
+#
 # $$ y = 2\\,x \\tag{1} $$
 #
 # Two equations at once:
@@ -69,16 +75,53 @@ values = [1.0, 2.0, 3.0]
 # $$
 # \\begin{aligned} a &= 1 \\\\ b &= 2 \\end{aligned}
 # $$
+#
+# ![A box with x on the left, an arrow to a box with 2x on the right: every number
+# is doubled.](../course/diagrams/98_flow.svg)
+#
+# **Key point.** Twice as much.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **5 min.** Ask what happens for $x < 0$.
+# **27 min.** Say: "Doubling is all we do." Ask: "What happens for $x < 0$?"
 
 # %% [markdown] slideshow={"slide_type": "skip"} tags=["instructor"]
-# If late, skip to the picture.
+# **If late:** skip to the picture.
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## What is linear?
+#
+# **Objective.** Tell a line from a curve.
+#
+# ![Two axes and a straight line through the origin, twice as high at any place as it
+# is far right.](../course/diagrams/98_idea.svg)
+#
+# **Key point.** A line through the origin.
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **20 min.** Say: "Look at the line." Ask: "Is $y = x + 1$ linear?"
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Three exercises
+#
+# **Objective.** Write it yourself.
+#
+# ![Three boxes in a row, one for each exercise: double, halve, square; an arrow leads
+# through all.](../course/diagrams/98_step.svg)
+#
+# **Key point.** Halving undoes doubling.
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **10 min.** Say: "In pairs, please." Ask: "Which one is not linear?"
+
+# %% slideshow={"slide_type": "skip"} tags=["hide-input"]
+hasattr(check, "open_task") and check.open_task("98.o1")
 """
 EXERCISE = """
 # %% [markdown] slideshow={{"slide_type": "skip"}} tags=["exercise"]
 # ### Exercise 98.{k} · write {name}
+
+# %% slideshow={{"slide_type": "skip"}} tags=["hide-input", "exercise"]
+hasattr(check, "card") and check.card("98.{k}")
 
 # %% slideshow={{"slide_type": "skip"}} tags=["exercise"]
 def {name}(x):
@@ -97,12 +140,14 @@ END = """
 # %% [markdown] slideshow={"slide_type": "slide"} tour=true
 # ## The picture
 #
+# **Objective.** See it.
+#
 # A table of <b>values</b>.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **12 min.** Move the slider.
+# **7 min.** Say: "Here it is." Ask: "What is grey?"
 
-# %% alt="A grey square." slideshow={"slide_type": "fragment"}
+# %% alt="A grey square." slideshow={"slide_type": "fragment"} tags=["hide-input"]
 import base64
 
 dot = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
@@ -113,6 +158,15 @@ doubled = [double(v) for v in values]
 print("doubled and halved is the same:", [halve(v) for v in doubled] == values)
 
 # %%
+double(3) > 5, square(3) == 9
+
+# %% [markdown] slideshow={"slide_type": "subslide"} tour=true
+# ### The slider
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **5 min.** Say: "Move the slider." Ask: "Where does it stop?"
+
+# %% tags=["hide-input"]
 import ipywidgets as widgets
 
 slider = widgets.IntSlider(value=3, max=20, description="x")
@@ -120,9 +174,39 @@ text = widgets.HTML("2x is 6")
 slider.observe(lambda change: setattr(text, "value", f"2x is {2 * change['new']}"), "value")
 widgets.VBox([slider, text, widgets.Image(value=base64.b64decode(dot))])
 
-# %%
-double(3) > 5, square(3) == 9
+# %% [markdown]
+# **Key point.** What is doubled can be halved.
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Summary
+#
+# Twice as much.
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **3 min.** Say: "We doubled." Ask: "What did you not expect?"
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# ## Glossary
+#
+# | term | meaning |
+# |---|---|
+# | double | twice as much |
+#
+# ## Further reading
+#
+# * [On numbers](https://example.org/)
+#
+# ## What comes next
+#
+# Lecture 99 trebles.
 """
+DRAWING = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 800 200" role="img">
+<title>{title}</title>
+<rect width="800" height="200" fill="#ffffff"/>
+<text x="40" y="100" font-family="system-ui, sans-serif" font-size="24">{title}</text>
+</svg>
+"""
+DRAWINGS = {"flow": "x becomes 2x", "idea": "a line", "step": "double, halve, square"}
 SHAPES = {"double": "2 * x", "halve": "x / 2", "square": "x * x"}
 LECTURE = (
     HEADER
@@ -134,6 +218,8 @@ LECTURE = (
     + END
 )
 TABLE = '''"""Exercises of the small lecture."""
+
+from types import SimpleNamespace
 
 from aidagen.teaching.material import Exercise, Option, Question, Wrong
 
@@ -154,6 +240,11 @@ EXERCISES = (
     _one(2, "halve", lambda x: x / 2, lambda x: x - 2, lambda x: x // 2),
     _one(3, "square", lambda x: x * x, lambda x: 2 * x, lambda x: x**3),
 )
+for exercise, kind in zip(EXERCISES, ("equation", "fault", "experiment")):
+    exercise.__dict__.update(
+        kind=kind, importance=2, place="home", hints=("One.", "Two."), picture=lambda answer: None
+    )
+OPEN_TASKS = (SimpleNamespace(id="98.o1", title="Treble", task="Treble it.", rubric="Trebled?"),)
 QUESTIONS = (
     Question("98.q1", "What is 2 + 2?", (Option("3", "Count."), Option("4", "Indeed.")), 1),
 )
@@ -163,10 +254,12 @@ PREDICTIONS = ()
 
 def write(root: Path, lecture: str = LECTURE, table: str = TABLE) -> Path:
     """The small course in ``root``; returns the lecture's text."""
-    for folder in ("course", "tables/small", "notebooks"):
+    for folder in ("course/diagrams", "tables/small", "notebooks"):
         (root / folder).mkdir(parents=True, exist_ok=True)
     (root / "tables" / "small" / "__init__.py").write_text('NUMBER = "98"\n')
     (root / "tables" / "small" / "exercises.py").write_text(table)
+    for name, title in DRAWINGS.items():
+        (root / "course" / "diagrams" / f"98_{name}.svg").write_text(DRAWING.format(title=title))
     source = root / "course" / "98_small.py"
     source.write_text(lecture)
     return source

@@ -7,6 +7,7 @@ The path holds from ``notebooks/`` and from ``work/``; pages carry the drawing i
 from __future__ import annotations
 
 import base64
+import copy
 import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterable, Iterator
@@ -125,17 +126,19 @@ def _has_background(drawing: ElementTree.Element, box: list[str]) -> bool:
 # --- in variants and pages ------------------------------------------------------------------------
 
 
-def moved_down(notebook: NotebookNode) -> None:
-    """Change the paths in a notebook that comes to lie one folder deeper, in ``build/x/``."""
-    for cell in notebook.cells:
+def moved_down(notebook: NotebookNode) -> NotebookNode:
+    """A copy of a notebook that lies one folder deeper, in ``build/x/``, with paths to match."""
+    deeper = copy.deepcopy(notebook)
+    for cell in deeper.cells:
         if cell.cell_type == "markdown":
             cell.source = cell.source.replace(f"]({FOLDER}", f"](../{FOLDER}")
+    return deeper
 
 
-def inline(notebook: NotebookNode, folder: Path) -> None:
-    """Put the drawings themselves into a notebook's text; ``folder`` is where the notebook lies.
+def inline(notebook: NotebookNode, folder: Path) -> NotebookNode:
+    """A copy of a notebook that holds the drawings; they are found from ``folder``.
 
-    Raises AidagenError where a drawing is missing.
+    Raises AidagenError where one is missing.
     """
 
     def whole(match: re.Match[str]) -> str:
@@ -146,6 +149,8 @@ def inline(notebook: NotebookNode, folder: Path) -> None:
         words = escape(" ".join(match[1].split()), quote=True)
         return f'<img class="diagram" alt="{words}" src="data:image/svg+xml;base64,{content}">'
 
-    for cell in notebook.cells:
+    drawn = copy.deepcopy(notebook)
+    for cell in drawn.cells:
         if cell.cell_type == "markdown":
             cell.source = IMAGE.sub(whole, cell.source)
+    return drawn

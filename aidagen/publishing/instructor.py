@@ -46,10 +46,12 @@ def plan(notebook: NotebookNode) -> str:
 
 
 def short_cuts(notebook: NotebookNode) -> str:
-    """What the cells for the instructor say ("if late, skip to ..."), as Markdown."""
-    said = [
-        cell.source for cell in notebook.cells if "instructor" in tags(cell) and decks.is_text(cell)
-    ]
+    """The plan's line "If late:", and what the cells for the instructor say, as Markdown."""
+    said = []
+    for cell in notebook.cells:
+        if decks.is_text(cell):
+            late = [row for row in cell.source.split("\n\n") if row.startswith("**If late:**")]
+            said += [cell.source] if "instructor" in tags(cell) else late
     return "\n\n".join(said) or "This lecture says nothing about it.\n"
 
 
@@ -126,6 +128,9 @@ def notebook(number: str, built: NotebookNode) -> NotebookNode:
 
     whole = copy.deepcopy(built)
     whole.metadata.pop("jupytext", None)
+    for cell in whole.cells:
+        if "solution" in tags(cell):  # it is not shown beside its exercise in the live deck
+            cell.metadata["slideshow"] = {"slide_type": "skip"}
     words = nbformat.v4.new_markdown_cell(summary(number, built), id=f"{number}-instructor")
     words.metadata.update({"tags": ["instructor"], "slideshow": {"slide_type": "skip"}})
     whole.cells.insert(1, words)

@@ -58,11 +58,13 @@ def problems(root: Path, numbers: Iterable[str] = ()) -> list[str]:
     """
     numbers = tuple(numbers)
     faults = notebooks.check(root)  # header, tags, stale or missing notebooks, sizes
-    drawn: set[str] = set()
+    drawings = sorted((root / "course" / "diagrams").glob("*.svg"))
+    drawn: set[str] = set()  # names of the drawings that lectures include
     for source in notebooks.sources(root, numbers):
         try:
             text = notebooks.read_source(source)
-        except NotebookError:  # said above
+        except NotebookError:  # said above; what it includes is not known
+            drawn |= {path.name for path in drawings}
             continue
         number, name = source.name[:2], f"course/{source.name}"
         faults += [f"{name}{words}" for words in text_problems(text, number)]
@@ -70,7 +72,6 @@ def problems(root: Path, numbers: Iterable[str] = ()) -> list[str]:
         faults += [f"{name}{words}" for words in diagrams.lecture_problems(text, root)]
         faults += built_problems(source)
         drawn |= {Path(path).name for _, _, path in diagrams.used(text)}
-    drawings = sorted((root / "course" / "diagrams").glob("*.svg"))
     faults += diagrams.problems(drawings, drawn)
     faults += [*papermap.problems(root), *compute.problems(root)]
     about = re.compile("|".join(rf"/{number}_" for number in numbers))

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import copy
 import os
 import shutil
 import socket
@@ -135,9 +134,8 @@ def browser() -> Iterator[Page]:
 
 def handout(page: Page, notebook: NotebookNode, folder: Path, shots: Path | None) -> list[Measured]:
     """The slides of the hand-out; ``folder`` is where the notebook's pictures are found from."""
-    drawn = copy.deepcopy(notebook)
-    diagrams.inline(drawn, folder)
-    page.set_content(decks.handout(drawn), wait_until="load")
+    html = decks.handout(diagrams.inline(notebook, folder))
+    page.set_content(html, wait_until="load")
     found = []
     for number, slide in enumerate(decks.slides(notebook), start=1):
         page.evaluate(f"() => {{ location.hash = '#{number}' }}")

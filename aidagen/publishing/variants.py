@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 
 from aidagen import files, markdown, publishing, teaching
 from aidagen.errors import AidagenError
-from aidagen.publishing import copies, decks, instructor, notebooks, proofs
+from aidagen.publishing import copies, decks, diagrams, instructor, notebooks, proofs
 from aidagen.publishing.notebooks import NotebookError
 from aidagen.teaching import material
 
@@ -69,6 +69,7 @@ def build(root: Path, numbers: Iterable[str] = ()) -> list[Path]:
         files.write_text(folder / name, recipe())
         written.append(folder / name)
 
+    drawings = [path.read_text("utf-8") for path in sorted(root.glob("course/diagrams/*.svg"))]
     built: dict[str, str] = {}
     for source in everything:
         if problem := next(iter(notebooks.staleness(source)), None):
@@ -77,6 +78,13 @@ def build(root: Path, numbers: Iterable[str] = ()) -> list[Path]:
 
     def read(stem: str) -> NotebookNode:
         return nbformat.reads(built[stem], as_version=4)
+
+    def moved(notebook: NotebookNode) -> str:
+        """For a notebook of ``build/x/``: its diagrams are found from there."""
+        return notebooks.dumps(diagrams.moved_down(notebook))
+
+    def page(notebook: NotebookNode) -> str:
+        return decks.handout(diagrams.inline(notebook, root / "notebooks"))
 
     for source in everything:
         stem, number = source.stem, source.name[:2]
@@ -89,18 +97,18 @@ def build(root: Path, numbers: Iterable[str] = ()) -> list[Path]:
         if source not in asked:
             keys.update({name: old_keys[name] for name in names if name in old_keys})
             continue
-        key = _key(built[stem], *_tools(number))
+        key = _key(built[stem], *_tools(number), *drawings)
         recipes: list[Callable[[NotebookNode], str]] = [
-            lambda built: notebooks.dumps(student(built)),
-            lambda built, number=number: notebooks.dumps(instructor.notebook(number, built)),
+            lambda built: moved(student(built)),
+            lambda built, number=number: moved(instructor.notebook(number, built)),
             lambda built, number=number: instructor.page(number, built),
-            decks.handout,
+            page,
         ]
         for name, recipe in zip(names, recipes):
             make(name, key, lambda recipe=recipe, stem=stem: recipe(read(stem)))
 
     if everything:
-        key = _key(*built.values(), *_tools())
+        key = _key(*built.values(), *_tools(), *drawings)
         tours: list[NotebookNode] = []  # once for both files, and only where it is needed
 
         def whole_tour() -> NotebookNode:
@@ -108,8 +116,8 @@ def build(root: Path, numbers: Iterable[str] = ()) -> list[Path]:
                 tours.append(decks.tour([(stem[:2], read(stem)) for stem in built]))
             return tours[0]
 
-        make("tour/tour.ipynb", key, lambda: notebooks.dumps(whole_tour()))
-        make("tour/tour.html", key, lambda: decks.handout(whole_tour()))
+        make("tour/tour.ipynb", key, lambda: moved(whole_tour()))
+        make("tour/tour.html", key, lambda: page(whole_tour()))
 
     for name in sorted(old_keys.keys() - keys.keys()):  # lectures that are gone
         (folder / name).unlink(missing_ok=True)
@@ -142,6 +150,7 @@ def _tools(number: str | None = None) -> list[str]:
     """The sources of the code that derives, and of a lecture's exercises."""
     paths = [Path(markdown.__file__)]
     paths += [path for room in ROOMS for path in sorted(Path(room.__file__).parent.glob("*.py"))]
+    paths.append(decks.DECK)
     topic = None if number is None else material.topic(number)
     if topic is not None:
         paths += sorted(Path(topic.__file__).parent.glob("*.py"))
