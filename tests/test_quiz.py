@@ -1,15 +1,23 @@
 """Questions and predictions: as Python objects, and their panel in a browser, by keyboard."""
 
+import base64
+import html
 import json
 import os
+from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pytest
 from browser import LabPage, chromium, page, server, write_notebook
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.display import HTML, display
+from PIL import Image
 from playwright.sync_api import expect
 
 from aidagen.errors import AidagenError
-from aidagen.teaching import asking, material, predict, quiz
+from aidagen.teaching import asking, covered, material, predict, quiz
 
+SCREENSHOTS = Path(__file__).resolve().parents[1] / "build" / "screenshots"
 NUMBERS = tuple(material.topics())
 QUESTIONS = [question for n in NUMBERS for question in material.of(n).QUESTIONS]
 PREDICTIONS = [prediction for n in NUMBERS for prediction in material.of(n).PREDICTIONS]
@@ -51,20 +59,28 @@ def test_repr_is_stable_and_pages_without_widgets_show_text():
     assert "A number from 0 to 4." in data["text/html"]
 
 
+def outcomes(prediction):
+    """A guess, the outcome that it hits, and another outcome."""
+    if prediction.options:
+        return 1, prediction.options[1], 0
+    return prediction.high, prediction.high, prediction.low
+
+
+def make(guess, value):
+    setattr(guess, "choice" if guess.options else "number", value)
+
+
 @pytest.mark.parametrize("prediction", PREDICTIONS, ids=lambda p: p.id)
 def test_a_guess_is_noted_then_compared(prediction):
     made = predict.guess(prediction.id)
     assert made.guess is None and made.sentence == ""
-    if prediction.options:
-        made.choice = 1
-        noted, outcome, other = prediction.options[1], 1, 0
-    else:
-        made.number = prediction.high
-        noted, outcome, other = made._say(prediction.high), prediction.high, prediction.low
+    value, outcome, other = outcomes(prediction)
+    make(made, value)
+    noted = prediction.options[1] if prediction.options else made._say(prediction.high)
     assert made.sentence == f"Noted: {noted}. Go on, the outcome comes later."
     made.reveal(None)
     assert not made.settled
-    assert made.reveal(outcome) is None
+    assert not made.reveal(outcome).covered
     assert made.settled and "guessed" in made.sentence
     assert made.sentence.endswith(prediction.because) and prediction.because.endswith(".")
     right = made.sentence
@@ -72,10 +88,42 @@ def test_a_guess_is_noted_then_compared(prediction):
     assert made.sentence != right
 
 
-def test_what_is_said_of_numbers_and_options():
+@pytest.mark.parametrize("prediction", PREDICTIONS, ids=lambda p: p.id)
+def test_without_a_guess_a_prediction_stays_open(prediction):
+    """As after Run All: the outcome is there, and the page does not hold it."""
+    made = predict.guess(prediction.id)
+    value, outcome, _ = outcomes(prediction)
+    place = made.reveal(outcome, "what gives it away")
+    assert place.covered and made.ready and not made.settled
+    assert made.sentence == predict.READY
+    page = json.dumps([made.get_state(), place._repr_mimebundle_()[0]], default=repr)
+    assert prediction.because not in page and html.escape(prediction.because) not in page
+    assert place.static() == (
+        f"<p><strong>{html.escape(prediction.text)}</strong></p><p>{covered.COVER}</p>"
+    )
+    make(made, value)
+    assert made.sentence.endswith("Show the outcome when you are sure.")
+    assert not made.settled and place.covered, "a slider passes many numbers on its way"
+    made.asked = True
+    assert made.settled and not place.covered and not made.asked
+    assert "guessed" in made.sentence
+    assert html.escape(prediction.because) in place.static()
+
+
+def test_a_guess_can_be_waived():
     made = predict.guess("05.p1")
-    made.reveal(0.421)
+    first, second = made.reveal(0.421), made.reveal(0.421)
+    made.asked = True
     assert made.sentence.startswith("No guess was made. It is 0.42. ")
+    assert made.settled and not first.covered and not second.covered
+    made = predict.guess("05.p1")
+    made.asked = True
+    assert not made.settled and made.sentence == "", "there is nothing to see yet"
+    place = made.reveal(None, "no outcome in this profile")
+    assert place.covered and not made.settled
+
+
+def test_what_is_said_of_numbers_and_options():
     made = predict.guess("05.p1")
     made.number = 0.5
     made.reveal(0.421)
@@ -90,6 +138,63 @@ def test_what_is_said_of_numbers_and_options():
     made.reveal("occlusion")
     assert made.sentence.startswith("You guessed: Jacobian. It is: occlusion. ")
     assert repr(made) == "Guess('05.p2')"
+
+
+# --- what a covered place holds -------------------------------------------------------------------
+
+
+@pytest.fixture
+def shell():
+    """An IPython without a screen, as `get_ipython()` finds it."""
+    old, own = InteractiveShell._instance, InteractiveShell()
+    InteractiveShell._instance = own
+    own.display_formatter.ipython_display_formatter.enabled = True
+    own.display_formatter.active_types = own.display_formatter.format_types
+    yield own
+    InteractiveShell._instance = old
+
+
+def test_a_covered_place_holds_whatever_a_cell_can_show(shell, capsys):
+    def draw():
+        print("a printed line")
+        display({"text/plain": "shown on the way"}, raw=True)
+        plt.figure()
+        return HTML("<b>at the end</b>")
+
+    outputs = covered.held(draw)
+    assert capsys.readouterr().out == "", "nothing shows before it is uncovered"
+    assert outputs[0] == {"output_type": "stream", "name": "stdout", "text": "a printed line\n"}
+    assert outputs[1]["data"] == {"text/plain": "shown on the way"}
+    assert "Figure" in outputs[2]["data"]["text/plain"]
+    assert outputs[3]["data"]["text/html"] == "<b>at the end</b>"
+    assert plt.get_fignums() == [], "an open figure would be shown by the cell"
+
+    (picture,) = covered.held(Image.new("RGB", (2, 2)))
+    assert base64.b64decode(picture["data"]["image/png"]).startswith(b"\x89PNG")
+    figure = plt.figure()
+    (drawn,) = covered.held(figure)
+    assert "Figure" in drawn["data"]["text/plain"] and plt.get_fignums() == []
+    assert covered.held(lambda: None) == []
+    with pytest.raises(ZeroDivisionError):
+        covered.held(lambda: 1 / 0)
+
+
+def test_a_place_gives_its_outputs_when_it_is_uncovered(shell):
+    made = predict.guess("05.p2")
+    place = made.reveal("occlusion", HTML("<b>a table</b>"))
+    data, _ = place._repr_mimebundle_()
+    assert data["text/plain"] == "Covered('05.p2')"
+    assert "application/vnd.jupyter.widget-view+json" in data
+    output = place._box.children[1]
+    assert output.outputs == ()
+    made.choice = 2
+    made.asked = True
+    (shown_now,) = output.outputs
+    assert shown_now["data"]["text/html"] == "<b>a table</b>"
+    later = made.reveal("occlusion", HTML("<b>another</b>"))
+    assert not later.covered and "You guessed: equivariance" in later.static()
+    later._repr_mimebundle_()
+    assert later._box.children[1].outputs[0]["data"]["text/html"] == "<b>another</b>"
 
 
 @pytest.mark.parametrize(
@@ -150,7 +255,7 @@ def shown(chromium_page, panel):
         name: getattr(panel, name)
         for name in (
             "text", "options", "limits", "feedback", "choice", "number", "shown", "sentence",
-            "settled",
+            "settled", "ready", "asked",
         )
     }  # fmt: skip
     chromium_page.set_default_timeout(120_000)
@@ -195,8 +300,18 @@ def test_the_panel_answers_keys_and_mouse_without_a_kernel():
         tab.evaluate(f"window.model.set('sentence', {json.dumps(made.sentence)})")
         assert tab.get_by_role("status").text_content().startswith("Noted: 2.1 px.")
         assert tab.locator("output").text_content() == "2.1 px"
+        show = tab.get_by_role("button")
+        assert show.count() == 0, "there is no outcome yet"
+        tab.evaluate("window.model.set('ready', true)")
+        assert show.text_content() == "Show the outcome"
+        tab.evaluate("window.model.set('number', null)")
+        assert show.text_content() == "Show without a guess"
+        tab.keyboard.press("Tab")
+        tab.keyboard.press("Enter")
+        assert tab.evaluate("window.model.get('asked')") is True
+        assert "run the cells above" in tab.get_by_role("status").text_content()
         tab.evaluate("window.model.set('settled', true)")
-        assert slider.is_disabled()
+        assert slider.is_disabled() and show.count() == 0
 
 
 @pytest.mark.browser
@@ -217,17 +332,26 @@ def test_axe_finds_nothing_serious_in_the_panel():
         assert "label" in found, "a radio button without a label would be seen"
 
 
-ASK = """from aidagen.teaching import predict, quiz
-asked, guessed = quiz.ask("05.q1"), predict.guess("05.p1")
+ASK = """from IPython.display import HTML
+from aidagen.teaching import predict, quiz
+asked, first, second = quiz.ask("05.q1"), predict.guess("05.p1"), predict.guess("05.p3")
 asked"""
-LATER = """guessed.reveal(0.42)
-print(asked.choice, asked.right, guessed.settled)"""
+FIRST = """first.reveal(0.42, lambda: HTML("<table><tr><td>the first table</td></tr></table>"))"""
+SECOND = """import matplotlib.pyplot as plt
+def drawn():
+    print("the second line")
+    fig, ax = plt.subplots(figsize=(2, 1))
+    return fig
+second.reveal(0.5, drawn)"""
+STATE = "print(asked.choice, asked.right, first.settled, first.guess, second.settled)"
 
 
 @pytest.mark.browser
 @pytest.mark.skipif(chromium() is None and not os.environ.get("CI"), reason="no Chromium")
-def test_a_question_in_jupyterlab_keeps_its_keys_and_tells_python(tmp_path):
-    write_notebook(tmp_path / "notebooks" / "99_ask.ipynb", [ASK, "guessed", LATER])
+def test_questions_and_predictions_in_jupyterlab(tmp_path):
+    """Keys stay in the panel; Run All leaves predictions open; a guess or a waiver opens them."""
+    cells = [ASK, "first", "second", FIRST, SECOND, STATE]
+    write_notebook(tmp_path / "notebooks" / "99_ask.ipynb", cells)
     with server(tmp_path) as address, page() as tab:
         lab = LabPage(tab, address)
         lab.open("notebooks/99_ask.ipynb")
@@ -240,9 +364,36 @@ def test_a_question_in_jupyterlab_keeps_its_keys_and_tells_python(tmp_path):
         tab.keyboard.press("ArrowDown")  # JupyterLab would go to the next cell
         expect(radios.nth(1)).to_be_checked()
         tab.get_by_text("Right. Backward warping").wait_for()
-        tab.get_by_text("No guess was made. It is 0.42.").wait_for()
-        assert tab.get_by_role("slider", name="Your guess").is_disabled()
-        tab.locator(".jp-CodeCell").nth(2).click()
-        lab.menu("Run", "Run Selected Cell")
-        tab.get_by_text("1 True True").wait_for()
+
+        for number in (2, 3, 4, 5):
+            area = lab.output(number)
+            assert area.get_by_role("slider").is_enabled()
+            area.get_by_role("button", name="Show without a guess").wait_for()
+        said = lab.text()
+        for words in ("the first table", "the second line", "0.42", "No guess was made"):
+            assert words not in said.replace(FIRST, "").replace(SECOND, "")
+        assert lab.output(5).locator("img").count() == 0
+
+        place = lab.output(4)
+        slider = place.get_by_role("slider", name="Your guess")
+        slider.focus()
+        for _ in range(3):
+            tab.keyboard.press("ArrowRight")
+        lab.wait_text(place, r"Noted: 0\.53")
+        assert place.get_by_text("the first table").count() == 0
+        tab.keyboard.press("Tab")
+        tab.keyboard.press("Enter")
+        place.get_by_text("the first table").wait_for()
+        lab.wait_text(place, r"Your guess was 0\.53, it is 0\.42: too high by 0\.11")
+        lab.wait_text(lab.output(2), "Your guess was 0.53")
+        assert slider.is_disabled()
+
+        waived = lab.output(5)
+        assert "No guess" not in waived.inner_text()
+        waived.get_by_role("button", name="Show without a guess").click()
+        lab.wait_text(waived, r"the second line")
+        lab.wait_text(waived, r"No guess was made\. It is 0\.5 px\.")
+        waived.locator("img").wait_for()
+        lab.screenshot(SCREENSHOTS / "predictions.png")
+        assert lab.run_cell(6).strip() == "1 True True 0.53 True"
         assert lab.console == []

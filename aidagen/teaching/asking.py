@@ -1,6 +1,7 @@
 """The panel that asks: native radio buttons or a native slider, and a sentence below.
 
 `quiz` and `predict` fill it. The script below is all there is in the browser; it loads nothing.
+Once a prediction's outcome is there, the panel also has a button that shows it.
 """
 
 from __future__ import annotations
@@ -50,7 +51,13 @@ function render({ model, el }) {
   panel.addEventListener("keydown", event => {  // arrows choose an option here, not the next cell
     if (/^(Arrow|Home|End|Page| $)/.test(event.key)) event.stopPropagation();
   });
-  panel.append(status);
+  const show = element("button", { type: "button" });
+  show.addEventListener("click", () => {
+    status.textContent = "If no outcome appears, run the cells above first.";
+    model.set("asked", true);
+    model.save_changes();
+  });
+  panel.append(show, status);
   el.append(panel);
 
   function draw() {
@@ -62,10 +69,12 @@ function render({ model, el }) {
       else if (number !== null) input.value = number;
     });
     if (value) value.textContent = number === null ? "not yet" : model.get("shown");
+    show.hidden = !model.get("ready") || model.get("settled");
+    show.textContent = number !== null || choice >= 0 ? "Show the outcome" : "Show without a guess";
     const words = feedback.length ? (feedback[choice] ?? "") : model.get("sentence");
     if (status.textContent !== words) status.textContent = words;
   }
-  const traits = ["choice", "number", "shown", "sentence", "settled"];
+  const traits = ["choice", "number", "shown", "sentence", "settled", "ready"];
   traits.forEach((trait) => model.on(`change:${trait}`, draw));
   draw();
   return () => traits.forEach((trait) => model.off(`change:${trait}`, draw));
@@ -76,15 +85,21 @@ export default { render };
 
 CSS = """
 .aidagen-asking { max-width: 44em; margin: 4px 0; padding: 8px 14px; border: 1px solid #767676;
-  border-radius: 4px; font-size: 14px; line-height: 1.45; color: var(--jp-ui-font-color0, #111); }
+  border-radius: 4px; font-size: var(--aidagen-card-size, 14px); line-height: 1.45;
+  color: var(--jp-ui-font-color0, #111); }
 .aidagen-asking legend { float: left; width: 100%; padding: 0 0 4px; font-weight: 600;
-  font-size: 14px; border: 0; margin: 0; color: inherit; }
+  font-size: inherit; border: 0; margin: 0; color: inherit; }
 .aidagen-asking legend + * { clear: both; }
 .aidagen-asking label { display: flex; gap: 8px; align-items: baseline; padding: 3px 0;
   min-height: 24px; }
 .aidagen-asking input { flex: none; margin: 2px; }
 .aidagen-asking input[type=range] { width: 16em; align-self: center; }
 .aidagen-asking input:focus-visible { outline: 2px solid currentColor; outline-offset: 2px; }
+.aidagen-asking button { font: inherit; min-height: 28px; margin: 6px 0 0; padding: 2px 12px;
+  cursor: pointer; color: inherit; background: transparent; border: 1px solid currentColor;
+  border-radius: 4px; }
+.aidagen-asking button[hidden] { display: none; }
+.aidagen-asking button:focus-visible { outline: 3px solid #E69F00; outline-offset: 2px; }
 .aidagen-asking p { margin: 6px 0 0; min-height: 1.45em; }
 """
 
@@ -94,7 +109,8 @@ class Asking(anywidget.AnyWidget):
 
     ``choice`` is the index of the chosen option (-1: none yet), ``number`` the slider's value
     (None: not moved yet). ``feedback`` has one sentence per option, which is also shown without a
-    kernel; where it is empty, ``sentence`` is shown.
+    kernel; where it is empty, ``sentence`` is shown. While there is something to show (``ready``)
+    and the question is not ``settled``, a button sets ``asked``.
     """
 
     _esm = ESM
@@ -108,6 +124,8 @@ class Asking(anywidget.AnyWidget):
     shown = traitlets.Unicode("").tag(sync=True)
     sentence = traitlets.Unicode("").tag(sync=True)
     settled = traitlets.Bool(False).tag(sync=True)
+    ready = traitlets.Bool(False).tag(sync=True)
+    asked = traitlets.Bool(False).tag(sync=True)
 
     def static(self) -> str:
         """The question as HTML for pages that show no widgets."""
