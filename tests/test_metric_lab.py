@@ -11,7 +11,8 @@ from test_widgets import Page
 from aidagen import datasets, metrics
 from aidagen.errors import AidagenError
 from aidagen.widgets import metric_lab, spoilings
-from aidagen.widgets.metric_lab import METRICS, MetricLab
+from aidagen.widgets.metric_lab import MetricLab
+from aidagen.widgets.metric_matrix import METRICS
 from aidagen.widgets.spoilings import SPOILINGS, Footage, similarity, spoilt
 
 NAMES = list(SPOILINGS)
