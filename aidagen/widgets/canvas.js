@@ -302,6 +302,9 @@ function render({ model, el }) {
   const looks = ["alt", "caption", "chosen", "size", "shape", "home", "says", "brush"];
   for (const trait of looks) model.on(`change:${trait}`, redraw);
   window.addEventListener("resize", redraw); // zooming changes the pixel ratio
+  const ruler = new ResizeObserver(redraw); // the text, and with it the picture, became larger
+  ruler.observe(caption);
+  ruler.observe(root);
   root.addEventListener("keydown", (event) => { // sliders keep their keys, too
     if (event.key in ARROWS || event.key === "Home" || event.key === "End") event.stopPropagation();
   });
@@ -310,6 +313,7 @@ function render({ model, el }) {
   return () => {
     newest += 1;
     cancelAnimationFrame(frame);
+    ruler.disconnect();
     window.removeEventListener("resize", redraw);
     model.off("change:points", told);
     model.off("change:frame", load);

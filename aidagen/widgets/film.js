@@ -82,6 +82,7 @@ function render({ model, el }) {
       screen.dataset.outline = outline;
       screen.replaceChildren(...cells.map((cell) => {
         const column = document.createElement("div");
+        column.style.gridRow = `span ${Math.max(...cells.map(({ length }) => length))}`;
         column.append(...cell.map(({ caption }) => {
           const figure = document.createElement("figure");
           const image = new Image();

@@ -304,7 +304,7 @@ class MetricLab(Panel):
 
     def _another(self, change: dict) -> None:
         self.strength.texts = self._texts()
-        self._redraw()
+        self._redraw(change)
 
     def say(self, change: dict | None = None) -> None:
         """The sentence is about the whole clip, so that it is said while it plays, too."""
