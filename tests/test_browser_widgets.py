@@ -93,6 +93,66 @@ def lab(tmp_path_factory):
         yield opened
 
 
+# the texts of a widget in the order of their size, the smallest first: its size, and the text
+SMALLEST_TEXT = """area => {
+  const walker = document.createTreeWalker(area, NodeFilter.SHOW_TEXT);
+  const found = [];
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    const parent = node.parentElement;
+    if (!node.textContent.trim() || parent.closest('[aria-hidden=true], .jp-OutputPrompt, style'))
+      continue;
+    if (parent.getClientRects().length)
+      found.push([parseFloat(getComputedStyle(parent).fontSize), node.textContent]);
+  }
+  return found.sort((a, b) => a[0] - b[0])[0];
+}"""
+
+COUNT_MESSAGES = """() => {
+  window.aidagenSent = 0;
+  const send = WebSocket.prototype.send;
+  WebSocket.prototype.send = function (data) {
+    const text = typeof data === "string" ? data : new TextDecoder().decode(data);
+    if (text.includes("comm_msg")) window.aidagenSent += 1;
+    return send.call(this, data);
+  };
+}"""
+
+
+def readout(widget):
+    """The number of the frame that a film shows, "3 of 6"."""
+    return widget.area.locator(".aidagen-transport .widget-readout").first.inner_text()
+
+
+def watched(widget, count, seconds=120):
+    """Wait until ``count`` new frames passed; returns what the readout said."""
+    passed, end = [readout(widget)], time.monotonic() + seconds
+    while len(passed) < count:
+        assert time.monotonic() < end, f"it does not play: {passed}"
+        widget.lab.page.wait_for_timeout(20)
+        if (now := readout(widget)) != passed[-1]:
+            passed.append(now)
+    return passed
+
+
+def passed_pictures(widget, seconds=120):
+    """Frame -> the last picture of its page, while it plays, until all six were seen."""
+    script = """area => [area.querySelector(".widget-readout").textContent,
+        [...area.querySelectorAll(".screen img")].at(-1).src]"""
+    seen, end = {}, time.monotonic() + seconds
+    while len(seen) < 6:
+        assert time.monotonic() < end, f"it does not play: {list(seen)}"
+        frame, source = widget.area.evaluate(script)
+        seen[frame] = source
+        widget.lab.page.wait_for_timeout(20)
+    return seen
+
+
+def in_view(widget):
+    """Whether a part of the film is inside the window."""
+    box = widget.area.locator(".aidagen-film").bounding_box()
+    return box is not None and box["y"] < 1000 and box["y"] + box["height"] > 0
+
+
 class Shown:
     """One widget of the notebook: its output on the page, its state in the kernel."""
 
@@ -231,9 +291,9 @@ def test_puppet_by_keyboard_and_mouse(widget):
 @of("microscope")
 def test_microscope_by_keyboard_and_mouse(widget):
     assert widget.area.locator("img").count() == 6, "two models: six pictures"
-    scrub = widget.area.get_by_label("Scrub")
+    scrub = widget.area.get_by_label("Frame")
     scrub.focus()
-    widget.press("ArrowRight", "ArrowDown", "ArrowUp")
+    widget.press("Home", "ArrowRight", "ArrowDown", "ArrowUp")
     widget.says(r"Frame 2 of 6, .*one: keypoints: .*; two: keypoints:")
     assert widget.state()[0] == 2
     widget.click(scrub, 1)
@@ -242,17 +302,103 @@ def test_microscope_by_keyboard_and_mouse(widget):
     widget.says("one: flow: places move by")
     widget.area.get_by_label("Keypoint").select_option("3")
     assert widget.state()[:3] == [6, "flow", 3]
-    number = widget.area.get_by_label("Frame")
-    number.fill("4")
-    widget.press("Tab")
+    scrub.focus()
+    widget.press("ArrowLeft", "ArrowLeft")
     widget.says("Frame 4 of 6")
     widget.keep()
+
+
+@of("microscope")
+def test_it_plays_from_the_start_in_view_and_stops(widget):
+    """The cell is run again, so that the widget is a new one; then it is scrolled away."""
+    lab, page = widget.lab, widget.lab.page
+    lab.run_cell(widget.cell)
+    widget.area.locator("img").first.wait_for()
+    widget.area.scroll_into_view_if_needed()
+    pause = widget.area.get_by_role("button", name="Pause")
+    pause.wait_for()
+    passed = watched(widget, 6)
+    assert len(set(passed)) == 6, "all frames pass"
+    assert len(set(passed_pictures(widget).values())) == 6, "and each is another picture"
+    widget.says("Playing. Press Pause to read about one frame")
+    lab.output(1 + 2 * len(NAMES)).scroll_into_view_if_needed()
+    page.wait_for_timeout(400)
+    assert not in_view(widget)
+    away = readout(widget)
+    page.wait_for_timeout(1200)
+    assert readout(widget) == away, "out of view it waits"
+    widget.area.scroll_into_view_if_needed()
+    watched(widget, 3)
+    pause.focus()
+    widget.press("Space")
+    widget.area.get_by_role("button", name="Play").wait_for()
+    said = widget.says(r"Frame \d of 6, relative motion")
+    stands = readout(widget)
+    assert f"Frame {stands[0]} of 6" in said
+    page.wait_for_timeout(700)
+    assert readout(widget) == stands, "it stands"
+    assert widget.state()[0] == int(stands[0]), "Python hears where"
+    widget.area.get_by_label("Speed").select_option("2×")
+    widget.area.get_by_role("button", name="Play").focus()
+    widget.press("End")
+    widget.says("Frame 6 of 6")
+    widget.press("Space")
+    watched(widget, 3)
+    widget.area.get_by_label("Frame").focus()
+    widget.press("ArrowLeft")
+    widget.area.get_by_role("button", name="Play").wait_for()
+
+
+@of("microscope")
+def test_what_was_seen_once_plays_without_the_kernel(widget):
+    """Once all frames are in the page, playing sends the kernel nothing."""
+    page = widget.lab.page
+    widget.area.get_by_role("button", name="Play").click()
+    watched(widget, 12)
+    page.evaluate(COUNT_MESSAGES)
+    watched(widget, 12)
+    assert page.evaluate("() => window.aidagenSent") == 0
+    widget.area.get_by_role("button", name="Pause").click()
+    page.wait_for_timeout(500)
+    assert page.evaluate("() => window.aidagenSent") > 0, "the test sees messages"
+
+
+@of("microscope")
+def test_reduced_motion_is_respected(widget):
+    lab, page = widget.lab, widget.lab.page
+    page.emulate_media(reduced_motion="reduce")
+    try:
+        lab.run_cell(widget.cell)
+        widget.area.locator("img").first.wait_for()
+        widget.area.scroll_into_view_if_needed()
+        page.wait_for_timeout(1500)
+        stands = readout(widget)
+        assert widget.area.get_by_role("button", name="Play").is_visible()
+        assert widget.state()[0] == int(stands[0]), "it stands at the liveliest frame"
+        widget.says(f"Frame {stands[0]} of 6")
+        widget.area.get_by_role("button", name="Play").click()
+        watched(widget, 3)  # whoever asks for it gets it
+        widget.area.get_by_role("button", name="Pause").click()
+    finally:
+        page.emulate_media(reduced_motion="no-preference")
+
+
+@pytest.mark.parametrize("widget", NAMES, indirect=True)
+def test_text_and_pictures_are_large_enough(widget, lab):
+    """14 px for every text, 256 px for every picture but the strips of small ones."""
+    smallest = widget.area.evaluate(SMALLEST_TEXT)
+    assert smallest[0] >= 14, smallest
+    for width in widget.area.locator(".aidagen-film img:visible").evaluate_all(
+        "images => images.map(each => each.getBoundingClientRect().width)"
+    ):
+        assert width >= 150 if widget.name == "microscope" else width >= 200
 
 
 @of("time machine")
 def test_time_machine_by_keyboard_and_mouse(widget):
     slider = widget.area.get_by_label("Training step")
     assert slider.get_attribute("aria-valuetext") == "step 400"
+    assert widget.area.get_by_role("button", name="Play").is_visible(), "steps are scrubbed"
     slider.focus()
     widget.press("ArrowLeft")
     widget.says(r"Step 50 of 400: rebuilt with a mean error of 0\.\d+")
@@ -262,11 +408,15 @@ def test_time_machine_by_keyboard_and_mouse(widget):
     widget.click(slider, 0)
     widget.says("Step 1 of 400")
     assert widget.state()[0] == 1
+    widget.area.get_by_role("button", name="Play").click()
+    watched(widget, 3)
+    widget.area.get_by_role("button", name="Pause").click()
 
 
 @of("ablations")
 def test_ablations_by_keyboard_and_mouse(widget):
     widget.says(r"other: mean error 0\.\d+ over 3 frames, 0\.\d+ (more|less) than complete")
+    watched(widget, 3)
     slider = widget.area.get_by_label("Frame")
     slider.focus()
     widget.press("End")
@@ -304,11 +454,8 @@ def test_own_photo_by_keyboard_and_mouse(widget):
     widget.press("Space")
     button.click()
     widget.says("Animated: 6 frames, moving as in 'turning'")
-    player = widget.area.locator("video")
-    player.wait_for()
-    widget.lab.page.wait_for_function(
-        "() => [...document.querySelectorAll('video')].every(v => v.readyState > 1 && v.videoWidth)"
-    )
+    watched(widget, 4)
+    assert widget.area.locator(".aidagen-film img").count() == 3
     assert "get_published_weights.py" in widget.area.inner_text()
     widget.keep()
     said, _, made, _ = widget.state()

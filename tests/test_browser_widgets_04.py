@@ -199,9 +199,7 @@ def test_mask_painter_by_keyboard(widget):
 
 @of("metric lab")
 def test_metric_lab_by_keyboard_and_mouse(widget):
-    widget.says(
-        r"Shift, 2 px: the strongest .* flicker, .*; blind: MKR; needs a judge: AED"
-    )
+    widget.says(r"Shift, 2 px: the strongest .* flicker, .*; blind: MKR; needs a judge: AED")
     strength = widget.area.get_by_label("Strength")
     assert strength.get_attribute("aria-valuetext") == "2 px"
     strength.focus()

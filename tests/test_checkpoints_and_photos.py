@@ -9,6 +9,7 @@ import torch
 import untrained
 from passes import passes
 from PIL import Image, ImageFile
+from shown import Shown, state
 from tiny_model import TinyModel
 
 from aidagen import datasets, runs, video
@@ -20,7 +21,7 @@ from aidagen.widgets.curves import curve
 from aidagen.widgets.motion_microscope import MotionMicroscope
 from aidagen.widgets.own_photo import OwnPhoto
 from aidagen.widgets.photos import Square
-from aidagen.widgets.recordings import rebuilt
+from aidagen.widgets.recordings import liveliest, rebuilt
 from aidagen.widgets.time_machine import TimeMachine
 
 
@@ -44,14 +45,14 @@ def test_two_models_share_their_scale(models, frames):
     captions = [view.caption for view in both.views(2, "flow")]
     assert captions == ["Source", "Driving", "Generated, a", "Movement, a", "Generated, b",
                         "Movement, b"]  # fmt: skip
-    assert both._largest() == max(each._largest() for each in alone)
+    assert both._largest("relative") == max(each._largest("relative") for each in alone)
     flows = [view.pixels for view in both.views(2, "flow")][3::2]
     own = [each.views(2, "flow")[3].pixels for each in alone]
     same = [(a == b).all() for a, b in zip(flows, own)]
     assert sum(same) == 1, "the one with less movement is drawn on the other's scale"
     assert both.describe(2, "flow").count("places move by") == 2
     assert "; b: flow" in both.describe(2, "flow")
-    assert repr(both) == "MotionMicroscope('a' and 'b', relative, frame 1 of 4)"
+    assert repr(both) == f"MotionMicroscope('a' and 'b', relative, frame {both.frame} of 4)"
     assert both.figure([2], size=64).width > 6 * 64
 
 
@@ -79,22 +80,30 @@ def test_rebuilt_knows_the_true_answer(models, frames):
 
 def test_time_machine_slides_through_the_run(models, frames):
     run = TimeMachine(dict(zip((400, 1, 50), models)), frames, name="run")
-    assert (run.step, run.slider.value) == (400, 2)
-    assert run.slider.texts == ["step 1", "step 50", "step 400"]
+    assert (run.step, run.film.value) == (400, 3)
+    assert run.frame == liveliest(frames[1:], frames[0])
+    assert run.film.texts == ["step 1", "step 50", "step 400"]
     shown = set()
-    for place, step, model in ((0, 1, models[1]), (1, 50, models[2]), (2, 400, models[0])):
-        run.slider.value = place
+    for place, step, model in ((1, 1, models[1]), (2, 50, models[2]), (3, 400, models[0])):
+        run.film.value = place
         assert run.step == step
         error = rebuilt(model, frames).errors.mean()
         assert f"Step {step} of 400: rebuilt with a mean error of {error:.3f}" in run.sentence
-        shown.add(run.screen.value)
+        page = Shown(run.film)
+        assert f"The frame as rebuilt at step {step}" in page
+        shown.add(page.images[2][1].tobytes())
     assert len(shown) == 3
     assert "the keypoints lie" not in run.sentence
     run.step = 50
-    assert run.slider.value == 1
+    assert run.film.value == 2
     assert "from where they end up" in run.sentence
     assert repr(run) == f"TimeMachine('run', step 50 of 3 checkpoints, frame {run.frame} of 3)"
+    now = state(run.film)
     assert run.figure(size=64).width > 4 * 64
+    assert run.figure(frame=1).tobytes() != run.figure(frame=2).tobytes()
+    assert state(run.film) == now, "a figure moves nothing"
+    run.frame_slider.value = 1 + run.frame % 3
+    assert state(run.film) != now
     with pytest.raises(AidagenError, match="at step 7; there are 1, 50, 400"):
         run.step = 7
     with pytest.raises(AidagenError, match="no frame 9: 1 to 3"):
@@ -143,12 +152,17 @@ def test_ablations_say_what_a_part_buys(models, frames):
         "complete."
     )
     assert f"| no Jacobians | {less:.4f} |" in panel.table()
-    shown = panel.screen.value
-    panel.choice.value, panel.slider.value = "complete", 3
+    assert panel.frame == panel.film.value == liveliest(frames[1:], frames[0])
+    shown = state(panel.film)
+    panel.choice.value, panel.film.value = "complete", 3
     assert (panel.model, panel.frame) == ("complete", 3)
-    assert panel.screen.value != shown
+    assert state(panel.film) != shown
+    assert "The true frame 3" in Shown(panel.film)
+    shown = state(panel.film)
     assert repr(panel) == "Ablations('complete' of 2 models, frame 3 of 3)"
-    assert panel.figure(64).width > 4 * 64
+    assert panel.figure(size=64).width > 4 * 64
+    assert panel.figure([1, 2], 64).height > 1.9 * panel.figure(size=64).height
+    assert (panel.frame, state(panel.film)) == (3, shown), "a figure moves nothing"
     with pytest.raises(AidagenError, match="no model 'x'; there are complete, no Jacobians"):
         panel.model = "x"
     with pytest.raises(AidagenError, match="two models or more"):
@@ -198,9 +212,14 @@ def test_upload_agree_animate(own, frames, tmp_path):
     own.button.click()
     assert own.made.shape == frames.shape
     assert "Animated: 4 frames" in own.sentence
-    assert "<video" in own.player.value
-    assert video.PROVENANCE in own.player.value
-    assert "get_published_weights.py" in own.player.value
+    assert (own.film.high, own.film.autoplay, own.film.layout.display) == (4, True, None)
+    page = Shown(own.film)
+    assert page.captions == ["Photo", "Driving", "Generated"]
+    assert "your picture moves as in the clip 'turning'" in page
+    own.film.value = 3
+    assert (Shown(own.film).images[2][1] != page.images[2][1]).any(), "it moves"
+    assert video.PROVENANCE in own.note.value
+    assert "get_published_weights.py" in own.note.value
     assert list(tmp_path.iterdir()) == []
     own.save(tmp_path / "me.mp4")
     assert video.info(tmp_path / "me.mp4").frames == 4
@@ -208,7 +227,7 @@ def test_upload_agree_animate(own, frames, tmp_path):
     own.load(frames[1])
     assert not own.consent, "every picture asks anew"
     assert own.button.disabled
-    assert own.player.value == ""
+    assert (own.note.value, own.film.layout.display) == ("", "none")
 
 
 def test_nothing_stays_on_disk(own, frames, tmp_path, monkeypatch):
@@ -342,6 +361,6 @@ def test_moving_the_crop_rebuilds_the_photo_alone(own, frames):
 def test_sliding_through_checkpoints_asks_no_model(models, frames):
     run = TimeMachine(dict(zip((1, 50, 400), models)), frames)
     with passes(*models) as counted:
-        for place in (0, 1, 2, 0, 1):
-            run.slider.value = place
+        for place in (1, 2, 3, 1, 2):
+            run.film.value = place
     assert counted == {}

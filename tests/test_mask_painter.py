@@ -5,8 +5,8 @@ import pytest
 import torch
 import untrained
 from passes import passes
+from shown import Page
 from test_side_by_side import untrained_system
-from test_widgets import Page
 from tiny_model import TinyModel
 from torch import nn
 
@@ -193,7 +193,9 @@ def test_a_stroke_changes_mask_picture_and_sentence(painter):
     assert painter.screen.frame != before
     page = Page(painter.strip.value)
     assert len(page.images) == 11
-    assert f"4: {now:.0f} % ←" in page.text
+    assert f"4: {now:.0f} %" in page.text
+    assert page.images[4][0].endswith("%, chosen")
+    assert sum(alt.endswith("chosen") for alt, _ in page.images) == 1
     painter.paint(0.0, 0.1, erase=True, radius=0.6)
     assert float(painter.masks[4].mean()) * 100 < now
     painter.frame = 1
@@ -249,7 +251,8 @@ def test_the_residual_box_is_there_only_where_it_does_something(painter, driftin
     other = MaskPainter(drifting, clip[0], clip[1], size=64)
     assert other.residual_box in other.children[1].children
     assert other.count == 1
-    assert other.slider not in other.children[1].children
+    assert other.film not in other.children
+    assert painter.film in painter.children
     with_it = other.image.clone()
     other.residual_box.value = False
     assert "without the residual flow; the flow changed by 0.200" in other.sentence
@@ -266,11 +269,17 @@ def test_relative_motion_is_at_rest_in_the_first_frame(model, clip):
 
 def test_figure_and_names(painter):
     painter.paint(0.2, 0.2, keypoint=0)
-    assert repr(painter) == "MaskPainter('test', frame 1 of 3, the background, 1 strokes)"
+    assert repr(painter) == "MaskPainter('test', frame 3 of 3, the background, 1 strokes)"
+    now = (painter.frame, painter.keypoint, painter.screen.frame, len(painter._history))
     sheet = np.asarray(painter.figure(96))
     assert sheet.shape[1] > 6 * 96
     before, after = sheet[10:80, 400:480], sheet[10:80, 500:580]
     assert np.abs(before.astype(int) - after).mean() > 0.5
+    more = painter.figure(96, frame=1, keypoint=3, strokes=[(0.0, 0.0)], radius=0.5)
+    assert more.tobytes() != painter.figure(96, frame=1, keypoint=3).tobytes()
+    assert now == (painter.frame, painter.keypoint, painter.screen.frame, len(painter._history))
+    with pytest.raises(AidagenError, match="There is no frame 9"):
+        painter.figure(frame=9)
 
 
 def test_a_stroke_is_one_rendering_without_the_dense_motion_network(painter, model):

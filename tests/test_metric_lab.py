@@ -6,12 +6,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from test_widgets import Page
+from shown import Shown, state
 
 from aidagen import datasets, metrics
 from aidagen.errors import AidagenError
 from aidagen.widgets import metric_lab, spoilings
-from aidagen.widgets.metric_lab import METRICS, MetricLab
+from aidagen.widgets.metric_lab import MetricLab
+from aidagen.widgets.metric_matrix import METRICS
 from aidagen.widgets.spoilings import SPOILINGS, Footage, similarity, spoilt
 
 NAMES = list(SPOILINGS)
@@ -208,24 +209,27 @@ def test_without_points_and_judges_pixels_are_left(clips):
 
 
 def test_controls_change_picture_numbers_and_sentence(lab):
-    lab.choice.value, lab.strength.value, lab.slider.value = "shift", 2, 1
+    lab.choice.value, lab.strength.value, lab.film.value = "shift", 2, 1
     assert lab.strength.texts[3] == "3 px"
-    before, said = lab.screen.value, lab.sentence
+    before, said = state(lab.film), lab.sentence
     assert said.startswith("Shift, 2 px: the strongest reaction is that of flicker")
     lab.strength.value = 7
     assert lab.sentence.startswith("Shift, 7 px: ")
-    assert lab.screen.value != before
+    assert state(lab.film) != before
     lab.choice.value = "blur"
     assert lab.strength.texts[7] == "sigma 2.8 px"
     assert lab.sentence.startswith("Blur, sigma 2.8 px: ")
     assert lab.spoken.value == lab.sentence
-    page = Page(lab.bars.value)
-    assert re.search(r"L1 moving0\.\d{3}0\.\d\d", page.text)
-    assert page.text.count("needs a judge") == 3
-    shown = Page(lab.screen.value)
+    text = re.sub("<[^>]*>", "", lab.bars.value)
+    assert re.search(r"L1 moving0\.\d{3}0\.\d\d", text)
+    assert text.count("needs a judge") == 3
+    shown = Shown(lab.film)
     assert len(shown.images) == 3
     assert shown.images[1][0] == "The same frame spoilt: blur, sigma 2.8 px"
     assert np.abs(shown.images[0][1].astype(int) - shown.images[1][1]).mean() > 1
+    before = state(lab.film)
+    assert lab.figure([1, 2], 64, spoiling="noise", level=9).height > 2 * 64
+    assert (lab.frame, lab.spoiling, state(lab.film)) == (1, "blur", before)
     lab.strength.value = 0
     assert "untouched" in lab.sentence
 

@@ -1,16 +1,13 @@
 """The motion microscope as Python objects; the browser's side is in test_browser."""
 
-import base64
-import io
 import re
-from html.parser import HTMLParser
 
 import ipywidgets
 import numpy as np
 import pytest
 import torch
 from passes import passes
-from PIL import Image
+from shown import Shown, state
 from tiny_model import TinyModel
 
 from aidagen.animation import AnimationError
@@ -18,7 +15,7 @@ from aidagen.errors import AidagenError
 from aidagen.models import fomm
 from aidagen.widgets import controls, overlays
 from aidagen.widgets.motion_microscope import OVERLAYS, MotionMicroscope
-from aidagen.widgets.recordings import LONGEST, Recording
+from aidagen.widgets.recordings import LONGEST, MODES, Recording, liveliest
 
 
 @pytest.fixture(scope="module")
@@ -43,25 +40,6 @@ def microscope(model, clip):
     return MotionMicroscope(model, clip[0], clip[1:], size=96, name="test")
 
 
-class Page(HTMLParser):
-    """What a piece of HTML shows: its pictures, their words, its text."""
-
-    def __init__(self, html):
-        super().__init__()
-        self.images, self.text = [], ""
-        self.feed(html)
-
-    def handle_starttag(self, tag, attributes):
-        attributes = dict(attributes)
-        if tag == "img":
-            assert attributes["src"].startswith("data:image/webp;base64,")
-            data = base64.b64decode(attributes["src"].split(",")[1])
-            self.images.append((attributes["alt"], np.asarray(Image.open(io.BytesIO(data)))))
-
-    def handle_data(self, data):
-        self.text += data
-
-
 def inside(widget):
     yield widget
     for child in getattr(widget, "children", ()):
@@ -69,16 +47,17 @@ def inside(widget):
 
 
 def test_the_slider_changes_picture_and_sentence(microscope):
-    before, said = microscope.pictures.value, microscope.sentence
+    microscope.frame = 1
+    before, said = state(microscope.film), microscope.sentence
     assert said.startswith("Frame 1 of 5, relative motion, keypoints: largest movement 0.00 at")
-    microscope.slider.value = 4
-    assert (microscope.frame, microscope.number.value) == (4, 4)
-    assert microscope.pictures.value != before
+    microscope.film.value = 4
+    assert microscope.frame == 4
+    assert state(microscope.film) != before
     assert microscope.sentence.startswith("Frame 4 of 5, ")
-    assert microscope.words.value == microscope.sentence
-    microscope.number.value = 1
-    assert microscope.slider.value == 1
-    assert microscope.pictures.value == before, "the same state gives the same picture"
+    assert microscope.spoken.value == microscope.sentence
+    microscope.frame = 1
+    assert microscope.film.value == microscope.film.page["at"] == 1
+    assert state(microscope.film) == before, "the same state gives the same picture"
     assert microscope.sentence == said
 
 
@@ -90,13 +69,13 @@ def test_every_overlay_in_both_modes(microscope, overlay, mode):
     pages = []
     for frame in (2, 5):
         microscope.frame = frame
-        page = Page(microscope.pictures.value)
+        page = Shown(microscope.film)
         pages.append(page)
         assert [image.shape for _, image in page.images] == [(96, 96, 3)] * 4
         assert all(len(alt) > 10 for alt, _ in page.images)
         assert microscope.sentence in page.images[3][0]
         assert f"Frame {frame} of 5, {mode} motion, " in microscope.sentence
-        assert OVERLAYS[overlay][0].split()[0] in page.text
+        assert OVERLAYS[overlay][0].split()[0] in page.captions[3]
     assert (pages[0].images[3][1] != pages[1].images[3][1]).any(), "the frames look alike"
 
 
@@ -166,7 +145,7 @@ def test_any_animatable_model_will_do():
     assert microscope.keypoint_choice not in list(inside(microscope))
     for overlay in microscope.overlays_at_hand:
         microscope.overlay = overlay
-        assert len(Page(microscope.pictures.value).images) == 4
+        assert len(Shown(microscope.film).images) == 4
     with pytest.raises(AidagenError, match=r"no overlay 'occlusion'.*flow"):
         microscope.overlay = "occlusion"
     assert microscope.overlay == "none", "a refused choice changes nothing"
@@ -176,7 +155,7 @@ def test_any_animatable_model_will_do():
 def test_one_frame_is_a_clip(model, clip):
     microscope = MotionMicroscope(model, clip[0], clip[:1], size=64)
     assert "Frame 1 of 1" in microscope.sentence
-    assert microscope.slider not in list(inside(microscope)), "nothing to scrub through"
+    assert microscope.film.high == 1 and not microscope.film.autoplay, "nothing to scrub through"
     for overlay in microscope.overlays_at_hand:
         microscope.overlay = overlay
     assert microscope.figure().width > 4 * 64
@@ -184,9 +163,9 @@ def test_one_frame_is_a_clip(model, clip):
 
 def test_repr_is_stable(model, clip):
     one, other = (MotionMicroscope(model, clip[0], clip[:2], size=64) for _ in range(2))
-    assert repr(one) == repr(other) == "MotionMicroscope('FOMM', relative, frame 1 of 2)"
-    other.frame, other.mode = 2, "absolute"
-    assert repr(other) == "MotionMicroscope('FOMM', absolute, frame 2 of 2)"
+    assert repr(one) == repr(other) == "MotionMicroscope('FOMM', relative, frame 2 of 2)"
+    other.frame, other.mode = 1, "absolute"
+    assert repr(other) == "MotionMicroscope('FOMM', absolute, frame 1 of 2)"
 
 
 def test_controls_are_native_and_labelled(microscope):
@@ -198,8 +177,8 @@ def test_controls_are_native_and_labelled(microscope):
             assert part.description
         if isinstance(part, controls.Range):
             assert part.label
-    assert isinstance(microscope.number, ipywidgets.BoundedIntText), "it names the slider's value"
-    assert isinstance(microscope.words, controls.Spoken), "a screen reader says the sentence"
+    assert microscope.film.label == "Frame"
+    assert isinstance(microscope.spoken, controls.Spoken), "a screen reader says the sentence"
 
 
 def test_generated_pictures_carry_the_mark(microscope):
@@ -213,13 +192,17 @@ def test_generated_pictures_carry_the_mark(microscope):
 
 
 def test_figure_is_a_contact_sheet(microscope):
-    state = (microscope.frame, microscope.overlay, microscope.pictures.value)
+    now = (microscope.frame, microscope.overlay, state(microscope.film))
     one, all_of_them = microscope.figure([2], size=80), microscope.figure([2], "all", 80)
     assert one.width == all_of_them.width > 4 * 80
     rows = len(microscope.overlays_at_hand)
     assert all_of_them.height == pytest.approx(rows * one.height, abs=2 * rows)
     assert microscope.figure(size=80).height == pytest.approx(4 * one.height, abs=8)
-    assert state == (microscope.frame, microscope.overlay, microscope.pictures.value)
+    masks = {microscope.figure([2], "masks", 80, keypoint=k).tobytes() for k in (0, 1, 2)}
+    modes = {microscope.figure([2], "flow", mode=mode).tobytes() for mode in MODES}
+    assert (len(masks), len(modes)) == (3, 2)
+    assert now == (microscope.frame, microscope.overlay, state(microscope.film))
+    assert (microscope.keypoint, microscope.mode) == (1, "relative")
     with pytest.raises(AidagenError, match="no frame 9: the clip has 1 to 5"):
         microscope.figure([9])
 
@@ -235,11 +218,11 @@ def test_figure_is_a_contact_sheet(microscope):
     ],
 )
 def test_what_there_is_not_is_refused_in_words(microscope, trait, value, said):
-    before, shown = getattr(microscope, trait), microscope.pictures.value
+    before, shown = getattr(microscope, trait), state(microscope.film)
     with pytest.raises(AidagenError, match=said):
         setattr(microscope, trait, value)
     assert getattr(microscope, trait) == before
-    assert microscope.pictures.value == shown
+    assert state(microscope.film) == shown
 
 
 def test_what_cannot_be_recorded_is_refused_in_words(model, clip):
@@ -275,14 +258,39 @@ def test_looking_does_not_train(clip):
     assert torch.equal(model.norm.running_mean, before)
 
 
-def test_a_redraw_asks_no_model_and_draws_four_pictures(model, clip, monkeypatch):
-    microscope, drawn, picture = MotionMicroscope(model, clip[0], clip), [], controls.picture
-    monkeypatch.setattr(controls, "picture", lambda *a: drawn.append(1) or picture(*a))
+def test_a_redraw_asks_no_model_and_draws_four_pictures(model, clip):
+    microscope = MotionMicroscope(model, clip[0], clip)
     with passes(model) as frames:
         for overlay in microscope.overlays_at_hand:
             microscope.overlay = overlay
             for frame in (2, 3, 4, 5):
-                drawn.clear()
-                microscope.slider.value = frame
-                assert len(drawn) == 4, overlay
+                microscope.film.value = frame
+                assert len(Shown(microscope.film).images) == 4, overlay
     assert frames == {}
+
+
+def test_it_opens_at_the_liveliest_frame(model, clip):
+    frames = torch.stack([clip[0], clip[0], clip[3], clip[0]])
+    assert liveliest(frames) == 3
+    assert liveliest(frames, clip[3]) == 1, "the earliest of equals"
+    microscope = MotionMicroscope(model, clip[1], frames, size=64)
+    assert microscope.frame == microscope.film.value == microscope.film.page["at"] == 3
+    assert liveliest(clip[:1]) == 1
+
+
+def test_two_models_stand_on_top_of_each_other(model, clip):
+    microscope = MotionMicroscope(model, clip[0], clip, size=64, other=model, other_name="two")
+    page = Shown(microscope.film)
+    assert page.cells == [1, 1, 2, 2]
+    assert page.captions[2:4] == ["Generated, FOMM", "Generated, two"]
+    assert [view.caption for view in microscope.views()][4] == "Generated, two"
+
+
+def test_larger_models_are_shown_as_large(clip):
+    """Nothing takes 64 pixels for granted: keypoints of a model of 24 lie where they should."""
+    frames = torch.full((2, 3, 24, 24), 0.1)
+    frames[0, :, 11:13, 3:5] = frames[1, :, 11:13, 19:21] = 1
+    microscope = MotionMicroscope(TinyModel(24), frames[0], frames)
+    page = Shown(microscope.film)
+    assert {pixels.shape for _, pixels in page.images} == {(256, 256, 3)}
+    assert page.images[1][1][:, 200:225].max() > 200 > 90 > page.images[1][1][:, :128].max()

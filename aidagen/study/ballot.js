@@ -47,30 +47,61 @@ function ballot(root, report) {
     figures.append(boxes[side]);
   }
   const all = Object.values(players), { reference } = players;
-  const play = element("button", { type: "button" }, "Play");
+  const TENTHS = 10; // the bar counts tenths of a second, since a page cannot see single frames
+  let speed = 1;
+  const bar = transport({
+    label: "Time", low: 0, high: 1, text: (at) => `${(at / TENTHS).toFixed(1)} s`,
+    toggle: () => (playing ? pause() : run()),
+    seek: (at) => { pause(); move(at / TENTHS); },
+    hasten: (chosen) => {
+      speed = chosen;
+      all.forEach((player) => { player.playbackRate = speed; });
+    },
+  });
   const again = element("button", { type: "button" }, "From the start");
-  boxes.reference.append(play, again);
+  boxes.reference.append(again);
 
+  function tell() {
+    const last = Math.max(1, Math.floor(TENTHS * (reference.duration || 0)));
+    const at = Math.min(last, Math.round(TENTHS * reference.currentTime));
+    bar.draw({ at, playing, speed, first: 0, last });
+  }
+  function move(to) {
+    all.forEach((player) => { player.currentTime = to; });
+  }
   function run(from) {
-    if (from !== undefined) all.forEach((player) => { player.currentTime = from; });
+    if (from !== undefined) move(from);
     playing = true;
-    play.textContent = "Pause";
-    all.forEach((player) => player.play().catch(() => {}));
+    all.forEach((player) => {
+      player.playbackRate = speed;
+      player.play().catch(() => {});
+    });
+    tell();
   }
   function pause() {
     playing = false;
-    play.textContent = "Play";
     all.forEach((player) => player.pause());
-    all.forEach((player) => { player.currentTime = reference.currentTime; });
+    move(reference.currentTime);
+    tell();
   }
-  play.addEventListener("click", () => (playing ? pause() : run()));
+  function seen() { // how much of the reference was played, not skipped, as a part of it
+    const { played, duration } = reference;
+    let sum = 0;
+    for (let i = 0; i < played.length; i++) sum += played.end(i) - played.start(i);
+    return sum / duration;
+  }
   again.addEventListener("click", () => run(0));
+  for (const event of ["seeked", "timeupdate", "loadedmetadata"])
+    reference.addEventListener(event, tell);
+  document.addEventListener("visibilitychange", () => { if (document.hidden && playing) pause(); });
   reference.addEventListener("ended", () => {
-    if (!watched) {
+    if (!watched && seen() < 0.9) {
+      say("A part was skipped: watch the clips to their end once.");
+    } else if (!watched) {
       const saved = /^Vote /.test(view.sentence) ? `${view.sentence} ` : "";
       say(`${saved}Now choose A${view.ties ? ", B or no difference" : " or B"}.`);
     }
-    watched = true;
+    watched ||= seen() >= 0.9;
     ready();
     setTimeout(() => { if (playing && reference.ended) run(0); }, 500);
   });
@@ -98,11 +129,11 @@ function ballot(root, report) {
   }
   const undo = element("button", { type: "button" }, "Take back the last vote");
   const remove = element("button", { type: "button" }, "Stop and delete my votes");
-  const bar = element("progress", { "aria-label": "Pairs judged", value: 0, max: 1 });
+  const judged = element("progress", { "aria-label": "Pairs judged", value: 0, max: 1 });
   const count = element("span", { "aria-hidden": "true" });
-  const progress = element("p", { class: "judged" }, bar, " ", count);
+  const progress = element("p", { class: "judged" }, judged, " ", count);
   const voting = element("section", { "aria-label": "Clips to judge", tabindex: "-1" },
-    question, figures);
+    question, bar.node, figures);
   const thanks = element("section", { "aria-label": "Thank you", tabindex: "-1" },
     element("h2", {}, "Thank you"), element("p", {}, "All pairs are judged. Some pairs were only "
       + "there to check that somebody is looking; their clips were recorded or broken by hand, "
@@ -155,8 +186,8 @@ function ballot(root, report) {
     words.textContent = view.consent;
     question.textContent = view.question;
     buttons.tie.hidden = !view.ties;
-    bar.max = view.total || 1;
-    bar.value = view.done;
+    judged.max = view.total || 1;
+    judged.value = view.done;
     count.textContent = view.stage === "done" ? `all ${view.total} pairs judged`
       : `pair ${view.done + 1} of ${view.total}`;
     off(undo, !view.done);
@@ -166,13 +197,14 @@ function ballot(root, report) {
     }
     if (view.stage !== "vote") {
       playing = false;
-      play.textContent = "Play";
+      tell();
       all.forEach((player) => { player.pause(); player.removeAttribute("src"); });
     } else if (before.stage !== "vote" || before.pair !== view.pair) {
       watched = false;
       for (const [side, player] of Object.entries(players)) player.src = view.clips[side];
       if (playing) run(); // whoever pressed Play once sees the next pair play, and can pause
     }
+    tell();
     ready();
     say(view.sentence);
     const stage = { vote: voting, done: thanks }[view.stage];

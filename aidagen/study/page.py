@@ -35,8 +35,11 @@ LARGEST = 64 * 2**20  # bytes of a page that a browser still opens with ease
 
 @cache
 def part(name: str) -> str:
-    """A script or style that lies beside this file."""
-    return Path(__file__).with_name(name).read_text(encoding="utf-8")
+    """A script or style of the ballot, with the transport bar of all widgets."""
+    here, bar = Path(__file__).parent, Path(__file__).parents[1] / "widgets"
+    before = {"ballot.js": bar / "transport.js", "ballot.css": bar / "widgets.css"}
+    files_of = [before[name]] if name in before else []
+    return "".join(each.read_text(encoding="utf-8") for each in [*files_of, here / name])
 
 
 def html(plan: Plan, clips: dict[str, bytes], title: str = "Which clip is better?") -> str:

@@ -94,6 +94,10 @@ class Ablations(Panel):
             View("Its error", f"Difference from the true frame, mean {error:.3f}", apart),
         ]
 
+    def say(self, change: dict | None = None) -> None:
+        """The sentence is about the whole clip, so that it is said while it plays, too."""
+        self.spoken.value = self.sentence
+
     def describe(self) -> str:
         """The errors of the chosen and the complete model, in one sentence."""
         mine, whole = self.errors[self.model], self.errors[self.names[0]]

@@ -4,6 +4,7 @@
 // is a brush: a press anywhere takes it there, and `stroke` counts presses and keys.
 
 const REACH = 24; // CSS pixels from a point that still take hold of it
+const TEXT = 14; // CSS pixels of text at which a picture has the size that was asked for
 const MARGIN = 13; // around the picture, so that points on its border are seen whole
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
@@ -46,8 +47,14 @@ function render({ model, el }) {
 
   // --- where things are: [-1, 1] at the centres of the outermost pixels
   const side = (axis) => model.get("shape")[1 - axis];
-  const length = (axis) => axis ? height() : model.get("size");
-  const height = () => model.get("size") * model.get("shape")[0] / model.get("shape")[1];
+  const length = (axis) => axis ? height() : size();
+  const height = () => size() * model.get("shape")[0] / model.get("shape")[1];
+  let grown = 1; // a picture grows with the text, as in a deck, to half of the window at most
+  const size = () => model.get("size") * grown;
+  const grow = () => {
+    const text = parseFloat(getComputedStyle(root).fontSize) / TEXT;
+    grown = Math.max(1, Math.min(text, window.innerHeight / 2 / model.get("size")));
+  };
   const onScreen = (value, axis) =>
     ((value + 1) / 2 * (side(axis) - 1) + 0.5) * length(axis) / side(axis);
   const offScreen = (place, axis) =>
@@ -200,6 +207,7 @@ function render({ model, el }) {
 
   function draw() {
     frame = 0;
+    grow();
     const ratio = window.devicePixelRatio || 1;
     const [wide, high] = [length(0), length(1)];
     Object.assign(stage.style, {
@@ -213,6 +221,7 @@ function render({ model, el }) {
     canvas.height = Math.round(tall * ratio);
     canvas.setAttribute("aria-label", model.get("alt"));
     caption.textContent = model.get("caption");
+    caption.style.marginLeft = `${margin}px`;
     caption.hidden = !model.get("caption");
     const pen = canvas.getContext("2d");
     pen.scale(ratio, ratio);
@@ -273,13 +282,13 @@ function render({ model, el }) {
       }
     }
     pen.beginPath();
-    pen.arc(x, y, 9, 0, 2 * Math.PI);
+    pen.arc(x, y, 11 * grown, 0, 2 * Math.PI);
     pen.fillStyle = colour;
     pen.fill();
-    ring(x, y, 9, "#000", 1.5);
-    if (k === chosen()) ring(x, y, 11, "#fff", 2.5);
+    ring(x, y, 11 * grown, "#000", 1.5);
+    if (k === chosen()) ring(x, y, 11 * grown + 2, "#fff", 2.5);
     Object.assign(pen, { fillStyle: dark(colour) ? "#fff" : "#000", textAlign: "center",
-      textBaseline: "middle", font: "bold 11px sans-serif" });
+      textBaseline: "middle", font: `bold ${14 * grown}px sans-serif` });
     pen.fillText(String(k + 1), x, y + 0.5);
   }
 
@@ -293,6 +302,9 @@ function render({ model, el }) {
   const looks = ["alt", "caption", "chosen", "size", "shape", "home", "says", "brush"];
   for (const trait of looks) model.on(`change:${trait}`, redraw);
   window.addEventListener("resize", redraw); // zooming changes the pixel ratio
+  const ruler = new ResizeObserver(redraw); // the text, and with it the picture, became larger
+  ruler.observe(caption);
+  ruler.observe(root);
   root.addEventListener("keydown", (event) => { // sliders keep their keys, too
     if (event.key in ARROWS || event.key === "Home" || event.key === "End") event.stopPropagation();
   });
@@ -301,6 +313,7 @@ function render({ model, el }) {
   return () => {
     newest += 1;
     cancelAnimationFrame(frame);
+    ruler.disconnect();
     window.removeEventListener("resize", redraw);
     model.off("change:points", told);
     model.off("change:frame", load);

@@ -17,6 +17,7 @@ import anywidget
 import numpy as np
 import traitlets
 from jaxtyping import Float
+from PIL import Image
 from torch import Tensor
 
 from aidagen.errors import AidagenError
@@ -81,7 +82,7 @@ class PointCanvas(anywidget.AnyWidget):
     """
 
     _esm = Path(__file__).with_name("canvas.js")
-    _css = Path(__file__).with_name("canvas.css")
+    _css = controls.STYLE + Path(__file__).with_name("canvas.css").read_text("utf-8")
 
     frame = traitlets.Bytes().tag(sync=True)
     shape = traitlets.List(traitlets.Int(), [1, 1], help="H, W of the picture").tag(sync=True)
@@ -144,11 +145,26 @@ class PointCanvas(anywidget.AnyWidget):
     @no_type_check
     def show(self, picture: Tensor | np.ndarray, alt: str | None = None) -> None:
         """Show another picture under the same points."""
-        pixels = as_pixels(picture)
+        self._pixels = pixels = as_pixels(picture)
         with self.hold_sync():
             self.shape = list(pixels.shape[:2])
             self.frame = controls.encoded(pixels)
             self.alt = self.alt if alt is None else alt
+
+    def still(self) -> Image.Image:
+        """The picture with its points, for readers without a kernel."""
+        height, width = self._pixels.shape[:2]
+        image = Image.fromarray(self._pixels).resize(
+            (self.size, round(self.size * height / width)), Image.Resampling.BICUBIC
+        )
+        if self.points and height == width and not self.brush:
+            drawn = overlays.draw_points(np.array(image), self.array, width, self.chosen)
+            image = Image.fromarray(drawn)
+        return image
+
+    def _repr_mimebundle_(self, **options: Any) -> tuple[dict, dict]:
+        bundle = super()._repr_mimebundle_(**options)
+        return overlays.with_still(bundle, self.still(), f"{self.alt}. {self.caption}".strip())
 
     def reset(self, k: int | None = None) -> None:
         """Put point ``k`` (from 0), or all of them, back."""

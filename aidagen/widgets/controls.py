@@ -118,8 +118,10 @@ def encoded(pixels: UInt8[np.ndarray, "H W 3"]) -> bytes:
     return buffer.getvalue()
 
 
-def picture(pixels: UInt8[np.ndarray, "H W 3"], alt: str, caption: str = "") -> str:
-    """HTML of one picture, with its words in ``alt`` and its caption below.
+def picture(
+    pixels: UInt8[np.ndarray, "H W 3"], alt: str, caption: str = "", chosen: bool = False
+) -> str:
+    """HTML of one picture, with its words in ``alt`` and its caption below; a frame if ``chosen``.
 
     Raises:
         AidagenError: without alternative text, which every picture needs.
@@ -129,8 +131,9 @@ def picture(pixels: UInt8[np.ndarray, "H W 3"], alt: str, caption: str = "") -> 
     height, width = pixels.shape[:2]
     data = b64encode(encoded(pixels)).decode("ascii")
     below = f'<figcaption style="line-height:1.3">{escape(caption)}</figcaption>' if caption else ""
+    ring = ";outline:3px solid currentColor;font-weight:bold" if chosen else ""
     return (
-        f'<figure style="margin:0;width:{width}px"><img width="{width}" height="{height}" '
+        f'<figure style="margin:0;width:{width}px{ring}"><img width="{width}" height="{height}" '
         f'decoding="sync" alt="{escape(alt, quote=True)}" src="data:image/webp;base64,{data}">'
         f"{below}</figure>"
     )
@@ -138,7 +141,7 @@ def picture(pixels: UInt8[np.ndarray, "H W 3"], alt: str, caption: str = "") -> 
 
 def pictures(figures: Iterable[str]) -> str:
     """Pictures side by side, in as many rows as the page needs."""
-    return f'<div style="display:flex;flex-wrap:wrap;gap:6px">{"".join(figures)}</div>'
+    return f'<div style="display:flex;flex-wrap:wrap;gap:8px;padding:3px">{"".join(figures)}</div>'
 
 
 def choice(description: str, options: Any, width: int = 200, **more: Any) -> widgets.Dropdown:

@@ -36,8 +36,8 @@ def curve(
         )
     width, height = (_FINE * side for side in size)
     canvas = Image.new("RGB", (width, height), "white")
-    draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(_FINE * 12)
-    left, right, top, bottom = _FINE * 50, width - _FINE * 12, _FINE * 22, height - _FINE * 38
+    draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(_FINE * 15)
+    left, right, top, bottom = _FINE * 56, width - _FINE * 14, _FINE * 26, height - _FINE * 44
     low, high = ys.min() / 1.1, ys.max() * 1.1
     first, last = min(xs.min(), at, *dots), max(xs.max(), at, *dots)
 

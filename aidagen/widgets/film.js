@@ -6,7 +6,8 @@
 
 const KEPT = 64 * 2 ** 20; // bytes of frames kept in the page
 const PATIENCE = 4000; // milliseconds until a step that was not answered is sent again
-const GAP = 8, SMALLEST = 256, SHARE = 0.62; // pixels; part of the window's height for pictures
+const GAP = 8, SMALLEST = 256; // pixels on the screen
+const [SHARE, MOST] = [0.62, 1]; // parts of the window's height: for pictures, and at most
 
 function render({ model, el }) {
   const calm = window.matchMedia("(prefers-reduced-motion: reduce)");
@@ -81,6 +82,7 @@ function render({ model, el }) {
       screen.dataset.outline = outline;
       screen.replaceChildren(...cells.map((cell) => {
         const column = document.createElement("div");
+        column.style.gridRow = `span ${Math.max(...cells.map(({ length }) => length))}`;
         column.append(...cell.map(({ caption }) => {
           const figure = document.createElement("figure");
           const image = new Image();
@@ -108,12 +110,13 @@ function render({ model, el }) {
     const most = Math.max(...cells.flat().map(({ width }) => width));
     const line = 1.8 * parseFloat(getComputedStyle(el).fontSize);
     let best = { columns: 1, wide: 0 };
-    for (let columns = 1; columns <= cells.length; columns++) {
-      const rows = Math.ceil(cells.length / columns) * stack;
-      const across = (full - GAP * (columns - 1)) / columns;
-      const high = SHARE * window.innerHeight / rows - line;
-      const wide = Math.min(across, 2 * most, Math.max(high, Math.min(SMALLEST, most)));
-      if (wide >= best.wide) best = { columns, wide };
+    for (let rows = 1; rows <= cells.length; rows++) {
+      const columns = Math.ceil(cells.length / rows); // 2 and 2 rather than 3 and 1
+      const across = (full - GAP * columns) / columns;
+      const fits = (share) => share * window.innerHeight / (rows * stack) - line;
+      const high = Math.max(fits(SHARE), Math.min(SMALLEST, most, fits(MOST)));
+      const wide = Math.min(across, 2 * most, high);
+      if (wide > best.wide) best = { columns, wide };
     }
     screen.style.gridTemplateColumns = `repeat(${best.columns}, ${Math.floor(best.wide)}px)`;
   }

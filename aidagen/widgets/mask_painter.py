@@ -319,12 +319,14 @@ class MaskPainter(Panel):
         ):
             screen.show(overlays.marked(overlays.enlarge(picture, size)), words)
         shares = [100 * float(mask.mean()) for mask in self.masks]
-        small = self.mask_pictures(range(len(shares)), 66)
+        small = self.mask_pictures(range(len(shares)), 76)
         self.strip.value = controls.pictures(
             controls.picture(
                 small[j],
-                f"Mask of {f'keypoint {j}' if j else 'the background'}: {shares[j]:.0f} %",
-                f"{j or 'bg'}: {shares[j]:.0f} %" + (" ←" if j == k else ""),
+                f"Mask of {f'keypoint {j}' if j else 'the background'}: {shares[j]:.0f} %"
+                + (", chosen" if j == k else ""),
+                f"{j or 'bg'}: {shares[j]:.0f} %",
+                j == k,
             )
             for j in range(len(shares))
         )

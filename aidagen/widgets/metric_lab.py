@@ -30,7 +30,7 @@ from aidagen.errors import AidagenError
 from aidagen.pixels import as_bytes
 from aidagen.widgets import controls, metric_matrix, overlays
 from aidagen.widgets.film import Film, View
-from aidagen.widgets.metric_matrix import BLIND, METRICS, Score
+from aidagen.widgets.metric_matrix import Score
 from aidagen.widgets.panel import Panel
 from aidagen.widgets.recordings import liveliest
 from aidagen.widgets.spoilings import SPOILINGS, Footage, footage, inside, spoilt
@@ -304,7 +304,7 @@ class MetricLab(Panel):
 
     def _another(self, change: dict) -> None:
         self.strength.texts = self._texts()
-        self._redraw()
+        self._redraw(change)
 
     def say(self, change: dict | None = None) -> None:
         """The sentence is about the whole clip, so that it is said while it plays, too."""
@@ -337,7 +337,7 @@ class MetricLab(Panel):
 def _row(metric: str, score: Score) -> str:
     name = f'<th scope="row">{metric}</th>'
     bar = ""
-    if not score.missing:
+    if not score.missing and score.relative > 0:
         width = 11 * min(score.relative, 1.5)
         bar = (
             '<span aria-hidden="true" style="display:inline-block;height:0.8em;margin-right:6px;'

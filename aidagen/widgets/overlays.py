@@ -263,6 +263,13 @@ def still(image: Image.Image, alt: str | None = None) -> Any:
     return Display(buffer.getvalue(), alt=alt)
 
 
+def with_still(bundle: Any, image: Image.Image, alt: str) -> tuple[dict, dict]:
+    """A widget's mime bundle with a picture in it, for readers without a kernel."""
+    data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
+    picture, words = still(image, alt)._repr_mimebundle_()
+    return {**(data or {}), **picture}, {**metadata, **words}
+
+
 def badged(image: Image.Image, words: str) -> Image.Image:
     """The picture with a line of words on a strip below it, broken where it is too long."""
     font = ImageFont.load_default(13)

@@ -53,7 +53,5 @@ class Panel(widgets.VBox):
         film.observe(self.say, "playing")
 
     def _repr_mimebundle_(self, **options: Any) -> tuple[dict, dict]:
-        data = dict(super()._repr_mimebundle_(**options) or {})
-        picture = overlays.still(self.still(), alt=f"{self.shows}. {self.sentence}".strip())
-        more, metadata = picture._repr_mimebundle_()
-        return {**data, **more}, metadata
+        words = f"{self.shows}. {self.sentence}".strip()
+        return overlays.with_still(super()._repr_mimebundle_(**options), self.still(), words)

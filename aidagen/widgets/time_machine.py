@@ -122,7 +122,7 @@ class TimeMachine(Panel):
         """The curve of the run, with a marker at ``step``."""
         step, size = self._checked(step or self.step), size or self.size
         return curve(
-            *self._curve, step, dots=self.steps, size=(round(1.3 * size), size),
+            *self._curve, step, dots=self.steps, size=(size, size),
             y_label=self._what,
         )  # fmt: skip
 

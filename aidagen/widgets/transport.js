@@ -8,6 +8,7 @@
 // first and the last frame.
 
 const SPEEDS = [[0.5, "½×"], [1, "1×"], [2, "2×"]];
+const KEYS = { " ": 1, ArrowUp: 1, ArrowDown: 1, Home: 1, End: 1 }; // the list's own
 const WAYS = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageUp: 10, PageDown: -10 };
 
 function transport({ label, low, high, text, toggle, seek, hasten }) {
@@ -39,16 +40,18 @@ function transport({ label, low, high, text, toggle, seek, hasten }) {
   slider.addEventListener("input", () => seek(slider.valueAsNumber));
   speed.addEventListener("change", () => hasten(Number(speed.value)));
   node.addEventListener("keydown", (event) => {
-    event.stopPropagation(); // the notebook would select another cell
+    if (event.target === speed && event.key in KEYS) return event.stopPropagation();
     if (event.target === speed || event.ctrlKey || event.metaKey || event.altKey) return;
     const at = slider.valueAsNumber;
     const to = { Home: Number(slider.min), End: Number(slider.max) }[event.key]
       ?? (event.key in WAYS ? inside(at + WAYS[event.key]) : null);
     if (event.key === " ") {
       event.preventDefault();
+      event.stopPropagation(); // the notebook would scroll, or select another cell
       if (!event.repeat) toggle();
     } else if (to !== null) {
       event.preventDefault();
+      event.stopPropagation();
       slider.value = to;
       seek(to);
     }
