@@ -128,7 +128,9 @@ def akd(
     return distance.nanmean(-1)
 
 
-def mkr(prediction: Float[Tensor, "N K 2"], truth: Float[Tensor, "N K 2"]) -> Float[Tensor, " N"]:
+def mkr(
+    prediction: Float[Tensor, "N K 2"], truth: Float[Tensor, "N K 2"]
+) -> Float[Tensor, " N"]:
     """Missing keypoint rate per frame: of the points found in the truth, the share that is not
     found in the prediction. NaN where the truth has none."""
     _pair(prediction, truth)
@@ -281,7 +283,9 @@ def difference(a: Statistic, b: Statistic, seed: int = 0) -> Interval:
         return (a.of(chosen) - b.of(chosen)).round(12)
 
     clips = np.intersect1d(a.clips, b.clips)
-    return interval(Statistic(clips, apart, min(a.draws, b.draws), a.centred or b.centred), seed)
+    return interval(
+        Statistic(clips, apart, min(a.draws, b.draws), a.centred or b.centred), seed
+    )
 
 
 def bootstrap(values: Sequence[float] | np.ndarray, seed: int = 0, draws: int = 2000) -> Interval:

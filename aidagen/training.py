@@ -38,9 +38,8 @@ SCHEDULES: dict[str, Callable[[int, int], float]] = {
     # down to nothing along a line
     "linear": lambda number, of: 1 - number / max(of, 1),
     # warm up over 100 steps, then down to a tenth along half a cosine
-    "cosine": lambda number, of: (
-        min(1.0, (number + 1) / 100) * (0.1 + 0.45 * (1 + math.cos(math.pi * number / max(of, 1))))
-    ),
+    "cosine": lambda number, of: min(1.0, (number + 1) / 100)
+    * (0.1 + 0.45 * (1 + math.cos(math.pi * number / max(of, 1)))),
     # up over the first 15 %, then down to nothing, along half cosines (Smith and Topin 2017)
     "one-cycle": lambda number, of: _one_cycle((number + 1) / max(of, 1), 0.15),
 }

@@ -105,13 +105,8 @@ def movement(rng: np.random.Generator, split: str):
         wide = rng.uniform() < 0.12
         view = rng.uniform(60, 180) * rng.choice([-1, 1]) if wide else rng.uniform(-60, 60)
         pose = pose.turned(-pose.heading() + np.radians(view))
-        words = {
-            "motion": name,
-            "start": round(start, 3),
-            "speed": round(speed, 3),
-            "mirrored": mirrored,
-            "view": round(float(view)),
-        }
+        words = {"motion": name, "start": round(start, 3), "speed": round(speed, 3),
+                 "mirrored": mirrored, "view": round(float(view))}
         return pose, words
     raise DatasetError(f"No stretch of {name} is lively and upright enough for split {split}.")
 
@@ -156,11 +151,8 @@ def dress(rng: np.random.Generator, look, backdrop: np.ndarray):
         if worn.pattern != "plain":
             top = (top + worn.second) / 2
         apart = np.abs(top - worn.bottom).sum()
-        if (
-            np.abs(top - upper).sum() > 0.75
-            and np.abs(worn.bottom - lower).sum() > 0.6
-            and apart > 0.4
-        ) or rng.uniform() < 0.03:
+        if (np.abs(top - upper).sum() > 0.75 and np.abs(worn.bottom - lower).sum() > 0.6
+                and apart > 0.4) or rng.uniform() < 0.03:
             break
     return replace(look, clothes=replace(worn, coarse=float(rng.uniform(2.2, 3.6))))
 
@@ -202,21 +194,12 @@ def stage(rng: np.random.Generator, figure, pose, grounded: bool, fov: float = 2
     lowest = outer[..., 2].min(1)
     height = np.ptp(figure.rest[:13380, 2])
     path[:, 2] = (
-        -gaussian_filter1d(lowest, 4.0, mode="nearest")
-        if grounded
+        -gaussian_filter1d(lowest, 4.0, mode="nearest") if grounded
         else path[:, 2] - (lowest + path[:, 2]).min()
     )
     best = rng.uniform(0.75, 0.85)
-    for shorter, fill in (
-        (1, best),
-        (0.6, best),
-        (0.3, best),
-        (0.1, best),
-        (0.1, 0.75),
-        (0.05, 0.71),
-        (0, 0.67),
-        (0, 0.62),
-    ):
+    for shorter, fill in ((1, best), (0.6, best), (0.3, best), (0.1, best), (0.1, 0.75),
+                          (0.05, 0.71), (0, 0.67), (0, 0.62)):
         shift = path * [shorter, shorter, 1]
         away = height / fill / (2 * np.tan(np.radians(fov) / 2))
         camera = Camera((0.0, -away, height / 2), (0.0, 0.0, height / 2), fov)
@@ -234,11 +217,8 @@ def stage(rng: np.random.Generator, figure, pose, grounded: bool, fov: float = 2
     camera = camera.moved(np.array([middle[0], 0, middle[1]]) * scale)
     motion = posed.motion.copy()
     motion[:, :, :3, 3] += shift[:, None]
-    posed = posed._replace(
-        vertices=posed.vertices + shift[:, None].astype(np.float32),
-        joints=posed.joints + shift[:, None].astype(np.float32),
-        motion=motion,
-    )
+    posed = posed._replace(vertices=posed.vertices + shift[:, None].astype(np.float32),
+                           joints=posed.joints + shift[:, None].astype(np.float32), motion=motion)
     return posed, camera, round(float(fill), 3)
 
 
@@ -287,16 +267,8 @@ def clip(renderer, truth, seed: int, index: int) -> Drawing:
         return exact if split == "train" else {**exact, "flow": flow}
 
     look = figure.look
-    worn = {
-        "person": index,
-        **words,
-        "fill": fill,
-        "hair": look.hair,
-        "hat": look.hat,
-        "glasses": look.glasses,
-        "pattern": look.clothes.pattern,
-        "backdrop": kind,
-    }
+    worn = {"person": index, **words, "fill": fill, "hair": look.hair, "hat": look.hat,
+            "glasses": look.glasses, "pattern": look.clothes.pattern, "backdrop": kind}
     return Drawing(frames(), labels, worn)
 
 

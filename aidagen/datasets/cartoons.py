@@ -54,16 +54,11 @@ def make(root: Path, size: int = 64) -> layout.ClipSet:
                 frames, boxes = _frames(characters[character][move], opened, size)
                 name = f"{character}-{move}"
                 labels = {
-                    "character": np.array(character),
-                    "move": np.array(move),
-                    "boxes": boxes,
+                    "character": np.array(character), "move": np.array(move), "boxes": boxes,
                 }
                 entry = layout.write_clip(temporary, split, name, frames, labels, fps=12)
                 clips[split][name] = {
-                    **entry,
-                    "group": group,
-                    "character": character,
-                    "move": move,
+                    **entry, "group": group, "character": character, "move": move,
                 }
         info = {
             "name": "cartoons",

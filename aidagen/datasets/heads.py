@@ -74,17 +74,10 @@ def expressions(rng: np.random.Generator, frames: int = FRAMES) -> dict[str, np.
     a["browInnerUp"] = 0.8 * np.maximum(inner, 0.7 * outer)
     for side, other in (("Left", 1.0), ("Right", rng.uniform(0.75, 1.0))):
         for name, value in (
-            ("mouthStretch", stretch),
-            ("mouthUpperUp", upper),
-            ("mouthLowerDown", lower),
-            ("mouthSmile", smile),
-            ("cheekSquint", 0.7 * smile),
-            ("mouthFrown", frown),
-            ("browOuterUp", 0.9 * outer),
-            ("browDown", 0.8 * down),
-            ("eyeBlink", blink),
-            ("eyeSquint", 0.4 * smile),
-            ("eyeWide", 0.5 * outer * (1 - blink)),
+            ("mouthStretch", stretch), ("mouthUpperUp", upper), ("mouthLowerDown", lower),
+            ("mouthSmile", smile), ("cheekSquint", 0.7 * smile), ("mouthFrown", frown),
+            ("browOuterUp", 0.9 * outer), ("browDown", 0.8 * down), ("eyeBlink", blink),
+            ("eyeSquint", 0.4 * smile), ("eyeWide", 0.5 * outer * (1 - blink)),
         ):
             a[name + side] = np.clip(value * (1.0 if "Blink" in name else other), 0, 1)
     return a
@@ -110,13 +103,8 @@ def motion(
         "head": turn(0.3 * yaw, 0.3 * pitch, 0.2 * roll),
     }
     turns["eye.L"] = turns["eye.R"] = turn(look, 0.5 * look)
-    shift = np.stack(
-        [
-            rng.uniform(*r) * curve(rng, frames, fps, (0.15, 0.6))
-            for r in ((0.005, 0.025), (0.01, 0.06), (0.003, 0.015))
-        ],
-        1,
-    )
+    shift = np.stack([rng.uniform(*r) * curve(rng, frames, fps, (0.15, 0.6))
+                      for r in ((0.005, 0.025), (0.01, 0.06), (0.003, 0.015))], 1)
     return turns, shift
 
 
@@ -153,28 +141,19 @@ def clip(renderer, seed: int, index: int) -> Drawing:
         return {
             # Time runs fastest in memory: the file is a quarter smaller, the shape the same.
             "landmarks": np.asfortranarray(
-                np.round(np.stack([p.landmarks for p in pictures]) * 256) / 256, np.float16
-            ),
+                np.round(np.stack([p.landmarks for p in pictures]) * 256) / 256, np.float16),
             "visible": np.asfortranarray(np.stack([p.visible for p in pictures])),
             "pose": np.stack([p.pose for p in pictures]).astype(np.float16),
             "actions": np.asfortranarray(
-                np.round(np.stack([actions[k] for k in ACTIONS], 1) * 256) / 256, np.float16
-            ),
+                np.round(np.stack([actions[k] for k in ACTIONS], 1) * 256) / 256, np.float16),
             "phenotype": np.array([someone.phenotype.get(k, 0.5) for k in PHENOTYPES], np.float16),
             "details": np.array([someone.details[k] for k in DETAILS], np.float16),
         }
 
     look = someone.look
-    worn = {
-        "identity": index,
-        "hair": look.hair,
-        "hat": look.hat,
-        "beard": look.beard,
-        "glasses": look.glasses,
-        "neckline": look.clothes.neckline,
-        "pattern": look.clothes.pattern,
-        "backdrop": kind,
-    }
+    worn = {"identity": index, "hair": look.hair, "hat": look.hat, "beard": look.beard,
+            "glasses": look.glasses, "neckline": look.clothes.neckline,
+            "pattern": look.clothes.pattern, "backdrop": kind}
     return Drawing(frames(), labels, worn)
 
 

@@ -13,7 +13,9 @@ def format_table(rows: list[dict]) -> str:
     for data, split in dict.fromkeys((row["data"], row["split"]) for row in rows):
         part = [row for row in rows if (row["data"], row["split"]) == (data, split)]
         comparisons = [
-            c for c in getattr(rows, "comparisons", ()) if (c["data"], c["split"]) == (data, split)
+            c
+            for c in getattr(rows, "comparisons", ())
+            if (c["data"], c["split"]) == (data, split)
         ]
         lines += ["", f"{data} / {split}: value [95 % bootstrap interval over n clips]"]
         lines += _table(part) + _verdicts(comparisons, name)

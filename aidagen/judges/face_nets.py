@@ -173,8 +173,8 @@ class ScaledConv(nn.Module):
         self.scale = nn.ParameterDict({"weight": torch.ones(outputs), "bias": torch.zeros(outputs)})
 
     def forward(self, x: Tensor) -> Tensor:
-        return (
-            self.conv(x) * self.scale["weight"][:, None, None] + (self.scale["bias"][:, None, None])
+        return self.conv(x) * self.scale["weight"][:, None, None] + (
+            self.scale["bias"][:, None, None]
         )
 
 

@@ -380,7 +380,9 @@ def generator_loss(
 class Objective(Reconstruction):
     """The losses above."""
 
-    def __init__(self, model: X2Face, weights: LossWeights, perceptual: nn.Module | None = None):
+    def __init__(
+        self, model: X2Face, weights: LossWeights, perceptual: nn.Module | None = None
+    ):
         if weights.adversarial:
             raise ModelError("X2Face is trained without a discriminator; set adversarial to 0.")
         super().__init__(model, weights, perceptual)

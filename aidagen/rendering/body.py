@@ -101,15 +101,10 @@ class Body:
         skin = (faces < 13380).all(1)
         self.parts = {
             "skin": (faces[skin], corners[skin]),
-            "eyes": tuple(
-                map(np.concatenate, zip(group("helper-l-eye"), group("helper-r-eye"), strict=True))
-            ),
-            "teeth": tuple(
-                map(
-                    np.concatenate,
-                    zip(group("helper-upper-teeth"), group("helper-lower-teeth"), strict=True),
-                )
-            ),
+            "eyes": tuple(map(np.concatenate, zip(group("helper-l-eye"), group("helper-r-eye"),
+                                                  strict=True))),
+            "teeth": tuple(map(np.concatenate, zip(group("helper-upper-teeth"),
+                                                   group("helper-lower-teeth"), strict=True))),
             "tongue": group("helper-tongue"),
         }
 
@@ -293,9 +288,8 @@ class Body:
         mirror = [self._mirror[v] for v in jaw]
 
         nose_line = front[(abs(p[front, 0]) < 1e-4)]
-        tip = nose_line[
-            np.argmin(np.where(abs(p[nose_line, 2] - (eye_z - 0.035)) < 0.03, p[nose_line, 1], 9))
-        ]
+        tip = nose_line[np.argmin(np.where(abs(p[nose_line, 2] - (eye_z - 0.035)) < 0.03,
+                                           p[nose_line, 1], 9))]
         bridge = [near(0.0, z, nose_line) for z in np.linspace(eye_z + 0.002, p[tip, 2], 4)[:3]]
         lip_top = p[lips][abs(p[lips, 0]) < 0.004, 2].max()
         between = nose_line[(p[nose_line, 2] < p[tip, 2]) & (p[nose_line, 2] > lip_top)]
@@ -303,14 +297,10 @@ class Body:
         wing = [near(x, p[base, 2] + h) for x, h in ((0.016, 0.003), (0.008, 0.001))]
         wing_right = [self._mirror[v] for v in wing]
 
-        brow = [
-            near(x, z)
-            for x, z in zip(
-                (0.012, 0.021, 0.031, 0.041, 0.05),
-                (eye_z + 0.0185, eye_z + 0.022, eye_z + 0.024, eye_z + 0.022, eye_z + 0.015),
-                strict=True,
-            )
-        ]
+        brow = [near(x, z) for x, z in zip(
+            (0.012, 0.021, 0.031, 0.041, 0.05),
+            (eye_z + 0.0185, eye_z + 0.022, eye_z + 0.024, eye_z + 0.022, eye_z + 0.015),
+            strict=True)]
         eyes = []
         for name in ("right", "left"):
             upper, lower = chains(loops[name])
@@ -320,34 +310,15 @@ class Body:
         upper, lower = chains(loops["mouth"])
         corner_right, corner_left = support(lips, (-1, 0, 0)), support(lips, (1, 0, 0))
         half = p[corner_left, 0]
-        outer_up = [
-            lips[np.argmax(p[lips, 2] - 3 * abs(p[lips, 0] - f * half))]
-            for f in (-0.6, -0.2, 0, 0.2, 0.6)
-        ]
-        outer_low = [
-            lips[np.argmax(-p[lips, 2] - 3 * abs(p[lips, 0] - f * half))]
-            for f in (0.6, 0.3, 0, -0.3, -0.6)
-        ]
+        outer_up = [lips[np.argmax(p[lips, 2] - 3 * abs(p[lips, 0] - f * half))]
+                    for f in (-0.6, -0.2, 0, 0.2, 0.6)]
+        outer_low = [lips[np.argmax(-p[lips, 2] - 3 * abs(p[lips, 0] - f * half))]
+                     for f in (0.6, 0.3, 0, -0.3, -0.6)]
         inner = [upper[0], *along(upper, (0.25, 0.5, 0.75)), upper[-1]]
         inner += along(lower, (0.75, 0.5, 0.25))
-        points = [
-            *mirror,
-            chin,
-            *jaw[::-1],
-            *[self._mirror[v] for v in brow[::-1]],
-            *brow,
-            *bridge,
-            tip,
-            *wing_right,
-            base,
-            *wing[::-1],
-            *eyes,
-            corner_right,
-            *outer_up,
-            corner_left,
-            *outer_low,
-            *inner,
-        ]
+        points = [*mirror, chin, *jaw[::-1], *[self._mirror[v] for v in brow[::-1]], *brow,
+                  *bridge, tip, *wing_right, base, *wing[::-1], *eyes,
+                  corner_right, *outer_up, corner_left, *outer_low, *inner]
         return np.array(points)
 
     @cached_property

@@ -62,9 +62,8 @@ STYLES: dict[str, Style | None] = {
     "bob": Style(top=0.024, side=0.024, fall=0.075, fall_from=58, part=8, ear=-6),
     "bangs": Style(top=0.026, side=0.024, fall=0.10, fall_from=56, fringe=21, ear=-6),
     "long": Style(top=0.024, side=0.022, fall=0.22, fall_from=62, part=4, ear=-6, rough=0.07),
-    "wavy": Style(
-        top=0.030, side=0.03, fall=0.20, fall_from=62, part=20, ear=-6, rough=0.09, curl=0.6
-    ),
+    "wavy": Style(top=0.030, side=0.03, fall=0.20, fall_from=62, part=20, ear=-6, rough=0.09,
+                  curl=0.6),
     "bun": Style(top=0.012, side=0.008, extra="bun"),
     "ponytail": Style(top=0.014, side=0.009, extra="ponytail"),
 }
@@ -85,23 +84,8 @@ def hairline(chosen: Style | None, fringe: bool = True):
     temple = s.temple - (0.5 * s.fringe if fringe else 0)
     knots = np.array([0, 22, 42, 60, 76, 86, 97, 107, 127, 138, 150, 180], np.float32)
     before = min(s.ear, -14.0)
-    values = np.array(
-        [
-            front,
-            front,
-            0.6 * front + 0.4 * temple,
-            temple,
-            0.5 * temple,
-            before,
-            before,
-            s.ear,
-            s.ear,
-            -22,
-            -42,
-            s.nape,
-        ],
-        np.float32,
-    )
+    values = np.array([front, front, 0.6 * front + 0.4 * temple, temple, 0.5 * temple, before,
+                       before, s.ear, s.ear, -22, -42, s.nape], np.float32)
     if s.fall:  # falling hair starts where the skull is wide
         values[5:] = np.maximum(values[5:], -10)
 
@@ -145,13 +129,8 @@ def _piece(points, kind, extra, carry=1.0) -> Piece:
     rows, columns = points.shape[:2]
     extra = np.broadcast_to(np.asarray(extra, np.float32), points.shape)
     carry = np.broadcast_to(np.asarray(carry, np.float32), points.shape[:2])
-    return Piece(
-        points.reshape(-1, 3).astype(np.float32),
-        _grid(rows, columns),
-        kind,
-        extra.reshape(-1, 3),
-        carry.ravel(),
-    )
+    return Piece(points.reshape(-1, 3).astype(np.float32), _grid(rows, columns), kind,
+                 extra.reshape(-1, 3), carry.ravel())
 
 
 def _hair(skull: Skull, s: Style, look: Look, rng: np.random.Generator) -> list[Piece]:
@@ -169,10 +148,8 @@ def _hair(skull: Skull, s: Style, look: Look, rng: np.random.Generator) -> list[
         groove = np.exp(-(((a - s.part * 2.2) / 9) ** 2)) * smooth(elevation, 86, 60)
         volume = volume * (1 - 0.55 * groove)
     ring = np.cos(np.radians(elevation))
-    cube = np.stack(
-        [np.sin(np.radians(a)) * ring, np.cos(np.radians(a)) * ring, np.sin(np.radians(elevation))],
-        -1,
-    )
+    cube = np.stack([np.sin(np.radians(a)) * ring, np.cos(np.radians(a)) * ring,
+                     np.sin(np.radians(elevation))], -1)
     bumps = waves(cube, 0.6, rng) + 0.6 * waves(cube, 1.2 + 1.6 * s.curl, rng)
     volume = volume * (1 + s.rough * bumps)
     edge = np.clip(1 - t**3, 0, 1) ** 0.6
@@ -183,14 +160,8 @@ def _hair(skull: Skull, s: Style, look: Look, rng: np.random.Generator) -> list[
     if look.hat != "none":
         volume = np.where(elevation > 8, np.minimum(volume, 0.006), np.minimum(volume, 0.02))
     top = skull.point(a, elevation, volume)
-    strand = np.stack(
-        [
-            np.broadcast_to(azimuth / 180, a.shape),
-            np.broadcast_to(t, a.shape),
-            np.full(a.shape, s.curl),
-        ],
-        -1,
-    )
+    strand = np.stack([np.broadcast_to(azimuth / 180, a.shape), np.broadcast_to(t, a.shape),
+                       np.full(a.shape, s.curl)], -1)
     if not s.fall:
         return [_piece(top, HAIR, strand)]
     start = top[-1]
@@ -235,8 +206,7 @@ def _hat(skull: Skull, look: Look, rng: np.random.Generator) -> list[Piece]:
     a = np.broadcast_to(azimuth, elevation.shape)
     rise = {"beanie": 0.016, "cap": 0.014, "brim": 0.022}[look.hat]
     off = 0.013 + (rise + 0.012 * rng.uniform() * (look.hat == "beanie")) * smooth(
-        elevation, 15, 70
-    )
+        elevation, 15, 70)
     if look.hat == "beanie":  # a rolled edge
         off = off + 0.006 * smooth(t, 0.72, 0.76)
     colour = np.asarray(look.hat_colour, np.float32)
@@ -261,8 +231,7 @@ def _hat(skull: Skull, look: Look, rng: np.random.Generator) -> list[Piece]:
     brim = rim[None] + aim[None] * (q * reach[None, :, None])
     sag = 0.25 if look.hat == "cap" else 0.1
     brim[..., 2] -= sag * (q[..., 0] * reach[None]) + 0.012 * np.sin(np.radians(azimuth)) ** 2 * (
-        q[..., 0] * (look.hat == "cap")
-    )
+        q[..., 0] * (look.hat == "cap"))
     pieces.append(_piece(brim, PLAIN, colour * 0.85))
     under = brim.copy()
     under[..., 2] -= 0.003
@@ -284,11 +253,8 @@ def _tube(path: Float[np.ndarray, "N 3"], radius: float, colour, closed=False) -
 
 
 def _glasses(body: Body, rest: np.ndarray, look: Look) -> list[Piece]:
-    shapes = {
-        "round": (0.021, 0.020, 2.0),
-        "square": (0.0235, 0.0165, 4.5),
-        "dark": (0.024, 0.019, 3.0),
-    }
+    shapes = {"round": (0.021, 0.020, 2.0), "square": (0.0235, 0.0165, 4.5),
+              "dark": (0.024, 0.019, 3.0)}
     if look.glasses not in shapes:
         raise RenderError(
             f"There are no glasses {look.glasses!r}; there are none, {', '.join(shapes)}."
@@ -305,14 +271,9 @@ def _glasses(body: Body, rest: np.ndarray, look: Look) -> list[Piece]:
     for first, sign in ((36, -1), (42, 1)):
         middle = marks[first : first + 6].mean(0)
         centre = np.array([middle[0] + sign * 0.002, front, middle[2] - 0.001])
-        rim = np.stack(
-            [
-                centre[0] + scale * wide * bulge * c,
-                front + 0.12 * abs(scale * wide * bulge * c * (sign * c > 0)),
-                centre[2] + scale * high * bulge * s,
-            ],
-            1,
-        )
+        rim = np.stack([centre[0] + scale * wide * bulge * c,
+                        front + 0.12 * abs(scale * wide * bulge * c * (sign * c > 0)),
+                        centre[2] + scale * high * bulge * s], 1)
         pieces.append(_tube(rim, thick, look.glasses_colour, closed=True))
         inner.append(rim[np.argmin(sign * rim[:, 0])])
         outer.append(rim[np.argmax(sign * rim[:, 0])])
@@ -340,24 +301,12 @@ def pieces(body: Body, rest: Float[np.ndarray, "V 3"], look: Look) -> list[Piece
         worn += _hair(skull, chosen, look, np.random.default_rng([look.seed, 3]))
         rng = np.random.default_rng([look.seed, 4])
         if chosen.extra == "bun" and look.hat == "none":
-            worn.append(
-                _ball(
-                    skull.point(180.0, 48.0, np.float64(0.022)),
-                    np.array([0.038, 0.034, 0.034]) * look.volume,
-                    HAIR,
-                    rng,
-                )
-            )
+            worn.append(_ball(skull.point(180.0, 48.0, np.float64(0.022)),
+                              np.array([0.038, 0.034, 0.034]) * look.volume, HAIR, rng))
         if chosen.extra == "ponytail":
-            worn.append(
-                _ball(
-                    skull.point(180.0, 22.0, np.float64(0.022)),
-                    np.array([0.028, 0.026, 0.035]) * look.volume,
-                    HAIR,
-                    rng,
-                    tail=0.16 * look.length,
-                )
-            )
+            worn.append(_ball(skull.point(180.0, 22.0, np.float64(0.022)),
+                              np.array([0.028, 0.026, 0.035]) * look.volume, HAIR, rng,
+                              tail=0.16 * look.length))
     if look.hat != "none":
         worn += _hat(skull, look, np.random.default_rng([look.seed, 5]))
     if look.glasses != "none":

@@ -51,15 +51,8 @@ NECK = ("neck01", "neck02", "neck03", "head")
 BONES = ("root", "spine01", "head") + tuple(
     f"{bone}.{side}"
     for side in "LR"
-    for bone in (
-        "clavicle",
-        "upperarm01",
-        "lowerarm01",
-        "wrist",
-        "upperleg01",
-        "lowerleg01",
-        "foot",
-    )
+    for bone in ("clavicle", "upperarm01", "lowerarm01", "wrist", "upperleg01", "lowerleg01",
+                 "foot")
 )
 
 Rotations = dict[str, Float[np.ndarray, "T 3 3"]]
@@ -221,13 +214,8 @@ class Positions(Motion):
         facing = Rotation.from_rotvec([0, 0, -np.arctan2(left[1], left[0])]).as_matrix()
         self.standing = {j: v @ facing.T for j, v in self.standing.items()}
         s = self.standing
-        self.leg = np.mean(
-            [
-                np.linalg.norm(s[f"{w}UpLeg"] - s[f"{w}Leg"])
-                + np.linalg.norm(s[f"{w}Leg"] - s[f"{w}Foot"])
-                for _, w in SIDES
-            ]
-        )
+        self.leg = np.mean([np.linalg.norm(s[f"{w}UpLeg"] - s[f"{w}Leg"])
+                            + np.linalg.norm(s[f"{w}Leg"] - s[f"{w}Foot"]) for _, w in SIDES])
 
     def at(self, times: Float[np.ndarray, "T"]) -> Pose:
         position = np.clip(np.asarray(times) * RATE, 0, len(self.values) - 1)
@@ -269,9 +257,8 @@ class Positions(Motion):
         angle = angle / np.maximum(gaussian_filter1d(bent, 1.5), 0.3)
         d[f"upperarm01.{s}"] = arm = plain @ about(line, angle)
         d[f"lowerarm01.{s}"] = low = swing(arm @ ahead[f"lowerarm01.{s}"], fore) @ arm
-        hand = frame(
-            p[f"{w}HandMiddle1"] - p[f"{w}Hand"], p[f"{w}HandPinky1"] - p[f"{w}HandIndex1"]
-        )
+        hand = frame(p[f"{w}HandMiddle1"] - p[f"{w}Hand"],
+                     p[f"{w}HandPinky1"] - p[f"{w}HandIndex1"])
         wrist = hand @ inverse(frame(ahead[f"wrist.{s}"], beside[f"wrist.{s}"]))
         bend = Rotation.from_matrix(inverse(low) @ wrist).as_rotvec()
         size = np.linalg.norm(bend, axis=1, keepdims=True)
@@ -284,8 +271,7 @@ class Positions(Motion):
         toes = p[f"{w}ToeBase"] - p[f"{w}Foot"]
         still = self.standing
         d[f"lowerleg01.{s}"] = low = frame(shin, toes) @ inverse(
-            frame(ahead[f"lowerleg01.{s}"], beside[f"leg.{s}"])
-        )
+            frame(ahead[f"lowerleg01.{s}"], beside[f"leg.{s}"]))
         d[f"upperleg01.{s}"] = swing(low @ ahead[f"upperleg01.{s}"], thigh) @ low
         # A foot stands flat where the recorded one stood flat, and as far turned out.
         stood = (still[f"{w}ToeBase"] - still[f"{w}Foot"])[0]
@@ -322,10 +308,8 @@ class Links(Motion):
             else:
                 turn = Rotation.from_quat(np.roll(rows[:, where], -1, axis=1))  # w is first there
             self.local[link] = Slerp(times, turn)
-        self.seam = {
-            k: inverse(v(self.seconds).as_matrix()) @ v(0.0).as_matrix()
-            for k, v in self.local.items()
-        }
+        self.seam = {k: inverse(v(self.seconds).as_matrix()) @ v(0.0).as_matrix()
+                     for k, v in self.local.items()}
         first, last = (self.local["root"](t).as_matrix() for t in (0.0, self.seconds))
         turned = _AXES @ last @ first.T @ _AXES.T
         self.yaw = float(np.arctan2(turned[1, 0] - turned[0, 1], turned[0, 0] + turned[1, 1]))

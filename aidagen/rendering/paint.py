@@ -19,30 +19,15 @@ CENTRE = np.array([0.0, -0.05, 0.752], np.float32)
 """Middle of the template's skull; hairlines are angles seen from here."""
 
 SKINS: tuple[Colour, ...] = (
-    (0.95, 0.80, 0.72),
-    (0.92, 0.74, 0.64),
-    (0.87, 0.67, 0.55),
-    (0.80, 0.60, 0.46),
-    (0.70, 0.50, 0.37),
-    (0.56, 0.38, 0.27),
-    (0.44, 0.29, 0.20),
-    (0.33, 0.21, 0.15),
+    (0.95, 0.80, 0.72), (0.92, 0.74, 0.64), (0.87, 0.67, 0.55), (0.80, 0.60, 0.46),
+    (0.70, 0.50, 0.37), (0.56, 0.38, 0.27), (0.44, 0.29, 0.20), (0.33, 0.21, 0.15),
 )
 HAIRS: tuple[Colour, ...] = (
-    (0.06, 0.05, 0.05),
-    (0.12, 0.08, 0.06),
-    (0.22, 0.13, 0.08),
-    (0.36, 0.22, 0.12),
-    (0.55, 0.36, 0.17),
-    (0.76, 0.58, 0.30),
-    (0.52, 0.22, 0.10),
-    (0.62, 0.61, 0.60),
+    (0.06, 0.05, 0.05), (0.12, 0.08, 0.06), (0.22, 0.13, 0.08), (0.36, 0.22, 0.12),
+    (0.55, 0.36, 0.17), (0.76, 0.58, 0.30), (0.52, 0.22, 0.10), (0.62, 0.61, 0.60),
 )
 IRISES: tuple[Colour, ...] = (
-    (0.22, 0.12, 0.07),
-    (0.30, 0.18, 0.09),
-    (0.28, 0.42, 0.60),
-    (0.30, 0.45, 0.30),
+    (0.22, 0.12, 0.07), (0.30, 0.18, 0.09), (0.28, 0.42, 0.60), (0.30, 0.45, 0.30),
     (0.45, 0.50, 0.52),
 )
 PATTERNS = ("plain", "stripes", "pinstripes", "checks", "dots")
@@ -162,14 +147,8 @@ def regions(body: Body) -> dict[str, Float[np.ndarray, "512 512"]]:
         return spot(at, radius) + spot([-at[0], at[1], at[2]], radius)
 
     t = np.linspace(0, 1, 33)
-    arch = np.stack(
-        [
-            (0.011, 0.021, 0.031, 0.041, 0.050),
-            marks[22:27, 1],
-            (0.7465, 0.7490, 0.7505, 0.7490, 0.7445),
-        ],
-        1,
-    )
+    arch = np.stack([(0.011, 0.021, 0.031, 0.041, 0.050), marks[22:27, 1],
+                     (0.7465, 0.7490, 0.7505, 0.7490, 0.7445)], 1)
     brow = np.stack([np.interp(t, np.linspace(0, 1, 5), arch[:, k]) for k in range(3)], 1)
     tree = cKDTree(brow)
     close = face & (z > 0.73)
@@ -178,9 +157,8 @@ def regions(body: Body) -> dict[str, Float[np.ndarray, "512 512"]]:
     d, index = tree.query(side[close])
     distance[close] = d / np.interp(t[index], [0, 0.2, 0.6, 1], [0.9, 1.1, 0.9, 0.45])
 
-    lid_up = np.concatenate(
-        [np.linspace(marks[a], marks[b], 8) for a, b in ((42, 43), (43, 44), (44, 45))]
-    )
+    lid_up = np.concatenate([np.linspace(marks[a], marks[b], 8)
+                             for a, b in ((42, 43), (43, 44), (44, 45))])
     lash = np.full(z.shape, 1.0, np.float32)
     near_eye = face & (z > 0.715)
     lash[near_eye] = cKDTree(lid_up).query(side[near_eye])[0]
@@ -286,10 +264,8 @@ def paint(body: Body, look: Look, hairline) -> UInt8[np.ndarray, "512 512 4"]:
     natural = skin * np.float32([0.86, 0.56, 0.55])
     colour = natural + look.lips * (np.asarray(look.lip_colour) * (0.4 + 0.6 * skin[0]) - natural)
     over(np.clip(r["lips"] * 1.1, 0, 1), colour, 0.5)
-    over(
-        smooth(r["lash"], 0.0022 + 0.0012 * look.lashes, 0.0004) * (0.4 + 0.5 * look.lashes),
-        skin * 0.12,
-    )
+    over(smooth(r["lash"], 0.0022 + 0.0012 * look.lashes, 0.0004) * (0.4 + 0.5 * look.lashes),
+         skin * 0.12)
     strands = 1 + 0.08 * waves(p, 120, rng)
     brow = hair * np.float32([0.62, 0.58, 0.56])
     width = 0.0025 + 0.003 * look.brows
@@ -355,9 +331,8 @@ def background(
     for _ in range(rng.integers(1, 4)):
         left, right = np.sort(rng.uniform(-0.2, 1.2, 2))
         top, low = np.sort(rng.uniform(-0.4, 1.2, 2))
-        soft = smooth(
-            np.minimum(np.minimum(x - left, right - x), np.minimum(y - top, low - y)), 0, 0.03
-        )
+        soft = smooth(np.minimum(np.minimum(x - left, right - x), np.minimum(y - top, low - y)),
+                      0, 0.03)
         image += 0.8 * soft[..., None] * (_muted(rng.uniform(0.1, 0.9, 3)) - image)
     image *= 1 - 0.25 * smooth(y, 0.2, 1.0)[..., None]
     return np.clip(image, 0, 1).astype(np.float32)

@@ -65,9 +65,7 @@ def person(rng: np.random.Generator) -> Person:
         "weight": float(np.clip(rng.normal(0.52, 0.17), 0.15, 0.95)),
         "height": float(rng.uniform(0.3, 0.7)),
         "proportions": float(rng.uniform(0.3, 0.8)),
-        "african": float(african),
-        "asian": float(asian),
-        "caucasian": float(caucasian),
+        "african": float(african), "asian": float(asian), "caucasian": float(caucasian),
     }
     details: dict[str, float] = {}
     for name in DETAILS:
@@ -78,11 +76,8 @@ def person(rng: np.random.Generator) -> Person:
     tone = african * 6.0 + asian * 2.2 + caucasian * 0.9 + rng.normal(0, 0.5)
     skin = np.clip(_mix(SKINS, float(np.clip(tone, 0, 7))) * rng.uniform(0.95, 1.05, 3), 0, 1)
     fair = caucasian > 0.5
-    shade = (
-        float(rng.choice(7, p=(0.08, 0.14, 0.2, 0.2, 0.14, 0.16, 0.08)))
-        if fair
-        else float(rng.choice([0.0, 0.6, 1.4, 2.2]))
-    )
+    shade = float(rng.choice(7, p=(0.08, 0.14, 0.2, 0.2, 0.14, 0.16, 0.08))) if fair else float(
+        rng.choice([0.0, 0.6, 1.4, 2.2]))
     hair = _mix(HAIRS[:7], shade)
     if age > 0.82 and rng.uniform() < 0.75:
         hair = hair + rng.uniform(0.4, 1.0) * (np.asarray(HAIRS[7]) * rng.uniform(0.8, 1.3) - hair)
@@ -92,25 +87,20 @@ def person(rng: np.random.Generator) -> Person:
         style = str(rng.choice(["short", "fringe", "side"] if male else ["bob", "bangs", "long"]))
     elif male:
         weights = np.array([5, 4, 4, 2, 2, 0.3, 1.2, 0.8, 2]) + african * np.array(
-            [0, 0, 0, 3, 4, 4, 0, 1, -1.5]
-        )
+            [0, 0, 0, 3, 4, 4, 0, 1, -1.5])
         weights[6] += 3 * (age > 0.8)
         style = str(rng.choice(SHORT, p=weights / weights.sum()))
     else:
         weights = np.array([4, 4, 3, 4, 2.5, 3, 2, 1, 0.2, 1]) + african * np.array(
-            [0, 0, 0, 0, 1, 1, 4, 1, 4, 0]
-        )
+            [0, 0, 0, 0, 1, 1, 4, 1, 4, 0])
         style = str(rng.choice(LONG, p=weights / weights.sum()))
     hat = str(rng.choice(["none", "beanie", "cap", "brim"], p=(0.8, 0.08, 0.07, 0.05)))
     if hat != "none" and style in ("afro", "bun", "quiff", "curly"):
         style = "short" if male else "long"
     beard = "none"
     if male and age > 0.63:
-        beard = str(
-            rng.choice(
-                ["none", "stubble", "moustache", "goatee", "full"], p=(0.48, 0.2, 0.07, 0.08, 0.17)
-            )
-        )
+        beard = str(rng.choice(["none", "stubble", "moustache", "goatee", "full"],
+                               p=(0.48, 0.2, 0.07, 0.08, 0.17)))
     made_up = 0.0 if male or age < 0.6 else float(rng.uniform())
     lip_hue = (rng.uniform(0.55, 0.8), rng.uniform(0.1, 0.35), rng.uniform(0.15, 0.4))
     look = Look(

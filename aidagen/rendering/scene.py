@@ -23,22 +23,8 @@ from aidagen.rendering.paint import Clothes, Look, background
 from aidagen.rendering.shaders import DEPTH_FRAGMENT, DEPTH_VERTEX, FRAGMENT, VERTEX
 
 __all__ = [
-    "DETAILS",
-    "PHENOTYPES",
-    "Body",
-    "Camera",
-    "Clothes",
-    "Figure",
-    "Light",
-    "Look",
-    "Picture",
-    "Posed",
-    "RenderError",
-    "Renderer",
-    "background",
-    "body",
-    "head_angles",
-    "turn",
+    "DETAILS", "PHENOTYPES", "Body", "Camera", "Clothes", "Figure", "Light", "Look", "Picture",
+    "Posed", "RenderError", "Renderer", "background", "body", "head_angles", "turn",
 ]
 SHADOW = 512
 
@@ -49,9 +35,8 @@ Angle = float | list[float] | np.ndarray
 def turn(yaw: Angle = 0.0, pitch: Angle = 0.0, roll: Angle = 0.0) -> Float[np.ndarray, "*T 3 3"]:
     """Rotation from angles in degrees: yaw + towards the figure's left (right in a frontal
     picture), pitch + up, roll + clockwise as seen by a viewer in front."""
-    y, p, r = np.broadcast_arrays(
-        *(np.radians(np.asarray(v, np.float64)) for v in (yaw, pitch, roll))
-    )
+    y, p, r = np.broadcast_arrays(*(np.radians(np.asarray(v, np.float64)) for v in
+                                    (yaw, pitch, roll)))
     zero, one = np.zeros_like(y), np.ones_like(y)
 
     def stack(*rows):
@@ -239,11 +224,9 @@ class Figure:
             return values @ motion[:3, :3].T + shift * motion[:3, 3]
 
         worn = self._carry * carried(self._points, head, 1) + (1 - self._carry) * carried(
-            self._points, neck, 1
-        )
+            self._points, neck, 1)
         facing = self._carry * carried(self._normals, head, 0) + (1 - self._carry) * carried(
-            self._normals, neck, 0
-        )
+            self._normals, neck, 0)
         points = np.concatenate([lifted[self._vertices], worn]).astype("f4")
         facing = np.concatenate([normals[self._vertices], facing]).astype("f4")
         return points, lifted, facing
@@ -257,7 +240,8 @@ class Renderer:
             import moderngl
         except ImportError as error:
             raise RenderError(
-                "Rendering needs the package moderngl; install it with `pip install aidagen[data]`."
+                "Rendering needs the package moderngl; install it with "
+                "`pip install aidagen[data]`."
             ) from error
         before_mesa()
         try:
@@ -290,16 +274,15 @@ class Renderer:
                 thing.release()
         count = len(figure.static)
         self._moving = context.buffer(reserve=count * 24, dynamic=True)
-        static, index = (
-            context.buffer(figure.static.tobytes()),
-            context.buffer(figure.faces.tobytes()),
-        )
+        static, index = context.buffer(figure.static.tobytes()), context.buffer(
+            figure.faces.tobytes())
         self._draw = context.vertex_array(
             self._program,
             [(self._moving, "3f 3f", "p", "n"), (static, "2f 1f 3f", "uv", "kind", "extra")],
             index,
         )
-        self._only_depth = context.vertex_array(self._depth, [(self._moving, "3f 12x", "p")], index)
+        self._only_depth = context.vertex_array(
+            self._depth, [(self._moving, "3f 12x", "p")], index)
         self._buffers = (self._draw, self._only_depth, self._moving, static, index)
         self._paint.write(np.ascontiguousarray(figure.texture[::-1]).tobytes())
         self._paint.build_mipmaps()
@@ -345,14 +328,10 @@ class Renderer:
         self._only_depth.render()
         towards = np.asarray(light.towards) / np.linalg.norm(light.towards)
         for name, value in (
-            ("view", view),
-            ("shade", shade),
-            ("eye", camera.eye),
-            ("towards", towards),
+            ("view", view), ("shade", shade), ("eye", camera.eye), ("towards", towards),
             ("key", np.multiply(light.colour, light.key)),
             ("ambient", np.multiply(light.tint, light.ambient)),
-            ("hair", figure.look.hair_colour),
-            ("iris", figure.look.iris),
+            ("hair", figure.look.hair_colour), ("iris", figure.look.iris),
             ("grain", [figure.look.seed % 97]),
         ):
             self._set(name, value)

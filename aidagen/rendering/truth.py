@@ -28,15 +28,8 @@ JOINTS = (
 )  # fmt: skip
 """COCO's order; left and right are the person's own."""
 
-_BONES = {
-    "eye": "eye",
-    "shoulder": "upperarm01",
-    "elbow": "lowerarm01",
-    "wrist": "wrist",
-    "hip": "upperleg01",
-    "knee": "lowerleg01",
-    "ankle": "foot",
-}
+_BONES = {"eye": "eye", "shoulder": "upperarm01", "elbow": "lowerarm01", "wrist": "wrist",
+          "hip": "upperleg01", "knee": "lowerleg01", "ankle": "foot"}
 _NEAR = {  # parts whose surface a joint lies right under
     "shoulder": ("torso", "{} upper arm"), "elbow": ("{} upper arm", "{} forearm"),
     "wrist": ("{} forearm", "{} hand"), "hip": ("torso", "{} thigh"),
@@ -109,8 +102,7 @@ class Truth:
         static = context.buffer(parts.tobytes())
         index = context.buffer(figure.faces.tobytes())
         self._draw = context.vertex_array(
-            self._program, [(self._moving, "3f 3f", "p", "q"), (static, "1f", "part")], index
-        )
+            self._program, [(self._moving, "3f 3f", "p", "q"), (static, "1f", "part")], index)
         self._figure = figure
 
     def _samples(self, figure: Figure, now: np.ndarray, then: np.ndarray, view: np.ndarray):
@@ -131,7 +123,9 @@ class Truth:
         depth = np.frombuffer(self._seen.read(), "f4")
         return facts.reshape(height, width, 4)[::-1], _metres(depth.reshape(height, width)[::-1])
 
-    def read(self, figure: Figure, posed: Posed, t: int, camera: Camera, first: int = 0) -> Facts:
+    def read(
+        self, figure: Figure, posed: Posed, t: int, camera: Camera, first: int = 0
+    ) -> Facts:
         """Facts of frame ``t`` of ``posed``, which the renderer has just drawn for ``camera``; flow
         leads to frame ``first``."""
         (height, width), s = self.renderer.size, self.renderer.supersample
