@@ -153,7 +153,7 @@ import base64
 dot = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
 Image(base64.b64decode(dot))
 
-# %% tags=["nbval-check-output"]
+# %% slideshow={"slide_type": "skip"} tags=["nbval-check-output"]
 doubled = [double(v) for v in values]
 print("doubled and halved is the same:", [halve(v) for v in doubled] == values)
 
@@ -200,10 +200,10 @@ widgets.VBox([slider, text, widgets.Image(value=base64.b64decode(dot))])
 #
 # Lecture 99 trebles.
 """
-DRAWING = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 800 200" role="img">
+DRAWING = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 800 120" role="img">
 <title>{title}</title>
-<rect width="800" height="200" fill="#ffffff"/>
-<text x="40" y="100" font-family="system-ui, sans-serif" font-size="24">{title}</text>
+<rect width="800" height="120" fill="#ffffff"/>
+<text x="40" y="70" font-family="system-ui, sans-serif" font-size="24">{title}</text>
 </svg>
 """
 DRAWINGS = {"flow": "x becomes 2x", "idea": "a line", "step": "double, halve, square"}

@@ -8,7 +8,7 @@ import pytest
 from nbformat.sign import NotebookNotary
 
 from aidagen.errors import AidagenError
-from aidagen.publishing import copies, lab
+from aidagen.publishing import copies, execution, lab, pages
 
 ROOT = Path(__file__).resolve().parents[1]
 NAME = "07_small.ipynb"
@@ -165,6 +165,44 @@ def test_only_what_the_course_gave_is_trusted(tmp_path):
     notary = NotebookNotary(data_dir=str(tmp_path / ".jupyter" / "data"))
     assert notary.check_signature(nbformat.read(path, as_version=4))
     assert not notary.check_signature(nbformat.read(edited, as_version=4))
+
+
+COVERED = [
+    "from aidagen.teaching import check, predict\nfrom IPython.display import HTML",
+    "bet = predict.guess('05.p1')\nbet",
+    "check.card('05.3')",
+    "def mix(scores, motions):\n    return (scores.softmax(0)[..., None] * motions).sum(0)\n"
+    "mix = check.choose('05.3', mix)",
+    "bet.reveal(0.42, lambda: HTML('<b>' + 'the' + ' table</b>'))",
+]
+
+
+def test_no_copy_and_no_export_gives_a_prediction_or_a_solution_away(tmp_path):
+    """A notebook that ran from top to bottom holds neither, twice the same, whoever reads it."""
+    run = []
+    for _ in range(2):
+        notebook = nbformat.v4.new_notebook(cells=[cell("code", source) for source in COVERED])
+        for ordinal, one in enumerate(notebook.cells, start=1):
+            one["id"] = f"07-{ordinal:03d}"
+        execution.execute(notebook, tmp_path, "smoke")
+        execution.clean(notebook, tmp_path)
+        run.append(notebook)
+    whole, again = run
+    assert [one.get("outputs") for one in whole.cells] == [
+        one.get("outputs") for one in again.cells
+    ]
+    assert whole.metadata["widgets"], "the widgets' state is kept, and looked through below"
+    copy = copies.without_answers(whole)
+    exported = "".join(pages.cell(one, whole, inputs=False) for one in whole.cells)
+    for text in (nbformat.writes(whole), nbformat.writes(copy), exported):
+        assert "the table" not in text and "It is 0.42" not in text
+        assert "def mix(\\n" not in text and "mask_logits.softmax" not in text
+    first, last = (one.outputs[0]["data"] for one in (whole.cells[2], whole.cells[4]))
+    assert "<summary>Hint 2</summary>" in first["text/html"]
+    assert "Covered: make your guess" in last["text/html"]
+    assert whole.cells[3].outputs[0]["data"]["text/plain"] == (
+        "05.3: passed, your function is used from here"
+    )
 
 
 def test_jupytext_pairs_nothing_in_work(tmp_path):

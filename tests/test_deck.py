@@ -6,10 +6,13 @@ a lecture's first cell is a slide, which is the active cell of a notebook just o
 
 import os
 import re
+import time
 
 import nbformat
 import pytest
-from browser import LabPage, chromium, page, server
+from browser import TOKEN, LabPage, chromium, page, server
+
+from aidagen.publishing import lab as publishing_lab
 
 pytestmark = [
     pytest.mark.browser,
@@ -101,10 +104,69 @@ def test_a_widget_answers_inside_the_deck(lab, tmp_path):
     assert lab.console == []
 
 
-def test_the_deck_is_blank_from_a_note(lab):
-    """Why a lecture begins with a slide; where this fails, the extension has learnt better."""
-    lab.page.locator(".jp-Notebook .jp-Cell").nth(1).click()
+@pytest.mark.parametrize("cell", [1, 2], ids=["note", "skipped"])
+def test_the_deck_begins_on_the_slide_before(lab, cell):
+    """From a note or a skipped cell jupyterlab-slideshow alone shows a blank screen."""
+    lab.page.locator(".jp-Notebook .jp-Cell").nth(cell).click()
     start(lab)
-    lab.page.wait_for_function(f"() => ({SHOWN})().filter(Boolean).length < 2")
-    lab.page.wait_for_timeout(1500)
-    assert lab.page.evaluate(SHOWN)[0] is False
+    wait_for(lab, only(0))
+
+
+def test_speaker_notes_in_a_window_of_their_own(lab, tmp_path):
+    lab.page.wait_for_timeout(500)
+    start(lab)
+    wait_for(lab, only(0))
+    with lab.page.context.expect_page() as opened:
+        lab.page.keyboard.press("s")
+    notes = opened.value
+    notes.wait_for_function("() => /For the speaker alone/.test(document.body.innerText)")
+    text = notes.locator("body").inner_text()
+    assert "Slide 1 of 3" in text
+    assert "A lecture of two slides" in text
+    assert "this slide ends at 2 min" in text
+    notes.screenshot(path=str(tmp_path / "notes.png"))
+    notes.keyboard.press("ArrowRight")  # the notes' window moves the deck
+    wait_for(lab, only(3))
+    notes.wait_for_function("() => /No notes to this slide/.test(document.body.innerText)")
+    assert "Next: The end of it" in notes.locator("body").inner_text()
+    lab.page.locator(FORWARD).click()  # and the deck the notes
+    notes.wait_for_function("() => /Slide 3 of 3/.test(document.body.innerText)")
+    notes.locator("#back").click()
+    wait_for(lab, only(3))
+    lab.page.get_by_role("button", name="Notes (S)").click()
+    assert len(lab.page.context.pages) == 2, "the window is there already"
+    lab.page.locator(".jp-deck-mod-stop").click()
+    wait_for(lab, only(*range(len(CELLS))))
+    assert lab.page.get_by_role("button", name="Notes (S)").is_hidden()
+    assert lab.console == []
+
+
+def test_a_lab_closed_inside_the_deck_opens_with_its_menus(lab, tmp_path):
+    start(lab)
+    assert lab.page.locator("#jp-menu-panel").is_hidden()
+    workspaces = tmp_path / ".jupyter" / "config" / "lab" / "workspaces"
+    end = time.monotonic() + 60
+    while not any('"left":{"collapsed":true' in p.read_text() for p in workspaces.glob("*")):
+        assert time.monotonic() < end, "JupyterLab no longer stores the deck's layout"
+        lab.page.wait_for_timeout(200)
+    lab.page.goto("about:blank")  # the tab is left inside the deck
+    lab.page.goto(f"{lab.address}/lab/tree/notebooks/98_deck.ipynb?token={TOKEN}")
+    lab._ready()
+    lab.page.locator("#jp-menu-panel").wait_for()
+    lab.page.wait_for_selector(".jp-DirListing")  # the files as well
+    assert lab.page.evaluate("() => document.body.dataset.jpDeckMode") is None
+    lab.menu("Edit", "Clear Outputs of All Cells")
+    wait_for(lab, only(*range(len(CELLS))))
+    assert lab.console == []
+
+
+def test_a_stored_deck_is_left_when_lab_is_served(tmp_path):
+    """Folders of before the course's extension have it in their settings."""
+    stored = tmp_path / ".jupyter/config/lab/user-settings/jupyterlab-slideshow"
+    stored.mkdir(parents=True)
+    settings = stored / "plugin.jupyterlab-settings"
+    settings.write_text('{\n  // Activate Deck\n  "active": true,\n  "showCodeCellPrompt": true\n}')
+    publishing_lab.settings(tmp_path)
+    left = settings.read_text()
+    assert '"active": false' in left
+    assert '"showCodeCellPrompt": true' in left

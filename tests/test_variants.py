@@ -161,20 +161,24 @@ def test_a_tour_of_more_than_90_minutes_is_refused(course):
         decks.tour([("98", built)])
 
 
+def shown(cells):
+    """All text in the outputs of cells: what was printed, and what was displayed."""
+    outputs = [output for cell in cells for output in cell.get("outputs", [])]
+    return "\n".join(o.get("text") or o.get("data", {}).get("text/plain", "") for o in outputs)
+
+
 def test_learners_copies_run_to_the_end(course, capsys):
     assert variants.main(["prove", "--root", str(course)]) == 0
     told = capsys.readouterr().out
     assert re.search(r"98_small: unsolved \d+ s, half \d+ s, wrong \d+ s", told)
     assert "tour: ran to its end" in told
     ended = read(course, "proofs/98_small.wrong.ipynb")
-    said = "".join(o.text for c in ended.cells for o in c.get("outputs", []) if "text" in o)
+    said = shown(ended.cells)
     for hint in ("First hint for double.", "First hint for halve.", "First hint for square."):
         assert hint in said
     ended = read(course, "proofs/98_small.half.ipynb")
     assert "references: 98.3" in ended.cells[-1].outputs[0].text
-    assert "98.1: passed" in "".join(
-        o.text for c in ended.cells for o in c.get("outputs", []) if "text" in o
-    )
+    assert "98.1: passed" in shown(ended.cells)
 
 
 def proof(course, kind="unsolved"):

@@ -42,6 +42,8 @@ FIGURE = 0.6  # of the width; or half of the height, for a figure that is higher
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run")
 TOKEN = "slides"
+LOADED = """() => ![...document.querySelectorAll('.jp-deck-mod-onscreen')].some(
+    cell => /^Loading widget/m.test(cell.innerText))"""
 MEASURE = (Path(__file__).parent / "slides.js").read_text(encoding="utf-8")
 
 
@@ -153,6 +155,8 @@ def live(page: Page, notebook: NotebookNode, shots: Path | None) -> list[Measure
 
     The page has to be served with ``--LabApp.expose_app_in_browser=True``.
     """
+    from playwright.sync_api import Error as PlaywrightError
+
     places = {cell.id: place for place, cell in enumerate(notebook.cells)}
     deck = decks.slides(notebook)
     current = "window.jupyterapp.shell.currentWidget.content"
@@ -161,11 +165,13 @@ def live(page: Page, notebook: NotebookNode, shots: Path | None) -> list[Measure
     page.wait_for_selector(".jp-Deck .jp-deck-mod-onscreen")
     found = []
     for number, slide in enumerate(deck, start=1):
-        place = places[slide.cells[0].id]
+        place = places[slide.cells[-1].id]  # all its fragments are seen
         page.evaluate(f"() => {{ {current}.activeCellIndex = {place} }}")
         cell = f".jp-Deck .jp-Notebook .jp-Cell[data-windowed-list-index='{place}']"
         page.wait_for_selector(f"{cell}.jp-deck-mod-onscreen", state="attached")
-        page.wait_for_timeout(150)  # pictures and widgets are drawn when they come onto the screen
+        page.wait_for_timeout(200)  # pictures and widgets are drawn when they come onto the screen
+        with contextlib.suppress(PlaywrightError):  # a widget whose state was not kept never comes
+            page.wait_for_function(f"() => ({LOADED})()", timeout=10_000)
         found.append(_measure(page, number, slide.heading, ".jp-Deck .jp-Notebook"))
         if shots:
             page.screenshot(path=str(shots / f"{number:02d}.png"))

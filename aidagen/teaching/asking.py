@@ -68,7 +68,8 @@ function render({ model, el }) {
       if (input.type === "radio") input.checked = i === choice;
       else if (number !== null) input.value = number;
     });
-    if (value) value.textContent = number === null ? "not yet" : model.get("shown");
+    if (value) value.textContent = number !== null ? model.get("shown")
+      : model.get("settled") ? "no guess" : "not yet";
     show.hidden = !model.get("ready") || model.get("settled");
     show.textContent = number !== null || choice >= 0 ? "Show the outcome" : "Show without a guess";
     const words = feedback.length ? (feedback[choice] ?? "") : model.get("sentence");

@@ -96,7 +96,7 @@ class Card(anywidget.AnyWidget):
 
 
 class Task:
-    """An open task, shown as text with its rubric as a table."""
+    """An open task, shown as text; a rubric with points becomes a table."""
 
     def __init__(self, task: OpenTask) -> None:
         self.task = task
@@ -105,11 +105,13 @@ class Task:
         return f"Task({self.task.id!r})"
 
     def _repr_markdown_(self) -> str:
-        task = self.task
+        task, head = self.task, f"**Open task {self.task.id} · {self.task.title}** (homework)"
+        if isinstance(task.rubric, str):
+            return f"{head}\n\n{task.task}\n\n**Judged by.** {task.rubric}"
         rows = [(words, str(points)) for points, words in task.rubric]
         rows.append(("**all of it**", f"**{sum(points for points, _ in task.rubric)}**"))
         rubric = markdown.table(("what earns points", "points"), rows)
-        return f"**Open task {task.id} · {task.title}** (homework)\n\n{task.task}\n\n{rubric}"
+        return f"{head}\n\n{task.task}\n\n{rubric}"
 
 
 def facts(exercise: Exercise) -> list[str]:
@@ -149,6 +151,8 @@ def _drawn(exercise: Exercise, answer: Callable[..., Any]) -> str:
     if exercise.picture is None:
         return ""
     drawn, buffer, kind = exercise.picture(answer), io.BytesIO(), "png"
+    if drawn is None:
+        return ""
     if hasattr(drawn, "savefig"):
         drawn.savefig(buffer, format="png", dpi=80)
         _close(drawn)

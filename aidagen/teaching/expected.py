@@ -7,12 +7,13 @@ raise where nothing can be drawn.
 
 from __future__ import annotations
 
+import math
 from functools import cache
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from aidagen import datasets, grids
@@ -84,6 +85,23 @@ def on_pixels(picture: Float[Tensor, "3 h w"], places: Float[Tensor, "N 2"]) -> 
     for x, y in (BLOCK * (_array(places) + 1.5)).clip(0, max(made.size)):
         box = (x - radius, y - radius, x + radius, y + radius)
         draw.ellipse(box, fill="#E69F00", outline="black", width=2)
+    return made
+
+
+def bars(values: dict[str, float], word: str = "") -> Image.Image:
+    """Numbers by name as bars from 0 to 1, longer ones cut, and below them a word."""
+    font, line = ImageFont.load_default(12), 22
+    made = Image.new("RGB", (2 * SIZE, line * (len(values) + bool(word)) + 4), "white")
+    draw, middle = ImageDraw.Draw(made), SIZE
+    draw.line((middle, 0, middle, line * len(values)), fill="black")
+    for i, (name, value) in enumerate(values.items()):
+        length = min(max(value, 0), 1) if math.isfinite(value) else 0
+        top, end = line * i + 4, middle + (SIZE - 50) * length
+        draw.text((4, top), name, font=font, fill="black")
+        draw.rectangle((middle, top, max(end, middle + 1), top + 14), fill="#0072B2")
+        draw.text((end + 6, top), f"{value:.3f}", font=font, fill="black")
+    if word:
+        draw.text((4, line * len(values) + 4), word, font=font, fill="black")
     return made
 
 

@@ -96,13 +96,12 @@ class OpenTask:
     id: str  # "05.o1"
     title: str
     task: str  # Markdown
-    rubric: tuple[tuple[int, str], ...]  # (points, what earns them)
+    rubric: tuple[tuple[int, str], ...] | str  # (points, what earns them), or Markdown
 
     def __post_init__(self) -> None:
         if not ID.fullmatch(self.id) or len(self.rubric) < 2:
             raise AidagenError(
-                f"Open task {self.id!r} needs an id such as 05.o1 and at least two lines of "
-                f"rubric; it has {len(self.rubric)}."
+                f"Open task {self.id!r} needs an id such as 05.o1 and at least two lines of rubric."
             )
 
 

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from aidagen.grids import identity_grid
+from aidagen.teaching import expected
 from aidagen.teaching.cases import drawn, matrices, points
 from aidagen.teaching.material import Exercise, OpenTask, Wrong
 
@@ -40,6 +41,16 @@ def _miss(one: Tensor, other: Tensor) -> Tensor:
     return (one - other).abs().mean()
 
 
+def _loss_picture(answer):
+    """A detector without any error, and two with errors of a known size."""
+    p_y, matrix, shift = points(51, 6), matrices(53, 1)[0], points(54, 1)[0]
+    right = p_y @ matrix.T + shift
+    misses = {"perfect": 0.0, "off by 0.1": 0.1, "off by 0.2": 0.2}
+    return expected.bars(
+        {name: float(answer(right + miss, p_y, matrix, shift)) for name, miss in misses.items()}
+    )
+
+
 EQUIVARIANCE = Exercise(
     id="05.5",
     title="A loss that punishes a perfect detector",
@@ -60,6 +71,9 @@ EQUIVARIANCE = Exercise(
         "T takes places of Y to places of X. Carry the points that were found in Y, and compare "
         "them with those found in X.",
     ),
+    picture=_loss_picture,
+    picture_shows="Three bars, for a perfect detector and for two that are off by 0.1 and by 0.2: "
+    "the loss is 0, 0.1 and 0.2.",
     wrong=(
         Wrong(
             "the map goes from X to Y",
@@ -170,6 +184,11 @@ def _squares(grid, truth, p_source, p_driving, jacobian, radius) -> tuple[float,
     return zeroth, first
 
 
+def _order_picture(answer):
+    zeroth, first = answer(*_motion_cases()[0])
+    return expected.bars({"a shift alone": zeroth, "with the Jacobian": first})
+
+
 ORDERS = Exercise(
     id="05.6",
     title="What does the first order buy?",
@@ -187,6 +206,9 @@ ORDERS = Exercise(
         "(grid - p_driving).norm(dim=-1) <= radius chooses the places. Choose with radius / 2 and "
         "with radius, and divide the first mean by the second.",
     ),
+    picture=_order_picture,
+    picture_shows="Two bars, what is left of the error at half the radius: about a half for a "
+    "shift alone, about a quarter with the Jacobian.",
     wrong=(
         Wrong(
             "ratio upside down",

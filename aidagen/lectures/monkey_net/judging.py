@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from aidagen.teaching import expected
 from aidagen.teaching.cases import drawn
 from aidagen.teaching.material import Exercise, Wrong
 
@@ -47,6 +48,16 @@ def _clip_cases() -> list[tuple]:
     return cases
 
 
+def _moving_picture(answer):
+    """Three generated clips of a head that moves in a resting picture."""
+    face, shifts = expected.face(), (2, 4, 6)
+    inside = torch.zeros(64, 64)
+    inside[8:56, 16:48] = 1
+    truth = torch.stack([face + inside * (torch.roll(face, n, -1) - face) for n in shifts])
+    clips = {"frozen": face.expand_as(truth), "halfway": (face + truth) / 2, "noisy": truth + 0.05}
+    return expected.bars({n: float(answer(clip, truth, face, 0.1)) for n, clip in clips.items()})
+
+
 L1_MOVING = Exercise(
     id="04.4",
     title="The pixels that move",
@@ -64,6 +75,9 @@ L1_MOVING = Exercise(
         "(truth - source).abs().amax(1) > threshold is the mask (T, H, W). Sum over the last two "
         "axes, divide, and only then take the mean over the frames.",
     ),
+    picture=_moving_picture,
+    picture_shows="Three bars, for a frozen clip, one that goes halfway and one that is a little "
+    "too bright: the frozen clip's is the longest, halfway has half of it.",
     wrong=(
         Wrong(
             "all pixels",
@@ -143,6 +157,12 @@ def _vote_cases() -> list[tuple[Tensor, Tensor]]:
     return cases
 
 
+def _interval_picture(answer):
+    votes, picks = _vote_cases()[0]
+    low, high = answer(votes, picks)
+    return expected.bars({"2.5 % quantile": float(low), "97.5 % quantile": float(high)})
+
+
 SHARE_INTERVAL = Exercise(
     id="04.5",
     title="How sure is a preference?",
@@ -158,6 +178,9 @@ SHARE_INTERVAL = Exercise(
         "The mean over the second axis of that table is one share for each draw; torch.quantile "
         "takes both quantiles at once.",
     ),
+    picture=_interval_picture,
+    picture_shows="Two bars, the lower and the upper end of the interval; the upper end is clearly "
+    "longer than the lower one.",
     wrong=(
         Wrong(
             "single votes drawn",

@@ -180,6 +180,11 @@ def _swapped(votes: Tensor, picks: Tensor, few_picks: Tensor) -> tuple[float, fl
     return few, many, word
 
 
+def _study_picture(answer):
+    many, few, word = answer(*_study_cases()[0])
+    return expected.bars({"all clips, few raters": many, "few clips, all raters": few}, word)
+
+
 SAME_VOTES = Exercise(
     id="04.7",
     title="More clips or more raters?",
@@ -200,6 +205,9 @@ SAME_VOTES = Exercise(
         "more of something: of what?",
     ),
     words=("clips", "raters"),
+    picture=_study_picture,
+    picture_shows="Two bars, the widths of the two intervals: that of few clips is about twice as "
+    "long as that of all clips; below them the word that was concluded.",
     wrong=(
         Wrong(
             "the other conclusion",

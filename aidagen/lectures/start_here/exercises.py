@@ -174,6 +174,14 @@ def _pair(one: Tensor, other: Tensor) -> tuple[float, float]:
     return one.item(), (one / other).item()
 
 
+def _ratio_picture(answer):
+    """A head that moves to the right, and a clip of it that is ahead by one step at first."""
+    frames = [torch.roll(expected.face(), shift, -1) for shift in (0, 4, 8)]
+    truth, made = torch.stack(frames[1:]), torch.stack([frames[2], frames[2]])
+    l1, ratio = answer(made, frames[0], truth)
+    return expected.bars({"L1 error": l1, "share of the copy's": ratio})
+
+
 L1_AGAINST_COPY = Exercise(
     id="00.3",
     title="The honest ratio",
@@ -192,6 +200,9 @@ L1_AGAINST_COPY = Exercise(
         "source - truth broadcasts over the frames, so the copy's error takes one line.",
         "Which of the two errors belongs in the denominator: the model's, or the copy's?",
     ),
+    picture=_ratio_picture,
+    picture_shows="Two bars: a short one for the L1 error, and one below a half for its share of "
+    "the copy's error.",
     wrong=(
         Wrong(
             "squared error",

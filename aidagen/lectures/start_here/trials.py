@@ -153,6 +153,11 @@ def _squared(picture: Tensor, times: int) -> tuple[float, float]:
     return float((often[0] - picture).square().mean()), 0.0
 
 
+def _loss_picture(answer):
+    often, once, word = answer(drawn(15, 3, 16, 16), 8)
+    return expected.bars({"read at every step": often, "read once": once}, word)
+
+
 READ_AGAIN = Exercise(
     id="00.5",
     title="What does reading cost?",
@@ -172,6 +177,9 @@ READ_AGAIN = Exercise(
         "the other has not, what has lost it?",
     ),
     words=("moving", "reading"),
+    picture=_loss_picture,
+    picture_shows="Two bars, one for the change if the picture is read at every step and one, "
+    "without length, for the change if it is read once; below them the word that was concluded.",
     wrong=(
         Wrong(
             "the other conclusion",
