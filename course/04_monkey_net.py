@@ -84,8 +84,8 @@ device = str(lesson.device)
 #
 # **Objective.** See what the lecture is about: one picture, moved by a clip of something else.
 #
-# On the left a robot drives. In the middle is **one still picture** of another table, with another
-# object. On the right the picture moves as the robot does. Nobody told the model what an arm is.
+# Left: a robot drives. Middle: **one still picture** of another table. Right: the picture moves as
+# the robot does. Nobody told the model what an arm is.
 
 # %% alt="A video of three pictures side by side: a driving robot arm, a still picture of another scene, and that scene with its arm moving as the driving arm does." tags=["hide-input"] tour=true
 robots = scenes.scenes(lesson.pick(6, 24))
@@ -94,20 +94,19 @@ MEDIAN = scenes.median_scene(model, robots)
 example = robots[MEDIAN].frames  # (32, 3, 64, 64)
 driving, source = robots[(MEDIAN + 1) % len(robots)].frames, example[0]
 moved = animate(model, source, driving, "absolute").cpu()
-HTML(results.player(driving, source, moved))
+says = "Left: a driving clip. Middle: a still picture. Right: that picture, moved by the clip."
+HTML(results.player([driving, source.expand_as(driving), moved], says))
 
 # %% [markdown]
-# The picture is the test scene that this model rebuilds with the *median* error; the next scene
-# drives. All scenes are new to the model. Failures come at the end.
-#
-# Do we give the source's *appearance* to the driving poses, or the driving *motion* to the source?
+# The picture is the new scene that this model rebuilds with the *median* error; the next one drives.
 #
 # **Key point.** To animate a picture is to move its pixels, and to paint the rest.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **3 min.** Say: "Watch the right picture: its table, its object, but not its motion." Ask: "What
 # would you need to know about the left clip to make the right one?" Collect words such as joints,
-# flow, pose; each comes back.
+# flow, pose; each comes back. Do we give the source's appearance to the driving poses, or the
+# driving motion to the source? Failures come at the end.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Appearance transfer, and where it breaks
@@ -136,7 +135,7 @@ bet
 # Blue drives; orange is where the other person would have to go: in column 2 with the driving
 # body's height and shoulders, in columns 3 and 4 with their own. The worst of 24 pairs.
 
-# %%
+# %% slideshow={"slide_type": "skip"}
 def put(way, p_source, p_t, p_1):
     """Where the source's joints go; p_1 and p_t are the driving joints at frames 1 and t."""
     if way == "as they are":
@@ -185,8 +184,8 @@ print("Relative motion keeps the bones' lengths better:",
 #
 # ![Data flow of X2Face: the source goes through an embedding network and a first warp to an embedded face; the driving frame goes through a driving network and a code of 128 numbers to a second warp, which reads the output from the embedded face.](../course/diagrams/04_x2face.svg)
 #
-# $$ E(z) = \frac{\sum_n c_n(z)\,S_n\bigl(T_n(z)\bigr)}{\sum_n c_n(z)}, \tag{1} $$
-# $$ \hat D(z) = E\bigl(T_D(z)\bigr). \tag{2} $$
+# Equation (1): $E(z) = \sum_n c_n(z)\,S_n(T_n(z)) \,/ \sum_n c_n(z)$. Equation (2):
+# $\hat D(z) = E(T_D(z))$.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **2 min.** Say: "Two warps, and that is all: a warp only says where to read." Ask: "Can X2Face
@@ -216,12 +215,12 @@ for name, system in (("X2Face", talker), ("Monkey-Net", painter)):
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### What it does with an arm
 #
-# The embedding network knows neither where the arm will be nor where it came from. Look at the
-# second picture: the arm has shrunk or gone, and nothing is left to move.
+# The embedding network knows neither where the arm will be nor where it came from. In the second
+# picture the arm has shrunk or gone, and nothing is left to move.
 
-# %% alt="Two rows of four pictures of a robot: the source, the embedded picture in which the arm has shrunk to a thread, the output with the same thread, and the true frame with the arm elsewhere." tags=["hide-input"]
+# %% alt="Four pictures of a robot: the source, the embedded picture in which the arm has shrunk to a thread, the output with the same thread, and the true frame with the arm elsewhere." tags=["hide-input"]
 reacher = zoo.load("x2face-robot-64", device)
-still(faces.arm_sheet(reacher, [robots[MEDIAN], robots[(MEDIAN + 1) % len(robots)]]))
+still(faces.arm_sheet(reacher, robots[MEDIAN]))
 
 # %% [markdown]
 # L1 is least at the **median**. A place that shows the table most of the time is best filled with
@@ -265,12 +264,18 @@ masks = claims / claims.sum(0).clamp(min=1)  # what no joint claims stays where 
 flow = torch.einsum("jhw,jc->hwc", masks, p_source - p_driving)
 by_hand = grids.warp(robot.frames[:1], (z + flow)[None], padding="border")[0]
 
-# %% alt="Six pictures of a robot arm: source with joints, driving frame with joints, the places that joints claim, the source warped by hand, the true frame, and what is still wrong: the wall bends along with the arm, and the upper arm is not where it should be." tags=["hide-input"]
-still(scenes.by_hand_sheet(robot, t, used, masks.sum(0).numpy(), by_hand))
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **1 min.** Say: "Ten lines, no training." Ask: "Which line decides who moves, and which one how
+# far?" The masks decide who; the differences of joints how far.
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### What comes of it
+
+# %% alt="Eight pictures of a robot arm: source with joints, driving frame with joints, the places that joints claim, the flow, the source warped by hand, the true frame, what is still wrong, and what is wrong in a copy." tags=["hide-input"]
+still(scenes.by_hand_sheet(robot, t, used, masks, z + flow, by_hand))
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **3 min.** Say: "Ten lines, no training, and the arm moves." Ask: "What is still wrong in the last
-# picture?" The wall is dragged along; the upper arm has no joint in the picture, and where the arm
+# **2 min.** Say: "The arm has moved, by joints and masks alone." Ask: "What is still wrong?" The wall is dragged along; the upper arm has no joint in the picture, and where the arm
 # turned it was only shifted. A residual and painting come now, the turn in lecture 05.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -312,7 +317,7 @@ still(scenes.keypoints_sheet(model, robots))
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### One frame on its way
 
-# %% alt="Six pictures: keypoints of the source, keypoints of the driving frame, the flow in colours, the source warped by it with a torn arm, the finished frame, and the true frame." tags=["hide-input"]
+# %% alt="Eight pictures: keypoints of the source, keypoints of the driving frame, which keypoint claims which place, the flow in colours, the source warped by it with a torn arm, the finished frame, the true frame, and what is still wrong." tags=["hide-input"]
 most = scenes.moved_most(example)
 still(scenes.stages_sheet(model, example[:1], example[most : most + 1]))
 
@@ -320,7 +325,7 @@ still(scenes.stages_sheet(model, example[:1], example[most : most + 1]))
 # **Key point.** Keypoints say what moved, masks say who follows, and the generator paints the rest.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **3 min.** Say: "The same frame at five stations; the last picture is the truth." Ask: "What did
+# **3 min.** Say: "One frame at its stations; the numbers are those of the diagram: detector, motion, generator." Ask: "What did
 # the painting repair, and what could no painting repair?" The object is lost where the flow lost it.
 
 # %% [markdown] slideshow={"slide_type": "subslide"} tags=["exercise"]
@@ -347,6 +352,14 @@ def compose_flow(p_source, p_driving, masks, residual):
 # %% tags=["check", "nbval-check-output"]
 compose_flow = check.choose("04.1", compose_flow)
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **6 min.** Say: "Five minutes alone or in pairs; then your function moves the arm." Ask: "Who had
+# the arm go the other way?" The sign is the most frequent mistake; draw two frames and an arrow on
+# the board.
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### Moved by your flow
+
 # %% alt="The source, the source warped by the flow that your function composed, and the true frame: the warped arm is where the true one is." tags=["hide-input"]
 shown = scenes.rebuilt(model, example[:1], example[most : most + 1])
 own = scenes.rebuilt(model, example[:1], example[:1]).motion
@@ -364,9 +377,8 @@ print("Your flow is the model's own:", "yes" if torch.allclose(z + composed, sho
       else "no")
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **7 min.** Say: "Five minutes alone or in pairs; the picture below the check is made by your
-# function." Ask: "Who had the arm go the other way?" The sign is the most frequent mistake; draw two
-# frames and an arrow on the board.
+# **1 min.** Say: "This picture was warped by the flow that was just composed." Ask: "What would it
+# look like if the residual were forgotten?" In this model nearly the same; that is the next topic.
 
 # %% [markdown] slideshow={"slide_type": "slide"} tour=true
 # ## Who does the work?
@@ -400,7 +412,7 @@ bet
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### The first training
 
-# %% alt="A covered figure: source and true frame on the left; for the first training the source warped by keypoints alone is the source itself, the residual alone moves the arm, and the finished frame is blurred." tags=["nbval-ignore-output", "hide-input"]
+# %% alt="A covered figure: the source, the source warped by the keypoints alone, which is the same, by the residual alone, which moves it, the blurred finished frame, and the true frame." tags=["nbval-ignore-output", "hide-input"]
 pair = {name: zoo.load(checkpoint, device) for name, checkpoint in scenes.TRAINED.items()}
 sheets = {name: scenes.parts_sheet(one, example[:1], example[most : most + 1])
           for name, one in pair.items()}
@@ -509,11 +521,11 @@ print("The warp brings features nearer to where they are needed, at every level:
 #
 # At test time the shapes differ, so the source moves by what changed since the first driving frame:
 #
-# $$ \mu_t = \mu_S + (\mu^D_t - \mu^D_1) \tag{8} $$
-# $$ \Sigma_t = \mathrm{sym}\bigl(\Sigma^D_t\,(\Sigma^D_1)^{-1}\,\Sigma_S\bigr), \qquad
-#    \mathrm{sym}(A) = \tfrac12 (A + A^\top) \tag{9} $$
+# * points, equation (8): $\mu_t = \mu_S + (\mu^D_t - \mu^D_1)$;
+# * covariances, equation (9): $\Sigma_t = \mathrm{sym}(\Sigma^D_t\,(\Sigma^D_1)^{-1}\,\Sigma_S)$ with
+#   $\mathrm{sym}(A) = \tfrac12 (A + A^\top)$.
 
-# %% alt="Two rows of four pictures: source, driving head, the source moved in absolute mode, which takes over the driving head's place and size, and in relative mode, which keeps the source's own." tags=["hide-input"]
+# %% alt="Five pictures: a source head, two moments of a driving head, the source moved in absolute mode, which takes over the driving head's place and size, and in relative mode, which keeps its own." tags=["hide-input"]
 still(faces.transfer_sheet(painter, heads[-1][0], heads[2]))
 
 # %% [markdown]
@@ -595,25 +607,26 @@ still(results.ablation_sheet(people.frames, device))
 # **Objective.** Find out what a metric does not see.
 #
 # Clip **A** never moves: it repeats the source. Clip **B** moves exactly as the truth does, but sits
-# four pixels beside its place, as a careless crop leaves it. You would choose B. What does L1 choose?
+# four pixels beside its place, as a careless crop leaves it. You would choose B.
 
-# %% tags=["nbval-ignore-output", "hide-input"]
-bet = predict.guess("04.p3")
-bet
-
-# %% alt="Three rows of four frames: the truth, clip A that never moves, and clip B that moves but sits four pixels to the right." tags=["hide-input"]
-clips = [robot.frames for robot in robots]
-still(results.trap_sheet(example))
+# %% alt="A video of three clips side by side: the truth, clip A that never moves, and clip B that moves but sits four pixels to the right." tags=["hide-input"]
+trap = results.trap_clips(example)
+says = "Left: the truth. Middle: clip A, which never moves. Right: clip B, moved and shifted."
+HTML(results.player(list(trap.values()), says, mark=False))
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **2 min.** Say: "Vote by hand: A or B for your eyes, then A or B for L1." Ask: "What is most of
-# this picture made of?" Of background that does not move.
+# **2 min.** Say: "Left is the truth, then A, then B. Vote by hand: A or B for your eyes?" Ask: "What
+# is most of this picture made of?" Of background that does not move.
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### What L1 says
 
 # %% tags=["nbval-ignore-output", "hide-input"]
-means = results.trap_errors(clips, metrics.l1)
+bet = predict.guess("04.p3")
+bet
+
+# %% tags=["nbval-ignore-output", "hide-input"]
+means = results.trap_errors([robot.frames for robot in robots], metrics.l1)
 bet.reveal(min(means, key=means.get), results.trap_table(means))
 
 # %% [markdown]
@@ -649,7 +662,7 @@ def l1_moving(made, truth, source, threshold):
 l1_moving = check.choose("04.4", l1_moving)
 
 # %% tags=["hide-input", "nbval-check-output"]
-after = results.trap_clips(example, 4)  # frames from the second on; at the first nothing moved
+after = results.trap_clips(example, 4)  # from the fifth frame on: before, little has moved
 scores = {name: float(l1_moving(clip, after["the truth"], example[0], 0.1))
           for name, clip in after.items()}
 print("By your metric the better clip is", min(("A", "B"), key=scores.get))

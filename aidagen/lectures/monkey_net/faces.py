@@ -55,17 +55,14 @@ def warps_sheet(model: x2face.X2Face, clips: list[Tensor]) -> Image.Image:
     return sheet(cells, 4, labels, generated=[i for i in range(len(cells)) if i % 4 == 2])
 
 
-def arm_sheet(model: x2face.X2Face, known: list[Scene]) -> Image.Image:
-    """A row per scene of the robot: source, embedded picture, output, true frame."""
-    cells, labels = [], []
-    for scene in known:
-        frames = scene.frames
-        t = moved_most(frames)
-        shown = rebuilt(model, frames[:1], frames[t : t + 1])
-        cells += [frames[0], shown.embedded[0].cpu(), shown.image[0].cpu(), frames[t]]
-        labels += ["source", "embedded picture", "output", "the true frame"]
-    generated = [i for i in range(len(cells)) if i % 4 in (1, 2)]
-    return sheet(cells, 4, labels, generated=generated)
+def arm_sheet(model: x2face.X2Face, scene: Scene) -> Image.Image:
+    """A scene of the robot: source, embedded picture, output, true frame."""
+    frames = scene.frames
+    t = moved_most(frames)
+    shown = rebuilt(model, frames[:1], frames[t : t + 1])
+    cells = [frames[0], shown.embedded[0].cpu(), shown.image[0].cpu(), frames[t]]
+    labels = ["source", "embedded picture", "output", "the true frame"]
+    return sheet(cells, 4, labels, generated=(1, 2))
 
 
 def can_add_colour(model: Any, clip: Float[Tensor, "T 3 H W"]) -> bool:
@@ -78,16 +75,14 @@ def can_add_colour(model: Any, clip: Float[Tensor, "T 3 H W"]) -> bool:
 def transfer_sheet(
     model: Any, source: Float[Tensor, "3 H W"], driving: Float[Tensor, "T 3 H W"]
 ) -> Image.Image:
-    """Two moments of a driving clip, and the source moved by it in absolute and relative mode."""
-    made = {
-        mode: animation.animate(model, source, driving, mode).cpu()
+    """A source, two moments of a driving clip, and the second one made in both modes."""
+    t = moved_most(driving)
+    made = [
+        animation.animate(model, source, driving[: t + 1], mode)[t].cpu()
         for mode in ("absolute", "relative")
-    }
-    cells, labels = [], []
-    for t in (0, moved_most(driving)):
-        cells += [source, driving[t], made["absolute"][t], made["relative"][t]]
-        labels += ["source", f"driving, frame {t + 1}", "absolute", "relative"]
-    return sheet(cells, 4, labels, generated=(2, 3, 6, 7))
+    ]
+    labels = ["source", "driving, frame 1", f"driving, frame {t + 1}", "absolute", "relative"]
+    return sheet([source, driving[0], driving[t], *made], 5, labels, generated=(3, 4))
 
 
 def own_transfer_sheet(

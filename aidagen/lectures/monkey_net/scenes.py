@@ -89,24 +89,45 @@ def spreads(picture: Float[Tensor, "3 H W"], motion: Any, size: int = SIZE) -> o
     return skeletons.draw_spreads(large, points, covariances, picture.shape[-1])
 
 
-def stages_sheet(model: Any, source: Tensor, driving: Tensor, size: int = SIZE) -> Image.Image:
-    """The way of one frame through the model: keypoints, flow, warped source, finished frame.
+def claims_picture(
+    picture: Float[Tensor, "3 H W"], masks: Float[Tensor, "J h w"], size: int = SIZE
+) -> overlays.Picture:
+    """The picture in grey, tinted by the keypoint whose mask is largest; the background is not."""
+    owner = masks.argmax(0)
+    large = overlays.enlarge(picture, size)
+    drawn = overlays.masked_picture(large, np.zeros(owner.shape))
+    for k in range(1, len(masks)):
+        mask = (masks[k] * (owner == k)).cpu().numpy()
+        if mask.any():
+            tinted = overlays.masked_picture(large, mask, overlays.colour_of(k - 1))
+            where = overlays.enlarge(torch.from_numpy(mask).float()[None].expand(3, -1, -1), size)
+            drawn = np.where(where > 64, tinted, drawn)
+    return drawn
+
+
+def movement_picture(flow: Float[Tensor, "h w 2"], size: int = SIZE) -> overlays.Picture:
+    """A warp grid as movement from the source to here, in colours."""
+    still = grids.identity_grid(*flow.shape[:2], device=flow.device)
+    return overlays.flow_picture((still - flow).cpu().numpy(), size)
+
+
+def stages_sheet(model: Any, source: Tensor, driving: Tensor) -> Image.Image:
+    """The way of one frame through the model: keypoints, masks, flow, warped source, finished.
 
     ``source`` and ``driving`` are ``(1, 3, H, W)``.
     """
     shown = rebuilt(model, source, driving)
     own = rebuilt(model, source, source).motion
-    h, w = shown.flow.shape[1:3]
-    movement = (grids.identity_grid(h, w, device=shown.flow.device) - shown.flow[0]).cpu().numpy()
+    finished, truth = (overlays.enlarge(x[0], SIZE) for x in (shown.image, driving))
     cells = [
-        spreads(source[0], own, size), spreads(driving[0], shown.motion, size),
-        overlays.flow_picture(movement, size),
-        overlays.enlarge(shown.deformed[0], size), overlays.enlarge(shown.image[0], size),
-        overlays.enlarge(driving[0], size),
+        spreads(source[0], own), spreads(driving[0], shown.motion),
+        claims_picture(driving[0], shown.masks[0]), movement_picture(shown.flow[0]),
+        overlays.enlarge(shown.deformed[0], SIZE), finished,
+        truth, overlays.difference_picture(finished, truth),
     ]  # fmt: skip
-    labels = ["1 source, keypoints", "1 driving frame", "2 flow",
-              "3 source, warped", "3 finished frame", "the true frame"]  # fmt: skip
-    return sheet(cells, 3, labels, generated=(3, 4))
+    labels = ["1 source, keypoints", "1 driving frame", "2 who claims what", "2 flow",
+              "3 source, warped", "3 finished frame", "the true frame", "still wrong"]  # fmt: skip
+    return sheet(cells, 4, labels, generated=(4, 5))
 
 
 def keypoints_sheet(model: Any, known: list[Scene], count: int = 4) -> Image.Image:
@@ -168,24 +189,27 @@ def by_hand_frame(known: list[Scene]) -> tuple[Scene, int, Bool[np.ndarray, " J"
 
 
 def by_hand_sheet(
-    scene: Scene, t: int, used: np.ndarray, claimed: np.ndarray, made: Tensor
+    scene: Scene,
+    t: int,
+    used: Bool[np.ndarray, " J"],
+    masks: Float[Tensor, "K h w"],
+    grid: Float[Tensor, "h w 2"],
+    made: Float[Tensor, "3 H W"],
 ) -> Image.Image:
-    """Source and driving frame with joints, what is claimed, the warped source, what is wrong."""
+    """Source and driving frame with joints, what is claimed, the flow, and what comes of it."""
     pixels = scene.frames.shape[-1]
-    pair = [overlays.enlarge(scene.frames[i], SIZE) for i in (0, t)]
+    source, truth = (overlays.enlarge(scene.frames[i], SIZE) for i in (0, t))
+    warped = overlays.enlarge(made, SIZE)
     pictures = [
-        *(
-            overlays.draw_points(large, scene.joints[i, used], pixels)
-            for large, i in zip(pair, (0, t), strict=True)
-        ),
-        overlays.map_picture(claimed, SIZE),
-        overlays.enlarge(made, SIZE),
-        pair[1],
-    ]
-    pictures.append(overlays.difference_picture(pictures[3], pair[1]))
-    labels = ["source, its joints", "driving frame", "claimed by joints",
-              "warped by hand", "the true frame", "still wrong"]  # fmt: skip
-    return sheet(pictures, 3, labels, generated=(3,))
+        overlays.draw_points(source, scene.joints[0, used], pixels),
+        overlays.draw_points(truth, scene.joints[t, used], pixels),
+        overlays.map_picture(masks.sum(0).numpy(), SIZE), movement_picture(grid),
+        warped, truth, overlays.difference_picture(warped, truth),
+        overlays.difference_picture(source, truth),
+    ]  # fmt: skip
+    labels = ["source, its joints", "driving frame", "claimed by joints", "flow",
+              "warped by hand", "the true frame", "still wrong", "wrong in a copy"]  # fmt: skip
+    return sheet(pictures, 4, labels, generated=(4,))
 
 
 # --- who does the work ---------------------------------------------------------------------------
@@ -227,13 +251,11 @@ def parts(model: Any, source: Tensor, frames: Tensor) -> Parts:
 
 
 def parts_sheet(model: Any, source: Tensor, driving: Tensor) -> Image.Image:
-    """Source and true frame; the source warped by parts of the flow, and finished; two rows."""
+    """The source, the source warped by each part of the flow, the finished and the true frame."""
     made = parts(model, source, driving)
-    cells = [source[0], made.keypoints[0], made.residual[0]]
-    cells += [driving[0], made.whole[0], made.finished[0]]
-    labels = ["source", "keypoints alone", "residual alone"]
-    labels += ["the true frame", "both", "after painting"]
-    return sheet(cells, 3, labels, generated=(1, 2, 4, 5))
+    cells = [source[0], made.keypoints[0], made.residual[0], made.finished[0], driving[0]]
+    labels = ["source", "keypoints alone", "residual alone", "finished", "the true frame"]
+    return sheet(cells, 5, labels, generated=(1, 2, 3))
 
 
 def shifted_sheet(models: dict[str, Any], source: Tensor, by: float = 0.25) -> Image.Image:
