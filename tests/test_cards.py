@@ -92,6 +92,7 @@ def test_a_picture_may_be_a_figure():
     assert plt.get_fignums() == []
     assert "data:image" in cards.beside(one, one.wrong[0].answer)
     assert cards.beside(one, lambda *arguments: "nothing to draw") == ""
+    assert plt.get_fignums() == [], "whatever happens"
 
 
 def exercise_like(id, **changes):

@@ -177,8 +177,9 @@ COVERED = [
 ]
 
 
-def test_no_copy_and_no_export_gives_a_prediction_or_a_solution_away(tmp_path):
+def test_no_copy_and_no_export_gives_a_prediction_or_a_solution_away(tmp_path, monkeypatch):
     """A notebook that ran from top to bottom holds neither, twice the same, whoever reads it."""
+    monkeypatch.setenv("AIDAGEN_PROFILE", "smoke")
     run = []
     for _ in range(2):
         notebook = nbformat.v4.new_notebook(cells=[cell("code", source) for source in COVERED])

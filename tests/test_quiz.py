@@ -161,6 +161,7 @@ def test_a_covered_place_holds_whatever_a_cell_can_show(shell, capsys):
         plt.figure()
         return HTML("<b>at the end</b>")
 
+    plt.close("all")
     outputs = covered.held(draw)
     assert capsys.readouterr().out == "", "nothing shows before it is uncovered"
     assert outputs[0] == {"output_type": "stream", "name": "stdout", "text": "a printed line\n"}

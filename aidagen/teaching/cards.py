@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import inspect
 import io
+import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from html import escape
@@ -150,12 +151,20 @@ def _drawn(exercise: Exercise, answer: Callable[..., Any]) -> str:
     """The exercise's picture of an answer as a data URL; "" for an exercise without pictures."""
     if exercise.picture is None:
         return ""
-    drawn, buffer, kind = exercise.picture(answer), io.BytesIO(), "png"
-    if drawn is None:
-        return ""
+    before = _open_figures()
+    try:
+        drawn = exercise.picture(answer)
+        return "" if drawn is None else _data_url(drawn)
+    finally:  # the cell would show them by itself
+        for number in _open_figures() - before:
+            sys.modules["matplotlib.pyplot"].close(number)
+
+
+def _data_url(drawn: Any) -> str:
+    """A PIL image or a matplotlib figure as a data URL."""
+    buffer, kind = io.BytesIO(), "png"
     if hasattr(drawn, "savefig"):
         drawn.savefig(buffer, format="png", dpi=80)
-        _close(drawn)
     else:
         drawn.save(buffer, "PNG", optimize=True)
         if buffer.tell() > LARGE:
@@ -164,10 +173,9 @@ def _drawn(exercise: Exercise, answer: Callable[..., Any]) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
-def _close(figure: Any) -> None:
-    import matplotlib.pyplot as plt
-
-    plt.close(figure)
+def _open_figures() -> set[int]:
+    plt = sys.modules.get("matplotlib.pyplot")
+    return set() if plt is None else set(plt.get_fignums())
 
 
 # --- solutions ------------------------------------------------------------------------------------
