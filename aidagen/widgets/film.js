@@ -23,7 +23,7 @@ function render({ model, el }) {
     label: get("label"), low: get("low"), high: get("high"),
     text: (t) => get("texts")[t - get("low")] ?? `${t} of ${get("high")}`,
     toggle: () => (playing ? pause() : play()),
-    seek: (t) => { if (playing) stop(); go(t); },
+    seek: (t) => { stop(); go(t); },
     hasten: (speed) => { model.set("speed", speed); model.save_changes(); due = 0; run(); },
   });
   el.classList.add("aidagen-film");
@@ -126,6 +126,7 @@ function render({ model, el }) {
     at = t;
     paint();
     tell();
+    model.save_changes();
   }
   function tell() {
     if (sent !== null || at === get("value")) return;
@@ -151,7 +152,10 @@ function render({ model, el }) {
   function moved() { // by Python, or by another view of this widget
     if (sent !== null || get("value") === at) return;
     if (playing && !get("pictured")) return;
-    if (playing) stop();
+    if (playing) {
+      stop();
+      model.save_changes();
+    }
     at = get("value");
     paint();
   }
@@ -170,9 +174,8 @@ function render({ model, el }) {
     clearTimeout(timer);
     timer = 0;
     model.set("playing", false);
-    model.save_changes();
   }
-  function pause() {
+  function pause() { // in one message: that it stands, and where
     stop();
     go(at);
   }
@@ -206,7 +209,11 @@ function render({ model, el }) {
   function told() { // Python, or another view, started or stopped it
     if (get("playing") === playing) return;
     if (get("playing")) play();
-    else { stop(); at = get("value"); paint(); }
+    else {
+      stop();
+      at = get("value");
+      paint();
+    }
   }
   function look() { // in view or out of it
     if (inView && get("autoplay") && get("high") > get("low") && !calm.matches) {
