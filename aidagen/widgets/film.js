@@ -116,7 +116,8 @@ function render({ model, el }) {
       const fits = (share) => share * window.innerHeight / (rows * stack) - line;
       const high = Math.max(fits(SHARE), Math.min(SMALLEST, most, fits(MOST)));
       const wide = Math.min(across, 2 * most, high);
-      if (wide > best.wide) best = { columns, wide };
+      const enough = best.wide >= Math.min(SMALLEST, most); // then the fewest rows
+      if (wide > best.wide && !enough) best = { columns, wide };
     }
     screen.style.gridTemplateColumns = `repeat(${best.columns}, ${Math.floor(best.wide)}px)`;
   }
