@@ -317,9 +317,8 @@ def test_it_plays_from_the_start_in_view_and_stops(widget):
     widget.area.scroll_into_view_if_needed()
     pause = widget.area.get_by_role("button", name="Pause")
     pause.wait_for()
-    passed = watched(widget, 6)
-    assert len(set(passed)) == 6, "all frames pass"
-    assert len(set(passed_pictures(widget).values())) == 6, "and each is another picture"
+    watched(widget, 6)
+    assert len(set(passed_pictures(widget).values())) == 6, "each frame is another picture"
     widget.says("Playing. Press Pause to read about one frame")
     lab.output(1 + 2 * len(NAMES)).scroll_into_view_if_needed()
     page.wait_for_timeout(400)
@@ -332,9 +331,8 @@ def test_it_plays_from_the_start_in_view_and_stops(widget):
     pause.focus()
     widget.press("Space")
     widget.area.get_by_role("button", name="Play").wait_for()
-    said = widget.says(r"Frame \d of 6, relative motion")
     stands = readout(widget)
-    assert f"Frame {stands[0]} of 6" in said
+    widget.says(f"Frame {stands[0]} of 6, relative motion")
     page.wait_for_timeout(700)
     assert readout(widget) == stands, "it stands"
     assert widget.state()[0] == int(stands[0]), "Python hears where"
@@ -353,7 +351,9 @@ def test_it_plays_from_the_start_in_view_and_stops(widget):
 def test_what_was_seen_once_plays_without_the_kernel(widget):
     """Once all frames are in the page, playing sends the kernel nothing."""
     page = widget.lab.page
-    widget.area.get_by_role("button", name="Play").click()
+    if (play := widget.area.get_by_role("button", name="Play")).count():
+        play.click()
+    passed_pictures(widget)
     watched(widget, 12)
     page.evaluate(COUNT_MESSAGES)
     watched(widget, 12)
@@ -454,6 +454,7 @@ def test_own_photo_by_keyboard_and_mouse(widget):
     widget.press("Space")
     button.click()
     widget.says("Animated: 6 frames, moving as in 'turning'")
+    widget.area.locator(".aidagen-film").scroll_into_view_if_needed()
     watched(widget, 4)
     assert widget.area.locator(".aidagen-film img").count() == 3
     assert "get_published_weights.py" in widget.area.inner_text()

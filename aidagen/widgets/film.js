@@ -23,7 +23,7 @@ function render({ model, el }) {
     label: get("label"), low: get("low"), high: get("high"),
     text: (t) => get("texts")[t - get("low")] ?? `${t} of ${get("high")}`,
     toggle: () => (playing ? pause() : play()),
-    seek: (t) => { if (playing) stop(); go(t); },
+    seek: (t) => { stop(); go(t); },
     hasten: (speed) => { model.set("speed", speed); model.save_changes(); due = 0; run(); },
   });
   el.classList.add("aidagen-film");
@@ -116,7 +116,8 @@ function render({ model, el }) {
       const fits = (share) => share * window.innerHeight / (rows * stack) - line;
       const high = Math.max(fits(SHARE), Math.min(SMALLEST, most, fits(MOST)));
       const wide = Math.min(across, 2 * most, high);
-      if (wide > best.wide) best = { columns, wide };
+      const enough = best.wide >= Math.min(SMALLEST, most); // then the fewest rows
+      if (wide > best.wide && !enough) best = { columns, wide };
     }
     screen.style.gridTemplateColumns = `repeat(${best.columns}, ${Math.floor(best.wide)}px)`;
   }
@@ -126,6 +127,7 @@ function render({ model, el }) {
     at = t;
     paint();
     tell();
+    model.save_changes();
   }
   function tell() {
     if (sent !== null || at === get("value")) return;
@@ -151,7 +153,10 @@ function render({ model, el }) {
   function moved() { // by Python, or by another view of this widget
     if (sent !== null || get("value") === at) return;
     if (playing && !get("pictured")) return;
-    if (playing) stop();
+    if (playing) {
+      stop();
+      model.save_changes();
+    }
     at = get("value");
     paint();
   }
@@ -170,9 +175,8 @@ function render({ model, el }) {
     clearTimeout(timer);
     timer = 0;
     model.set("playing", false);
-    model.save_changes();
   }
-  function pause() {
+  function pause() { // in one message: that it stands, and where
     stop();
     go(at);
   }
@@ -206,7 +210,11 @@ function render({ model, el }) {
   function told() { // Python, or another view, started or stopped it
     if (get("playing") === playing) return;
     if (get("playing")) play();
-    else { stop(); at = get("value"); paint(); }
+    else {
+      stop();
+      at = get("value");
+      paint();
+    }
   }
   function look() { // in view or out of it
     if (inView && get("autoplay") && get("high") > get("low") && !calm.matches) {

@@ -319,7 +319,7 @@ class MaskPainter(Panel):
         ):
             screen.show(overlays.marked(overlays.enlarge(picture, size)), words)
         shares = [100 * float(mask.mean()) for mask in self.masks]
-        small = self.mask_pictures(range(len(shares)), 76)
+        small = self.mask_pictures(range(len(shares)), 66)
         self.strip.value = controls.pictures(
             controls.picture(
                 small[j],
