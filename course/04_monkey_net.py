@@ -98,9 +98,9 @@ says = "Left: a driving clip. Middle: a still picture. Right: that picture, move
 HTML(results.player([driving, source.expand_as(driving), moved], says))
 
 # %% [markdown]
-# The picture is the new scene that this model rebuilds with the *median* error; the next one drives.
+# Rule: the new scene that the model rebuilds with the *median* error; the next one drives.
 #
-# **Key point.** To animate a picture is to move its pixels, and to paint the rest.
+# **Key point.** To animate a picture means to move its pixels, and to paint what was hidden.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **3 min.** Say: "Watch the right picture: its table, its object, but not its motion." Ask: "What
@@ -132,8 +132,8 @@ bet
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Three ways to transfer joints
 #
-# Blue drives; orange is where the other person would have to go: in column 2 with the driving
-# body's height and shoulders, in columns 3 and 4 with their own. The worst of 24 pairs.
+# Blue drives; orange is where the other person would have to go: in column 3 with the driving
+# body's height and shoulders, in columns 4 and 5 with their own. The worst of 24 pairs.
 
 # %% slideshow={"slide_type": "skip"}
 def put(way, p_source, p_t, p_1):
@@ -145,14 +145,14 @@ def put(way, p_source, p_t, p_1):
         size = np.linalg.norm(p_source - p_source.mean(0)) / np.linalg.norm(p_1 - p_1.mean(0))
     return p_source + size * (p_t - p_1)
 
-# %% alt="Two rows of four pictures: a person with a blue skeleton, and another person with an orange skeleton put as it is, which does not fit the body, relative, and relative to scale, which do." tags=["hide-input"]
+# %% alt="Two rows of five pictures: a person with a blue skeleton, another person with the own skeleton in green, and in orange the driving skeleton put as it is, which does not fit the body, relative, and relative to scale, which do." tags=["hide-input"]
 people = skeletons.people()
 pairs = skeletons.pairs(people)
 still(skeletons.sheet(put, people, skeletons.worst(people, pairs, put)))
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **3 min.** Say: "Compare the orange skeleton with the body below it, column by column." Ask: "What
-# does the third column need that the second does not?" It needs the first driving frame, and a
+# do the last two columns need that the third does not?" They need the first driving frame, and a
 # source that begins in about the same pose.
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
@@ -226,10 +226,10 @@ still(faces.arm_sheet(reacher, robots[MEDIAN]))
 # L1 is least at the **median**. A place that shows the table most of the time is best filled with
 # table.
 #
-# **Key point.** Without something that says where a thing is, L1 favours taking it away.
+# **Key point.** A model that is not told where a thing is lowers L1 by removing the thing.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **2 min.** Say: "Look at the second column: the arm is already gone before anything moves." Ask:
+# **2 min.** Say: "Look at the second picture: the arm is already gone before anything moves." Ask:
 # "If you had to fill a pixel without knowing, and paid for the absolute error, with what?" A test
 # of the course holds this finding, on robot and bodies.
 
@@ -271,12 +271,13 @@ by_hand = grids.warp(robot.frames[:1], (z + flow)[None], padding="border")[0]
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### What comes of it
 
-# %% alt="Eight pictures of a robot arm: source with joints, driving frame with joints, the places that joints claim, the flow, the source warped by hand, the true frame, what is still wrong, and what is wrong in a copy." tags=["hide-input"]
+# %% alt="Ten pictures of a robot arm: source with joints, driving frame with joints, the mask of one joint, the sum of all masks, the flow, the source warped by hand, the true frame, what is still wrong, what is wrong in a copy, and the source." tags=["hide-input"]
 still(scenes.by_hand_sheet(robot, t, used, masks, z + flow, by_hand))
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **2 min.** Say: "The arm has moved, by joints and masks alone." Ask: "What is still wrong?" The wall is dragged along; the upper arm has no joint in the picture, and where the arm
-# turned it was only shifted. A residual and painting come now, the turn in lecture 05.
+# **2 min.** Say: "The arm has moved, by joints and masks alone." Ask: "What is still wrong?" The wall
+# is dragged along; the upper arm has no joint in the picture, and where the arm turned it was only
+# shifted. A residual and painting come now, the turn in lecture 05.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## The flow is a mixture
@@ -307,17 +308,17 @@ still(scenes.by_hand_sheet(robot, t, used, masks, z + flow, by_hand))
 still(scenes.keypoints_sheet(model, robots))
 
 # %% [markdown]
-# A few sit on the arm and turn with it; the others mark places that rest. That is information, too.
+# A few follow the arm; the others mark places that rest. That is information, too.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **2 min.** Say: "Find the numbers that follow the arm." Ask: "Where would you put ten points if
-# the only aim were to rebuild one frame from another?" A long ellipse lies along its part: that is
-# how a model without rotations hears of them.
+# the only aim were to rebuild one frame from another?" A long ellipse can
+# say which way a part points, although the model knows no rotations.
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### One frame on its way
 
-# %% alt="Eight pictures: keypoints of the source, keypoints of the driving frame, which keypoint claims which place, the flow in colours, the source warped by it with a torn arm, the finished frame, the true frame, and what is still wrong." tags=["hide-input"]
+# %% alt="Ten pictures: keypoints of the source, keypoints of the driving frame, which keypoint claims which place, the residual, the flow, the source warped by it with a torn arm, the finished frame, the true frame, what is still wrong, and what is wrong in a copy." tags=["hide-input"]
 most = scenes.moved_most(example)
 still(scenes.stages_sheet(model, example[:1], example[most : most + 1]))
 
@@ -325,8 +326,9 @@ still(scenes.stages_sheet(model, example[:1], example[most : most + 1]))
 # **Key point.** Keypoints say what moved, masks say who follows, and the generator paints the rest.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **3 min.** Say: "One frame at its stations; the numbers are those of the diagram: detector, motion, generator." Ask: "What did
-# the painting repair, and what could no painting repair?" The object is lost where the flow lost it.
+# **3 min.** Say: "One frame on its way: 1 is the detector, 2 the motion network, 3 the generator."
+# Ask: "What did the painting repair, and what could no painting repair?" The object was lost by the
+# flow, and stays lost. The colours of the third picture are those of the keypoints.
 
 # %% [markdown] slideshow={"slide_type": "subslide"} tags=["exercise"]
 # ### Exercise 04.1 · From keypoints to a flow
@@ -405,9 +407,9 @@ bet = predict.guess("04.p2")
 bet
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **3 min.** Say: "The first Monkey-Net that this course trained on the robot halved the error and
-# more, and its lecture said: thanks to the keypoints." Ask: "How much of a copy's error do the
-# keypoints leave, without the residual?" 100 % would mean that they do nothing.
+# **3 min.** Say: "The first Monkey-Net of this course left less than half of a copy's error on the
+# robot, and we said: thanks to the keypoints." Ask: "How much is left by the keypoints alone, without
+# the residual?" 100 % would mean that they do nothing.
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### The first training
@@ -434,12 +436,12 @@ Markdown(results.parts_table({name: [who_moves(one, robot.frames) for robot in r
 # A test without a true answer: move **all** keypoints to the right. What the keypoints carry should
 # follow, and stay sharp.
 
-# %% alt="Two rows: with the first training the picture warped by the keypoints does not change and the finished frame is smeared; with the mended one the sharp arm moves to the right." tags=["hide-input"]
+# %% alt="Two rows of five pictures, source, keypoints, keypoints moved, source warped by them, finished: with the first training the warped picture does not change and the finished frame is smeared; with the mended one the sharp arm moves to the right." tags=["hide-input"]
 still(scenes.shifted_sheet(pair, example[:1]))
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **2 min.** Say: "Same picture, same push; only the training differs." Ask: "Which of the two would
-# you trust with a motion that was never trained on?" Relative motion, later, relies on keypoints
+# you trust with a motion that it has never seen?" Relative motion, later, relies on keypoints
 # that carry their surroundings along.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -447,8 +449,8 @@ still(scenes.shifted_sheet(pair, example[:1]))
 #
 # ![One training step: Monkey-Net gets two frames of a clip and makes three pictures, each compared with the driving frame: the source warped by the keypoints alone, which is the term that was added, the source warped by the whole flow, and the generated frame.](../course/diagrams/04_training.svg)
 #
-# One more term compares the source, **warped by the keypoints' part alone**, with the true frame.
-# Now the residual cannot do the work in the keypoints' place.
+# One more term compares the source, **warped by the keypoints' part alone**, with the true frame. So
+# the keypoints have to move the pixels; the residual is left with what they cannot do.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **2 min.** Say: "Whatever the loss does not ask for, training need not do." Ask: "What else could
@@ -534,7 +536,7 @@ still(faces.transfer_sheet(painter, heads[-1][0], heads[2]))
 # **Key point.** Relative motion keeps a shape; it needs a first frame in which both poses agree.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **4 min.** Say: "This is the third column of the skeletons again, with learned points." Ask: "Why
+# **4 min.** Say: "These are the relative skeletons again, with learned points." Ask: "Why
 # did the first video of this lecture use absolute motion?" There is one robot: its shape is the same
 # in all scenes, and the arm should go to the driving arm's place. Exercise 04.3 is this slide.
 
@@ -543,9 +545,9 @@ still(faces.transfer_sheet(painter, heads[-1][0], heads[2]))
 #
 # **Objective.** Read a table of results: what is compared, what is not, and how sure it is.
 #
-# Three systems on three sets, at 64 × 64 as in the paper. `faces` stands in for Nemo, `bodies` for
-# Tai-Chi, `robot` for BAIR. On each set all see the same clips and share one objective of
-# reconstruction. Each rebuilds test clips from their first frame.
+# X2Face, Monkey-Net and First Order Motion (lecture 05) on three sets, at 64 × 64 as in the paper.
+# `faces` stands in for Nemo, `bodies` for Tai-Chi, `robot` for BAIR. On each set all see the same
+# clips and share one objective of reconstruction. Each rebuilds test clips from their first frame.
 #
 # * **error in the pixels that move**: over pixels in which the truth differs from the source;
 # * **AKD**, **MKR**: distance of keypoints found by a judge, and the share that is lost;
@@ -591,7 +593,7 @@ less = evaluation.table("monkeynet-ablations")
 bet.reveal(results.worse_part(less), results.parts_plot(less))
 
 # %% [markdown]
-# **Key point.** Compare differences with their intervals, and the baseline that does nothing.
+# **Key point.** Look at differences with their intervals, and at the baseline that does nothing.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **3 min.** Say: "Here one part at a time is left out and trained again." Ask: "Does a large
@@ -630,7 +632,7 @@ means = results.trap_errors([robot.frames for robot in robots], metrics.l1)
 bet.reveal(min(means, key=means.get), results.trap_table(means))
 
 # %% [markdown]
-# **Key point.** Averaged over a picture that rests, L1 favours the clip that does nothing.
+# **Key point.** Averaged over all pixels, L1 favours the clip that does nothing.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **2 min.** Say: "A copy has the background right, and a shift gets it wrong at every edge." Ask:
@@ -711,6 +713,7 @@ Preference(plan, shown_clips, "votes")
 # **2 min.** Say: "One of you comes to the front; the others get the page as a file if they like."
 # Ask: "What did you look at when you chose?" `study.page(plan, shown_clips, "study.html")` writes
 # the file; `study.analyse(plan, study.gather("votes", plan))` closes the study.
+# `plan.save("plan.json")` keeps the secret key, if the study goes on after this session.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Where they fail
@@ -718,8 +721,8 @@ Preference(plan, shown_clips, "votes")
 # **Objective.** Know what these systems lose, and what they must not be used for.
 #
 # The test frame of `bodies` at which the three systems together are farthest from the truth. X2Face
-# hardly moves; Monkey-Net shifts where it should turn and smears a limb over its way; all three
-# guess what was hidden.
+# hardly moves, Monkey-Net shifts where it should turn and smears limbs, and all three have to guess
+# what was hidden.
 
 # %% alt="Six pictures of a person: source, true frame with another pose, and the frames of X2Face, Monkey-Net and FOMM, in which limbs are missing, smeared or doubled." tags=["hide-input"]
 still(results.failures_sheet(people.frames[: lesson.pick(3, 20)], device))
@@ -777,11 +780,14 @@ print(video.provenance("monkeynet-bodies-64"))
 # | flow | for each place of the new frame, how far away the source is read |
 # | residual | the part of the flow that belongs to no keypoint |
 # | shortcut | a way to a low loss that avoids what the model was built to do |
-# | skip connection, deformed skip | encoder features handed to the decoder; the same, warped first |
+# | skip connection | features of the encoder, handed to the decoder at the same size |
+# | deformed skip | the same, warped by the flow first |
 # | absolute, relative motion | the driving pose itself; what changed since the first driving frame |
 # | pixels that move | pixels in which the true frame differs from the source |
 # | AKD, MKR, AED | distance of keypoints, share of lost keypoints, distance of identities |
 # | judge | a network that reads results and never trains with the models |
+# | baseline | a simple method that a new one has to beat, such as a copy of the source |
+# | ablation | the model trained again without one of its parts |
 # | attention check | a pair in a study with an obvious answer |
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -833,8 +839,8 @@ plots.folded("From the equations to the lines that compute them",
 # where level 0 is the picture itself. The keypoints get their gradient from the generator's losses
 # only. Our three systems share another objective: L1 of the frame, features of a network trained on
 # ImageNet, and L1 of the warped source at four scales. So the comparison is about architectures more
-# than about losses. FOMM keeps its equivariance losses, and both systems with keypoints have a term
-# that keeps these apart.
+# than about losses. First Order Motion keeps its equivariance losses, which lecture 05
+# explains, and both systems with keypoints have a term that keeps the points apart.
 
 # %% slideshow={"slide_type": "skip"} tags=["hide-input"]
 plots.folded("Ledger: what the papers claim, and what was found here", lambda: ledger.table("04"))

@@ -121,13 +121,21 @@ def stages_sheet(model: Any, source: Tensor, driving: Tensor) -> Image.Image:
     finished, truth = (overlays.enlarge(x[0], SIZE) for x in (shown.image, driving))
     cells = [
         spreads(source[0], own), spreads(driving[0], shown.motion),
-        claims_picture(driving[0], shown.masks[0]), movement_picture(shown.flow[0]),
-        overlays.enlarge(shown.deformed[0], SIZE), finished,
-        truth, overlays.difference_picture(finished, truth),
+        claims_picture(driving[0], shown.masks[0]),
+        movement_picture(_still(shown.residual) + shown.residual[0]),
+        movement_picture(shown.flow[0]), overlays.enlarge(shown.deformed[0], SIZE), finished, truth,
+        overlays.difference_picture(finished, truth),
+        overlays.difference_picture(overlays.enlarge(source[0], SIZE), truth),
     ]  # fmt: skip
-    labels = ["1 source, keypoints", "1 driving frame", "2 who claims what", "2 flow",
-              "3 source, warped", "3 finished frame", "the true frame", "still wrong"]  # fmt: skip
-    return sheet(cells, 4, labels, generated=(4, 5))
+    labels = ["1 source, keypoints", "1 driving frame", "2 who claims what", "2 residual",
+              "2 flow", "3 source, warped", "3 finished frame", "the true frame", "still wrong",
+              "wrong in a copy"]  # fmt: skip
+    return sheet(cells, 5, labels, generated=(5, 6))
+
+
+def _still(flow: Float[Tensor, "B h w 2"]) -> Float[Tensor, "h w 2"]:
+    """The identity grid of a flow's size, where the flow lies."""
+    return grids.identity_grid(*flow.shape[1:3], device=flow.device)
 
 
 def keypoints_sheet(model: Any, known: list[Scene], count: int = 4) -> Image.Image:
@@ -198,18 +206,21 @@ def by_hand_sheet(
 ) -> Image.Image:
     """Source and driving frame with joints, what is claimed, the flow, and what comes of it."""
     pixels = scene.frames.shape[-1]
+    lively = int(np.abs(scene.joints[t, used] - scene.joints[0, used]).sum(-1).argmax())
     source, truth = (overlays.enlarge(scene.frames[i], SIZE) for i in (0, t))
     warped = overlays.enlarge(made, SIZE)
     pictures = [
         overlays.draw_points(source, scene.joints[0, used], pixels),
         overlays.draw_points(truth, scene.joints[t, used], pixels),
+        overlays.map_picture(masks[lively].numpy(), SIZE),
         overlays.map_picture(masks.sum(0).numpy(), SIZE), movement_picture(grid),
         warped, truth, overlays.difference_picture(warped, truth),
-        overlays.difference_picture(source, truth),
+        overlays.difference_picture(source, truth), source,
     ]  # fmt: skip
-    labels = ["source, its joints", "driving frame", "claimed by joints", "flow",
-              "warped by hand", "the true frame", "still wrong", "wrong in a copy"]  # fmt: skip
-    return sheet(pictures, 4, labels, generated=(4,))
+    labels = ["source, its joints", "driving frame", f"mask of joint {lively + 1}",
+              "sum of the masks", "flow", "warped by hand", "the true frame", "still wrong",
+              "wrong in a copy", "the source"]  # fmt: skip
+    return sheet(pictures, 5, labels, generated=(5,))
 
 
 # --- who does the work ---------------------------------------------------------------------------
@@ -243,8 +254,7 @@ def parts(model: Any, source: Tensor, frames: Tensor) -> Parts:
     shown = rebuilt(model, source, frames)
     with animation.looking(model):
         sources = source.to(shown.image).expand_as(shown.image)
-        still = grids.identity_grid(*shown.flow.shape[1:3], device=shown.flow.device)
-        alone = grids.resize_grid(still + shown.residual, *sources.shape[2:])
+        alone = grids.resize_grid(_still(shown.flow) + shown.residual, *sources.shape[2:])
         keypoints = model.generator.by_keypoints(sources, shown)
         made = (keypoints, grids.warp(sources, alone), shown.deformed, shown.image)
     return Parts(*(picture.cpu() for picture in made))
@@ -261,8 +271,8 @@ def parts_sheet(model: Any, source: Tensor, driving: Tensor) -> Image.Image:
 def shifted_sheet(models: dict[str, Any], source: Tensor, by: float = 0.25) -> Image.Image:
     """All keypoints of the source moved to the right: what each model makes of it.
 
-    A row per model: source, its keypoints, the source warped by the keypoints' part of the flow,
-    and the finished frame.
+    A row per model: source, its keypoints, the same moved, the source warped by the keypoints' part
+    of the flow, and the finished frame.
     """
     cells, labels = [], []
     for name, model in models.items():
@@ -272,10 +282,10 @@ def shifted_sheet(models: dict[str, Any], source: Tensor, by: float = 0.25) -> I
             there = encoded.motion.points + torch.tensor([by, 0.0], device=device)
             shown = model.render(encoded, encoded.motion._replace(points=there))
             warped = model.generator.by_keypoints(source.to(device), shown)
-        own = spreads(source[0], encoded.motion)
-        cells += [source[0], own, warped[0].cpu(), shown.image[0].cpu()]
-        labels += ["source", f"{name} training", "moved, warped", "moved, painted"]
-    return sheet(cells, 4, labels, generated=[i for i in range(len(cells)) if i % 4 > 1])
+        own, moved = (spreads(source[0], m) for m in (encoded.motion, shown.motion))
+        cells += [source[0], own, moved, warped[0].cpu(), shown.image[0].cpu()]
+        labels += ["source", f"{name} training", "keypoints moved", "source, warped", "finished"]
+    return sheet(cells, 5, labels, generated=[i for i in range(len(cells)) if i % 5 > 2])
 
 
 # --- alignment -----------------------------------------------------------------------------------

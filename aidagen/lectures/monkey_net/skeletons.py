@@ -20,7 +20,7 @@ from aidagen.metrics import Interval
 from aidagen.widgets import overlays, skeletons
 
 WAYS = ("as they are", "relative", "relative, to scale")
-COLOURS = {"driving": "#56B4E9", "put": "#E69F00"}
+COLOURS = {"driving": "#56B4E9", "source": "#009E73", "put": "#E69F00"}
 CLEAR = 0.12  # a shorter bone points at the camera; its length in the picture says little
 
 Put = Callable[..., Float[np.ndarray, "J 2"]]  # put(way, p_source, p_t, p_1): where joints go
@@ -101,7 +101,7 @@ def bone_errors(put: Put, group: People, chosen: list[Pair]) -> dict[str, Interv
 
 
 def sheet(put: Put, group: People, pair: Pair, size: int = 256) -> Image.Image:
-    """Two rows of four: the driving skeleton, and the source with each of `WAYS` of putting it.
+    """Two rows: the driving skeleton, the source's own, and the source with each of `WAYS`.
 
     The first row is the first driving frame, the second the one that is farthest from it.
     """
@@ -118,6 +118,7 @@ def sheet(put: Put, group: People, pair: Pair, size: int = 256) -> Image.Image:
 
     for t in (0, far):
         draw(group.frames[pair.driving][t], driven[t], COLOURS["driving"], f"driving, {t + 1}")
+        draw(picture, own, COLOURS["source"], "source, its own")
         for way in WAYS:
             draw(picture, put(way, own, driven[t], driven[0]), COLOURS["put"], way)
-    return sheets.sheet(cells, 4, labels)
+    return sheets.sheet(cells, 5, labels)
