@@ -214,7 +214,7 @@ def test_a_lecture_without_a_table(course):
 
 def test_a_notebook_over_its_size(course, monkeypatch):
     monkeypatch.setattr(notebooks, "LARGEST", 1000)
-    assert "98_small.ipynb has 0.0 MB, more than" in the_fault(course)
+    assert "98_small.ipynb has 0.1 MB, more than 0: show smaller" in the_fault(course)
 
 
 def test_broken_equation_references_and_budgets_are_passed_on(course, monkeypatch):

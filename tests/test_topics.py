@@ -37,7 +37,7 @@ def double(x):
 def course(tmp_path):
     """A course with a new lecture: nothing of this repository was edited for it."""
     table = small_course.TABLE.replace("PREDICTIONS = ()\n", PREDICTIONS)
-    table = table.replace("import Exercise, Option, Q", "import Exercise, Option, Prediction, Q")
+    table = table.replace("Option, Q", "Option, Prediction, Q")
     small_course.write(tmp_path, table=table)
     (tmp_path / "tables" / "small" / "__init__.py").write_text(TOPIC)
     (tmp_path / "tables" / "small" / "ledger.py").write_text(LEDGER)

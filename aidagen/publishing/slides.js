@@ -15,8 +15,7 @@ selector => {
   const least = { text: null, code: null };
   let smallest = '';
   const passed = 'math, svg, sup, sub, script, style, .notes, .katex, mjx-container, .MathJax';
-  const codes = 'pre, .cm-editor, [data-mime-type="application/vnd.jupyter.widget-view+json"], '
-    + '.jupyter-widgets, button, select, input, textarea';
+  const codes = 'pre, .cm-editor, .jp-OutputArea-output.lm-Panel, button, select, input, textarea';
   for (const part of parts) {
     const walker = document.createTreeWalker(part, NodeFilter.SHOW_TEXT);
     while (walker.nextNode()) {
@@ -49,9 +48,8 @@ selector => {
     }
   }
   // several small pictures in a row are one figure: what they cover together
-  const widgets = [...slide.querySelectorAll('.jupyter-widgets, .output')].filter(seen);
   if (figure !== null) {
-    for (const group of widgets) {
+    for (const group of [...slide.querySelectorAll('.jp-OutputArea-output, .output')].filter(seen)) {
       const inside = [...group.querySelectorAll('img, video, canvas')].filter(seen)
         .map(node => node.getBoundingClientRect()).filter(box => box.width > 60);
       if (inside.length < 2) continue;

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from aidagen.publishing import decks
 from aidagen.publishing.copies import folded, tags
+from aidagen.teaching import material
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -26,7 +27,6 @@ EXPLAINED = 0.6  # least share of the plan's minutes that is explanation or disc
 LIVE = 2  # exercises done in class, at most
 TOLERANCE = 0.1  # between the minutes of the speaker notes and those of the plan
 KINDS = ("explain", "discuss", "exercise", "widget")
-EXERCISES = ("equation", "fault", "experiment")
 COLUMNS = ("minutes", "part", "kind", "begins with")
 ENDING = ("Summary", "Glossary", "Further reading", "What comes next")
 OBJECTIVE = re.compile(r"^\*\*Objective\.\*\*", re.M)
@@ -205,31 +205,24 @@ def ending_problems(notebook: NotebookNode) -> Iterator[str]:
 
 
 def exercise_problems(notebook: NotebookNode, table: ModuleType) -> Iterator[str]:
-    """Faults of the exercises' kinds, places, hints, pictures, cards and of the open task.
+    """Faults of the exercises' kinds, places, hints, pictures and cards, and of the open task.
 
     ``table`` is the lecture's module of exercises.
     """
     code = "\n".join(c.source for c in notebook.cells if c.cell_type == "code")
     exercises = table.EXERCISES
-    kinds = Counter(getattr(one, "kind", None) for one in exercises)
-    for kind in EXERCISES:
+    kinds = Counter(one.kind for one in exercises)
+    for kind in material.KINDS:
         if not kinds[kind]:
-            yield f' has no exercise of kind "{kind}" ({", ".join(EXERCISES)}).'
-    live = [one.id for one in exercises if getattr(one, "place", None) == "class"]
+            yield f' has no exercise of kind "{kind}" ({", ".join(material.KINDS)}).'
+    live = [one.id for one in exercises if one.place == "class"]
     if len(live) > LIVE:
         yield f" has {len(live)} exercises in class ({', '.join(live)}), more than {LIVE}."
     for one in exercises:
-        faults = []
-        if getattr(one, "place", None) not in ("class", "home"):
-            faults.append('a place, "class" or "home"')
-        if getattr(one, "importance", None) not in (1, 2, 3):
-            faults.append("an importance of 1 to 3")
-        if len(getattr(one, "hints", ())) != 2:
-            faults.append("two hints")
-        if not callable(getattr(one, "picture", None)):
-            faults.append("a picture of its result")
-        if faults:
-            yield f": exercise {one.id} needs {', '.join(faults)}."
+        if len(one.hints) != 2:
+            yield f": exercise {one.id} needs two hints."
+        if one.picture is None:
+            yield f": exercise {one.id} needs a picture of its result."
         if not _calls(code, "card", one.id):
             yield f': no cell shows the card of exercise {one.id}: check.card("{one.id}").'
     tasks = [task for task in getattr(table, "OPEN_TASKS", ()) if task.rubric]
