@@ -35,12 +35,12 @@
 # | 7 | somebody else's skeleton | explain | Appearance transfer, and where it breaks |
 # | 6 | the baseline: X2Face | explain | X2Face: two warps and no paint |
 # | 12 | Monkey-Net: keypoints, masks, flow | explain | Monkey-Net in one picture |
-# | 7 | exercise 04.1 | exercise | Exercise 04.1 · From keypoints to a flow |
+# | 8 | exercise 04.1 | exercise | Exercise 04.1 · From keypoints to a flow |
 # | 11 | a shortcut, found and mended | discuss | Who does the work? |
 # | 8 | deformed skips, relative motion | explain | Alignment: why the skips are deformed |
 # | 8 | the paper's comparison | discuss | The paper's comparison, run again |
 # | 4 | a metric that misleads | discuss | The metric trap |
-# | 7 | exercise 04.4 | exercise | Exercise 04.4 · The pixels that move |
+# | 8 | exercise 04.4 | exercise | Exercise 04.4 · The pixels that move |
 # | 5 | a blind study | discuss | Ask people: a blind preference study |
 # | 5 | failures, misuse, summary | discuss | Where they fail |
 #
@@ -63,7 +63,7 @@ import inspect
 
 import numpy as np
 import torch
-from IPython.display import HTML, Markdown
+from IPython.display import HTML, Markdown, display
 
 from aidagen import evaluation, grids, metrics, study, video, zoo
 from aidagen.animation import animate
@@ -355,7 +355,7 @@ def compose_flow(p_source, p_driving, masks, residual):
 compose_flow = check.choose("04.1", compose_flow)
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **6 min.** Say: "Five minutes alone or in pairs; then your function moves the arm." Ask: "Who had
+# **7 min.** Say: "Five minutes alone or in pairs; then your function moves the arm." Ask: "Who had
 # the arm go the other way?" The sign is the most frequent mistake; draw two frames and an arrow on
 # the board.
 
@@ -414,16 +414,21 @@ bet
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### The first training
 
-# %% alt="A covered figure: the source, the source warped by the keypoints alone, which is the same, by the residual alone, which moves it, the blurred finished frame, and the true frame." tags=["nbval-ignore-output", "hide-input"]
+# %% alt="Covered until a guess: the source, the source warped by the keypoints alone, by the residual alone, the finished and the true frame, and a table of what each part leaves of a copy's error." tags=["nbval-ignore-output", "hide-input"]
 pair = {name: zoo.load(checkpoint, device) for name, checkpoint in scenes.TRAINED.items()}
 sheets = {name: scenes.parts_sheet(one, example[:1], example[most : most + 1])
           for name, one in pair.items()}
+measured = {name: [who_moves(one, robot.frames) for robot in robots[:6]]
+            for name, one in pair.items()}
 table = evaluation.table("monkeynet-keypoints")
-bet.reveal(100 * scenes.keypoints_share(table, "first", "robot"), still(sheets["first"]))
 
-# %% tags=["hide-input"]
-Markdown(results.parts_table({name: [who_moves(one, robot.frames) for robot in robots[:6]]
-                              for name, one in pair.items()}))
+
+def first_training():
+    display(still(sheets["first"]))
+    display(Markdown(results.parts_table({"first": measured["first"]})))
+
+
+bet.reveal(100 * scenes.keypoints_share(table, "first", "robot"), first_training)
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **2 min.** Say: "The picture in the second column is the source: the keypoints move nothing." Ask:
@@ -471,7 +476,8 @@ results.mend_plot(table)
 # **Key point.** A part that a figure does not test may be idle: switch it off before you credit it.
 
 # %% slideshow={"slide_type": "skip"} tags=["hide-input"]
-plots.folded("All rows of this comparison", table, results.WORDS)
+plots.folded("Six scenes, part by part; and all rows of this comparison", lambda: "\n\n".join(
+    (results.parts_table(measured), plots.table(table, results.WORDS))))
 
 # %% alt="Pictures as above for the mended training: the source warped by keypoints alone has the arm in the right place." slideshow={"slide_type": "skip"} tags=["hide-input"]
 still(sheets["mended"])
@@ -588,9 +594,17 @@ plots.folded("All rows, the paper's numbers, and every ordering with its interva
 bet = predict.guess("04.p4")
 bet
 
-# %% alt="Points with intervals: error in the pixels that move of the whole model, without deformed skips, and without a flow, which is largest." tags=["nbval-ignore-output", "hide-input"]
+# %% alt="Covered until a guess: points with intervals, the error of the whole model, without deformed skips and without a flow; and a person as each of them makes it." tags=["nbval-ignore-output", "hide-input"]
 less = evaluation.table("monkeynet-ablations")
-bet.reveal(results.worse_part(less), results.parts_plot(less))
+plot, sheet = results.parts_plot(less), results.ablation_sheet(people.frames, device)
+
+
+def without_a_part():
+    display(plot)
+    display(still(sheet))
+
+
+bet.reveal(results.worse_part(less), without_a_part)
 
 # %% [markdown]
 # **Key point.** Look at differences with their intervals, and at the baseline that does nothing.
@@ -599,9 +613,6 @@ bet.reveal(results.worse_part(less), results.parts_plot(less))
 # **3 min.** Say: "Here one part at a time is left out and trained again." Ask: "Does a large
 # difference prove the explanation that you have in mind?" No; see "Who does the work?". On the page,
 # the prediction stands above the plot.
-
-# %% alt="Six pictures of one person: source, true frame, and the frames made by the whole model, without a flow and without deformed skips." slideshow={"slide_type": "skip"} tags=["hide-input"]
-still(results.ablation_sheet(people.frames, device))
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## The metric trap
@@ -632,7 +643,7 @@ means = results.trap_errors([robot.frames for robot in robots], metrics.l1)
 bet.reveal(min(means, key=means.get), results.trap_table(means))
 
 # %% [markdown]
-# **Key point.** Averaged over all pixels, L1 favours the clip that does nothing.
+# **Key point.** A mean over all pixels is mostly about the pixels that do not move.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **2 min.** Say: "A copy has the background right, and a shift gets it wrong at every edge." Ask:
@@ -673,7 +684,7 @@ print("By your metric the better clip is", min(("A", "B"), key=scores.get))
 # **Key point.** Choose the pixels that count by truth and source, never by what was made.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **7 min.** Say: "Five minutes; the card holds two hints." Ask: "Why must the generated clip have
+# **8 min.** Say: "Five minutes; the card holds two hints." Ask: "Why must the generated clip have
 # no say in which pixels count?" A frozen clip would not be judged at all.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
