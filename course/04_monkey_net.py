@@ -572,7 +572,7 @@ rows = evaluation.table("animation")
 results.systems_plot(rows)
 
 # %% tags=["hide-input"]
-Markdown(results.credit(rows, table))
+Markdown(results.credit(table))
 
 # %% slideshow={"slide_type": "skip"} tags=["hide-input"]
 plots.folded("All rows, the paper's numbers, and every ordering with its interval",

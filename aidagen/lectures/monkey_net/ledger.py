@@ -196,8 +196,8 @@ ROWS = (
         differs="with our first training on the robot the keypoints' part of the flow moved "
         "nothing, and the residual did all the work; in the paper, too, either part nearly "
         "suffices",
-        test="tests/test_monkeynet_keypoints.py::"
-        "test_a_term_of_their_own_makes_the_keypoints_work",
+        test="tests/test_lecture_04.py::"
+        "test_moved_keypoints_move_the_source_only_where_they_work",
         reproduced=False,
     ),
     *(_mended(data) for data in ("robot", "bodies")),

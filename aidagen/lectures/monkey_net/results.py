@@ -96,8 +96,8 @@ def parts_table(measured: Mapping[str, list[dict[str, float]]]) -> str:
 
 def mend_plot(rows: Sequence[Mapping[str, Any]]) -> plots.Plot:
     """What the keypoints' part of the flow leaves of a copy's error, before and after."""
-    here = [row for row in rows if row["method"] in METHODS]
-    places = {(row["data"], row["split"]): SETS[row["data"]] for row in here}
+    trained = {(row["data"], row["split"]) for row in rows if row["method"] == METHODS[1]}
+    places = {place: SETS[place[0]] for place in sorted(trained, reverse=True)}
     methods = dict(zip(METHODS, ("first", "mended"), strict=True))
     title = "With one more term, the keypoints carry the motion"
     return panels(rows, "l1_moving_keypoints", methods, places, title)
@@ -167,10 +167,17 @@ def systems_plot(rows: Sequence[Mapping[str, Any]]) -> plots.Plot:
     return panels(rows, "l1_moving", SYSTEMS, places, title)
 
 
-def credit(rows: Sequence[Mapping[str, Any]], keypoints: Sequence[Mapping[str, Any]]) -> str:
-    """One sentence on what Monkey-Net's keypoints have to do with its place in the plot."""
-    sets = dict.fromkeys(row["data"] for row in keypoints if row["method"] == METHODS[0])
-    shares = {data: keypoints_share(list(keypoints), next(iter(TRAINED)), data) for data in sets}
+def credit(keypoints: Sequence[Mapping[str, Any]]) -> str:
+    """One sentence on what the keypoints of the plot's Monkey-Nets have to do with their places.
+
+    ``keypoints`` are the rows of the table `monkeynet-keypoints`; whether a checkpoint was trained
+    with the term for its keypoints says its card.
+    """
+    shares = {}
+    for data in dict.fromkeys(row["data"] for row in keypoints):
+        weights = zoo.card(f"monkeynet-{data}-64")["recipe"]["weights"]
+        training = list(TRAINED)[bool(weights.get("keypoint_warp"))]
+        shares[data] = keypoints_share(keypoints, training, data)
     idle = [SETS[data] for data, share in shares.items() if share > 0.95]
     said = ", ".join(f"{100 * share:.0f} % on {SETS[data]}" for data, share in shares.items())
     said = f"In this Monkey-Net, the keypoints' part alone leaves {said} of a copy's error."

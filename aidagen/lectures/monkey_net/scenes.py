@@ -6,7 +6,7 @@ in ``sheet`` return a picture to be shown by `aidagen.widgets.overlays.still`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from aidagen import animation, datasets, grids, metrics
 from aidagen.evaluation import monkeynet_keypoints
+from aidagen.evaluation.stand_ins import SPLITS
 from aidagen.lectures.monkey_net.sheets import SIZE, sheet
 from aidagen.widgets import overlays, skeletons
 
@@ -235,7 +236,7 @@ class Parts(NamedTuple):
     finished: Tensor  # after painting
 
 
-def keypoints_share(rows: list[dict], training: str, data: str) -> float:
+def keypoints_share(rows: Sequence[Mapping[str, Any]], training: str, data: str) -> float:
     """What the keypoints' part alone leaves of a copy's error, from the stored rows.
 
     ``training`` is one of `TRAINED`, ``rows`` are those of the table `monkeynet-keypoints`.
@@ -244,7 +245,8 @@ def keypoints_share(rows: list[dict], training: str, data: str) -> float:
     value = {
         row["method"]: row["value"]
         for row in rows
-        if (row["data"], row["metric"]) == (data, "l1_moving_keypoints")
+        if (row["data"], row["split"], row["metric"])
+        == (data, SPLITS[data][0], "l1_moving_keypoints")
     }
     return value[method] / value["copy-source"]
 
