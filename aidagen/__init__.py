@@ -5,3 +5,5 @@ that use them (``aidagen.grids``, ``aidagen.zoo``, ``aidagen.models.fomm`` ...).
 """
 
 __version__ = "0.1.0"
+
+SHOWCASE = "fomm-faces-128"  # the checkpoint that animates where no other one is named

@@ -70,7 +70,12 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("source", help="picture, or clip whose first frame is taken")
     one.add_argument("driving", help="clip (or picture) that gives the movement")
     one.add_argument("out", help="the clip to write, an .mp4")
-    one.add_argument("--model", required=True, metavar="NAME", help="as `aidagen check` lists them")
+    one.add_argument(
+        "--model",
+        default=aidagen.SHOWCASE,
+        metavar="NAME",
+        help="as `aidagen check` lists them (default: %(default)s, for faces)",
+    )
     one.add_argument(
         "--mode",
         choices=("relative", "absolute"),

@@ -2,7 +2,7 @@
 
     python data_scripts/make_set.py heads                    # into data/heads
     python data_scripts/make_set.py bodies --out data/bodies-128 --size 128 --clips 1000 --seed 1
-    python data_scripts/make_set.py faces --size 128 --out data/faces-128
+    python data_scripts/make_set.py heads --size 128 --only test --out aidagen/packs/heads-128
 
 Rendering heads and bodies needs `pip install aidagen[data]` and EGL, the robot `aidagen[robot]` and
 EGL; bodies fetch recorded motion once (holosoma-retargeting and pybullet, 100 MB each, see NOTICE).
@@ -17,6 +17,7 @@ import sys
 from pathlib import Path
 
 from aidagen import discovery
+from aidagen.datasets.layout import SPLITS
 from aidagen.errors import AidagenError
 
 
@@ -31,11 +32,13 @@ def main() -> int:
     parser.add_argument("--clips", type=int, help="clips in all (default: as many as it has)")
     parser.add_argument("--size", type=int, help="height and width in pixels (default 64)")
     parser.add_argument("--seed", type=int, help="of all that is drawn at random (default 0)")
+    parser.add_argument("--only", choices=SPLITS, help="draw the clips of one split alone")
     given = vars(parser.parse_args())
     make = sets[name := given.pop("name")].make
     folder = given.pop("out", Path("data") / name)
     for option in given.keys() - inspect.signature(make).parameters.keys():
-        parser.error(f"the {name} set has no --{option}: it is cut from footage, not rendered")
+        why = "" if "clips" in inspect.signature(make).parameters else " (it is cut, not rendered)"
+        parser.error(f"the {name} set has no --{option}{why}")
     try:
         finished = make(folder, **given)
     except AidagenError as error:

@@ -147,10 +147,13 @@ END = """
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **7 min.** Say: "Here it is." Ask: "What is grey?"
 
-# %% alt="A grey square." slideshow={"slide_type": "fragment"} tags=["hide-input"]
+# %% alt="A grey bar." slideshow={"slide_type": "fragment"} tags=["hide-input"]
 import base64
 
-dot = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
+dot = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAQAAAABCAAAAADcV1ARAAAADUlEQVR4nGNs"
+    "YGBgAAACCgCCai744gAAAABJRU5ErkJggg=="
+)
 Image(base64.b64decode(dot))
 
 # %% tags=["hide-input", "nbval-check-output"]

@@ -12,7 +12,7 @@ from PIL import Image, ImageFile
 from shown import Shown, state
 from tiny_model import TinyModel
 
-from aidagen import datasets, runs, video
+from aidagen import SHOWCASE, datasets, runs, video
 from aidagen.errors import AidagenError
 from aidagen.judges import FaceReading
 from aidagen.widgets import photos
@@ -194,6 +194,21 @@ def own(models, frames):
     return OwnPhoto(models[0], {"turning": frames}, faces=None, reference=reference, name="test")
 
 
+def test_the_showcase_moves_a_photo_where_no_model_is_given():
+    heads = [clip.frames(step=8).float() / 255 for clip in datasets.load("heads-128").clips("test")]
+    own = OwnPhoto(clips={"nodding": heads[1]}, faces=None)
+    assert own.name == SHOWCASE == "fomm-faces-128" and own.pixels == 128
+    own.load(heads[0][0])
+    assert own.verdict == "familiar", own.sentence
+    own.consent = True
+    assert own.animate().shape == (4, 3, 128, 128)
+    assert "fomm-faces-128" in own.player.value
+    with pytest.raises(AidagenError, match="needs a clip that drives"):
+        OwnPhoto()
+    with pytest.raises(AidagenError, match="no model named 'fomm-faces-129'"):
+        OwnPhoto("fomm-faces-129", {"nodding": heads[1]})
+
+
 def test_upload_agree_animate(own, frames, tmp_path):
     assert own.button.disabled
     assert repr(own) == "OwnPhoto('test', no photo, no consent)"
@@ -289,6 +304,10 @@ def test_the_threshold_comes_from_held_out_pictures(models, frames):
     assert stick.error == pytest.approx(np.quantile(errors, 0.95))
     assert stick.count == 8
     assert len(photos.held_out(64)) == 24, "the test split of heads"
+    large = photos.held_out(128)
+    assert large.shape == (24, 3, 128, 128), "the same people, drawn at that size"
+    enlarged = torch.nn.functional.interpolate(photos.held_out(64), size=128, mode="bilinear")
+    assert (photos.sharpness(large) > photos.sharpness(enlarged)).all()
     with pytest.raises(AidagenError, match="five held-out pictures"):
         photos.yardstick(models[0], pictures[:2])
 

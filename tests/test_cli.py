@@ -90,6 +90,16 @@ def test_animate_writes_a_playable_marked_clip(files, capsys):
     assert sorted(os.listdir()) == ["bare.mp4", "drive.mp4", "face.png", "out.mp4"]
 
 
+def test_animate_takes_the_showcase_where_no_model_is_named(files, tiny_zoo, monkeypatch):
+    asked, load = [], tiny_zoo.load
+    monkeypatch.setattr(tiny_zoo, "names", lambda: ["fomm-faces-128"])
+    monkeypatch.setattr(tiny_zoo, "load", lambda name, device: asked.append(name) or load(name))
+    assert cli.main(["animate", "face.png", "drive.mp4", "out.mp4"]) == 0
+    assert asked == ["fomm-faces-128"] == [aidagen.SHOWCASE]
+    with av.open("out.mp4") as container:
+        assert "fomm-faces-128" in container.metadata["comment"]
+
+
 def test_the_picture_moves_as_the_clip_does(files):
     assert animate("face.png", "drive.mp4", "out.mp4", "--no-mark", "--mode", "relative") == 0
     points = TinyModel().motion(torch.stack(list(video.read("out.mp4"))).float() / 255).points

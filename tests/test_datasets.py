@@ -179,7 +179,7 @@ def test_faults_of_a_set_are_one_sentence(tmp_path):
     with pytest.raises(layout.DatasetError, match="given no frames"):
         layout.write_clip(tmp_path, "train", "none", [])
     assert not list(tmp_path.rglob("none*")) and not list(tmp_path.rglob("*.part"))
-    with pytest.raises(datasets.AidagenError, match="bodies, cartoons, faces, heads, robot"):
+    with pytest.raises(datasets.AidagenError, match="cartoons, faces, heads, many_heads, robot"):
         datasets.load("nothing")
     with pytest.raises(datasets.AidagenError, match="no data set named 'layout'"):
         datasets.load("layout")
@@ -239,10 +239,10 @@ class Squares:
         )
 
 
-def make_squares(root, studio, clips=6, size=32, seed=0):
+def make_squares(root, studio, clips=6, size=32, seed=0, only=None):
     return rendered.make(
         root, ABOUT, rendered.Shares(of=4, test=1, val=1), studio,
-        clips=clips, size=size, seed=seed, fps=20, crf=15, progress=False,
+        clips=clips, size=size, seed=seed, fps=20, crf=15, only=only, progress=False,
     )  # fmt: skip
 
 
@@ -283,13 +283,41 @@ def test_sets_of_other_sizes_and_seeds_are_not_mixed(tmp_path):
     assert not (tmp_path / "none").exists()
 
 
+def test_one_split_of_a_rendered_set_can_be_drawn_alone(tmp_path):
+    studio = Squares()
+    tests = make_squares(tmp_path / "tests", studio, only="test")
+    assert studio.drawn == [0, 4] and repr(tests) == "ClipSet(toy: 0 train, 0 val, 2 test)"
+    assert tests.info["made_by"].endswith("--seed 0 --only test")
+    whole = make_squares(tmp_path / "whole", Squares())
+    assert whole.info["clips"]["test"] == tests.info["clips"]["test"]
+    with pytest.raises(layout.DatasetError, match="no split 'exam'; there are train, val, test"):
+        make_squares(tmp_path / "none", Squares(), only="exam")
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_set_has_other_sizes_where_it_says_so(monkeypatch):
+    small, large = datasets.load("heads"), datasets.load("heads-128")
+    assert (small.info["size"], large.info["size"]) == (64, 128)
+    monkeypatch.setattr(faces, "load", lambda size=64: f"faces of {size} pixels")
+    assert datasets.load("faces-96") == "faces of 96 pixels"
+    for name, words in {
+        "heads-96": "heads ship at 64 and 128 pixels, not at 96; render them",
+        "robot-128": "Data set robot has one size only; load it as 'robot'",
+        "faces-big": "no data set named 'faces-big'",
+        "heads-": "no data set named 'heads-'",
+    }.items():
+        with pytest.raises(datasets.AidagenError, match=words) as caught:
+            datasets.load(name)
+        assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize("name", ["heads", "bodies", "robot"])
 def test_the_commands_that_made_the_packs_are_there(name):
     script, *arguments = datasets.load(name).info["made_by"].split()
     assert (Path(__file__).parents[1] / script).exists() and arguments[0] == name
 
 
-@pytest.mark.parametrize("name", ["heads", "bodies", "robot"])
+@pytest.mark.parametrize("name", ["heads", "heads-128", "bodies", "robot"])
 def test_the_clips_of_the_packs_are_who_they_were(name):
     """Every hash fits its files, and that of the set covers its clips alone: tables rest on it."""
     pack = datasets.load(name)

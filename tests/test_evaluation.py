@@ -20,6 +20,7 @@ from aidagen.evaluation import (
     fomm_heads_64,
     readings,
     reconstruction,
+    replayed_faces,
     set_distance,
     sheets,
 )
@@ -128,7 +129,7 @@ def dancers(tmp_path):
 
 @pytest.fixture
 def no_networks(monkeypatch):
-    for table in (fomm_faces_64, fomm_heads_64, animation):
+    for table in (replayed_faces, fomm_heads_64, animation):
         monkeypatch.setattr(table, "FaceJudges", Brightest)
     pooled = nn.Sequential(nn.AvgPool2d(16), nn.Flatten())
     features = lambda x: pooled(x.float() / 255)  # noqa: E731
@@ -142,7 +143,7 @@ def find(rows, **wanted):
 def test_a_perfect_model_wins_every_split_and_a_copy_does_not(people, no_networks):
     table = "fomm-faces-64"
     said = []
-    sheet = fomm_faces_64.compute(
+    sheet = fomm_faces_64.TABLE.compute(
         progress=said.append,
         load_model=among({table: Replay()}),
         load_data=among({"faces": people}),

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from test_render import needs_egl
 
 from aidagen.datasets import heads
@@ -36,6 +37,22 @@ def test_nobody_is_in_two_splits(pack):
     for kind in (people, faces):
         assert sum(map(len, kind.values())) == sum(len(pack.clips(s)) for s in SPLITS)
         assert len(set().union(*kind.values())) == sum(map(len, kind.values()))
+
+
+def test_the_test_people_are_the_same_at_128_pixels(pack):
+    """The labels know nothing of pixels, so they are those of the small pack; frames agree."""
+    large = heads.load(size=128)
+    assert not large.clips("train") and not large.clips("val")
+    assert sum(f.stat().st_size for f in large.root.rglob("*") if f.is_file()) <= 1_000_000
+    for clip, twin in zip(large.clips("test"), pack.clips("test"), strict=True):
+        assert clip.entry["identity"] == twin.entry["identity"] and len(clip) == heads.FRAMES
+        labels, others = clip.labels(), twin.labels()
+        for key in ("phenotype", "details", "actions", "pose"):
+            assert np.array_equal(labels[key], others[key]), (clip, key)
+        assert np.abs(labels["landmarks"] - others["landmarks"]).max() < 0.02, clip
+        frame, other = clip.frames(0, 1) / 255, twin.frames(0, 1) / 255
+        assert frame.shape == (1, 3, 128, 128)
+        assert (F.avg_pool2d(frame, 2) - other).abs().mean() < 0.02, clip
 
 
 @pytest.mark.parametrize("split", SPLITS)

@@ -79,7 +79,7 @@ def test_the_small_lecture_has_no_fault(course, capsys):
         ("**After this lecture you can**", "**Contents**", "has no objectives"),
         ("| minutes | part |", "| time | part |", "has no minute plan"),
         ("**3 min.** Say", "3 minutes. Say", "a speaker note begins with its minutes"),
-        ('alt="A grey square." ', "", "a figure without alt text"),
+        ('alt="A grey bar." ', "", "a figure without alt text"),
         ("double(3) > 5,", "x = 1\n" * 25 + "double(3) > 5,", "26 lines of code, more than 25"),
         ("double(3) > 5,", "# %time double(3)\ndouble(3) > 5,", "'%time double(3)' is a magic"),
         ("double(3) > 5,", "# !ls\ndouble(3) > 5,", "'!ls' is a magic"),

@@ -226,6 +226,7 @@ def edited(monkeypatch, file, edit):
         ("models/monkeynet_prediction.py", set()),
         ("evaluation/fomm_heads_64.py", {"fomm-heads-64"}),
         ("evaluation/set_distance.py", {"fomm-faces-64"}),
+        ("evaluation/mouths.py", {"fomm-faces-64"}),
         ("evaluation/claims.py", set()),
         ("evaluation/text.py", set()),
         ("judges/joints.py", {"animation", "monkeynet-ablations"}),

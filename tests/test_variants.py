@@ -95,7 +95,7 @@ def test_slides_hold_what_is_for_the_screen(course):
     assert "If late" not in page
     assert "<math " in page
     assert '<span class="tag">(1)</span>' in page
-    assert 'alt="A grey square."' in page
+    assert 'alt="A grey bar."' in page
     assert "base64.b64decode" not in page, "folded cells show their outputs alone"
     assert "double(3) &gt; 5" in re.sub(r"<[^>]*>", "", page)
     assert page.count("data:image/png;base64,") == 2, "the figure, and the widget's stored picture"

@@ -6,7 +6,7 @@ from dataclasses import asdict
 import pytest
 import torch
 
-from aidagen import files, zoo
+from aidagen import SHOWCASE, animation, datasets, files, recipes, zoo
 from aidagen.models import fomm
 
 
@@ -28,6 +28,23 @@ def test_every_shipped_checkpoint_loads_with_a_whole_card():
         assert file.stat().st_size < 4 << 20
         model = zoo.load(file.stem, "cpu")
         assert not model.training and next(model.parameters()).dtype == torch.float32
+
+
+def test_the_showcase_is_what_its_recipe_and_its_card_say():
+    """Trained elsewhere: the card repeats the recipe, and says what was different."""
+    card, recipe = zoo.card(SHOWCASE), recipes.find(SHOWCASE)
+    assert card["recipe"] == recipe.as_json() and card["config"] == asdict(recipe.config)
+    assert (card["steps"], card["recipe"]["batch"]) == (recipe.steps, recipe.batch) == (9066, 24)
+    for words in ("TF32", "CUDA graph", "does not give these weights again"):
+        assert words in card["trained_by"]
+    assert set(card["data"]) == {"faces-128", "many_heads"} and "NOTICE" in card["licence"]
+    model = zoo.load(SHOWCASE, "cpu")
+    assert model.config.size == 128
+    clip = datasets.load("heads-128").clips("test")[1].frames(step=8).float() / 255
+    made = animation.animate(model, clip[0], clip, "absolute")
+    assert made.shape == clip.shape == (4, 3, 128, 128)
+    error, copied = ((x - clip[1:]).abs().mean() for x in (made[1:], clip[:1]))
+    assert error < 0.5 * copied
 
 
 @torch.no_grad()

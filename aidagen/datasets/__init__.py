@@ -3,6 +3,8 @@
 A data set is a module of this folder that has a ``load``, and is found by its file name.
 """
 
+import inspect
+
 from aidagen import discovery
 from aidagen.errors import AidagenError
 
@@ -15,9 +17,16 @@ def names() -> list[str]:
 def load(name: str):
     """Open data set ``name`` as a ``layout.ClipSet``; it is made on first use where needed.
 
-    Raises ``AidagenError`` where there is no such set, and what its own ``load`` raises.
+    ``faces-128`` is the set ``faces`` at 128 x 128 pixels, where that set has other sizes: its
+    ``load`` then takes a ``size``. Raises ``AidagenError`` where there is no such set, and what
+    its own ``load`` raises.
     """
-    module = discovery.module(__name__, name)
-    if not hasattr(module, "load"):
+    base, _, size = name.partition("-")
+    module = discovery.module(__name__, base)
+    if not hasattr(module, "load") or (name != base and not size.isdecimal()):
         raise AidagenError(f"There is no data set named {name!r}; known are {', '.join(names())}.")
-    return module.load()
+    if name == base:
+        return module.load()
+    if "size" not in inspect.signature(module.load).parameters:
+        raise AidagenError(f"Data set {base} has one size only; load it as {base!r}.")
+    return module.load(size=int(size))

@@ -19,6 +19,10 @@ MakeHuman data CC0) with procedural skin, hair, hats, glasses, beards, clothes, 
 
 and each entry (``clip.entry``) says in words what the person wears: hair, hat, beard, glasses,
 clothes, backdrop. ``data_scripts/make_set.py heads`` makes the set again, or a larger one.
+
+``load(size=128)`` holds the same 24 test people, drawn at 128 px (``--size 128 --only test``):
+clips to drive a picture with, and to score models of that size on. Training clips of that size are
+not shipped; `many_heads` renders them.
 """
 
 from fractions import Fraction
@@ -28,7 +32,7 @@ from pathlib import Path
 import numpy as np
 
 from aidagen.datasets import rendered
-from aidagen.datasets.layout import ClipSet
+from aidagen.datasets.layout import ClipSet, DatasetError
 from aidagen.datasets.rendered import Drawing, Shares
 
 FPS = Fraction(25, 2)
@@ -41,12 +45,24 @@ ACTIONS = tuple(
     eyeSquintRight eyeWideLeft eyeWideRight""".split()
 )
 SHARES = Shares(of=25, test=3, val=2)
-PACK = Path(__file__).resolve().parents[1] / "packs" / "heads"
+PACKS = Path(__file__).resolve().parents[1] / "packs"
+PACK = PACKS / "heads"
+SHIPPED = {64: PACK, 128: PACKS / "heads-128"}
 
 
-def load() -> ClipSet:
-    """The set that ships with the package (no download, nothing to render)."""
-    return ClipSet(PACK)
+def load(size: int = 64) -> ClipSet:
+    """The set that ships with the package (no download, nothing to render): all of it at 64 px,
+    its 24 test clips at 128 px.
+
+    Raises ``DatasetError`` for any other size.
+    """
+    if size not in SHIPPED:
+        raise DatasetError(
+            f"The heads ship at {' and '.join(map(str, SHIPPED))} pixels, not at {size}; render "
+            f"them with `data_scripts/make_set.py heads --size {size} --out FOLDER` and open "
+            "layout.ClipSet(FOLDER)."
+        )
+    return ClipSet(SHIPPED[size])
 
 
 def expressions(rng: np.random.Generator, frames: int = FRAMES) -> dict[str, np.ndarray]:
@@ -158,9 +174,15 @@ def clip(renderer, seed: int, index: int) -> Drawing:
 
 
 def make(
-    root: str | Path, clips: int = 184, size: int = 64, seed: int = 0, progress: bool = True
+    root: str | Path,
+    clips: int = 184,
+    size: int = 64,
+    seed: int = 0,
+    only: str | None = None,
+    progress: bool = True,
 ) -> ClipSet:
-    """Render the set into ``root``; clips that are finished there are kept (`rendered.make`)."""
+    """Render the set into ``root``, or the split ``only`` of it; clips that are finished there are
+    kept (`rendered.make`)."""
     from aidagen.rendering.scene import DETAILS, PHENOTYPES, Renderer
 
     info = {
@@ -172,5 +194,5 @@ def make(
     }  # fmt: skip
     return rendered.make(
         root, info, SHARES, lambda: partial(clip, Renderer((size, size), supersample=3)),
-        clips=clips, size=size, seed=seed, fps=FPS, crf=18, progress=progress,
+        clips=clips, size=size, seed=seed, fps=FPS, crf=18, only=only, progress=progress,
     )  # fmt: skip

@@ -56,10 +56,12 @@ def make(
     seed: int,
     fps: int | Fraction,
     crf: int,
+    only: str | None = None,
     progress: bool = True,
 ) -> ClipSet:
     """Render ``clips`` clips of ``size`` x ``size`` pixels into ``root``; finished ones are kept.
 
+    With ``only="test"`` the clips of that split alone are drawn, and the set holds no others.
     ``info`` is what `layout.finish_set` wants to know; ``studio`` opens what draws, before anything
     is written, and returns a function of the seed and a clip's number. Rendered frames and labels
     are the same for a seed and an OpenGL driver; the encoder's last bits, and so hashes, need not
@@ -71,10 +73,12 @@ def make(
             f"The {info['name']} set cannot have {clips} clips of {size} pixels: give at least "
             f"one clip and an even size of {SMALLEST} pixels or more."
         )
+    if only not in (None, *SPLITS):
+        raise DatasetError(f"There is no split {only!r}; there are {', '.join(SPLITS)}.")
     root, unfinished = Path(root), Path(root) / "unfinished"
     finished = _finished_clips(root, info["name"], size, seed)
-    names = [f"{index:04d}" for index in range(clips)]
-    missing = [index for index, name in enumerate(names) if name not in finished]
+    names = {index: f"{index:04d}" for index in range(clips) if only in (None, shares.split(index))}
+    missing = [index for index, name in names.items() if name not in finished]
     draw = studio() if missing else None
     for index in tqdm(missing, desc=info["name"], unit="clip", disable=not progress):
         drawing, name = draw(seed, index), names[index]
@@ -85,7 +89,7 @@ def make(
         note = {"size": size, "seed": seed, "entry": finished[name]}
         files.write_json(unfinished / f"{name}.json", note)
     entries: dict[str, dict[str, dict]] = {split: {} for split in SPLITS}
-    for index, name in enumerate(names):
+    for index, name in names.items():
         entries[shares.split(index)][name] = finished[name]
     description = {
         **info,
@@ -93,7 +97,7 @@ def make(
         "seed": seed,
         "fps": float(fps),
         "made_by": f"data_scripts/make_set.py {info['name']} --clips {clips} --size {size} "
-        f"--seed {seed}",
+        f"--seed {seed}" + (f" --only {only}" if only else ""),
     }
     rendered = finish_set(root, description, entries)
     shutil.rmtree(unfinished, ignore_errors=True)

@@ -30,12 +30,13 @@ def format_table(rows: list[dict]) -> str:
 def _table(rows: list[dict]) -> list[str]:
     methods = list(dict.fromkeys(row["method"] for row in rows))
     metrics = list(dict.fromkeys(row["metric"] for row in rows))
-    cells = {(row["method"], row["metric"]): _cell(row) for row in rows}
+    most = {method: max(row["n"] for row in rows if row["method"] == method) for method in methods}
+    cells = {(row["method"], row["metric"]): _cell(row, most[row["method"]]) for row in rows}
     head = ["method", *metrics, "n"]
     body = []
     for method in methods:
-        n = max(row["n"] for row in rows if row["method"] == method)
-        body.append([method, *(cells.get((method, metric), "–") for metric in metrics), str(n)])
+        values = (cells.get((method, metric), "–") for metric in metrics)
+        body.append([method, *values, str(most[method])])
     widths = [max(len(line[i]) for line in [head, *body]) for i in range(len(head))]
     return [
         "  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)).rstrip()
@@ -43,8 +44,9 @@ def _table(rows: list[dict]) -> list[str]:
     ]
 
 
-def _cell(row: dict) -> str:
-    return f"{row['value']:.3g} [{row['low']:.3g}, {row['high']:.3g}]"
+def _cell(row: dict, most: int) -> str:
+    fewer = "" if row["n"] == most else f" (n {row['n']})"
+    return f"{row['value']:.3g} [{row['low']:.3g}, {row['high']:.3g}]{fewer}"
 
 
 def _verdicts(comparisons: list[dict], table: str) -> list[str]:

@@ -1,5 +1,6 @@
 """Your own photo: choose, crop, read an honest note, agree, animate.
 
+    own = OwnPhoto(clips={"nodding": clip1, "talking": clip2})    # moved by fomm-faces-128
     own = OwnPhoto(model, {"nodding": clip1, "talking": clip2})
     own                               # in a notebook: choose a file, and so on
     own.load("me.jpg")                # or by hand
@@ -23,7 +24,7 @@ from jaxtyping import Float
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from aidagen import animation, video
+from aidagen import SHOWCASE, animation, video, zoo
 from aidagen.errors import AidagenError
 from aidagen.pixels import as_floats
 from aidagen.widgets import controls, overlays, photos
@@ -44,13 +45,15 @@ class OwnPhoto(Panel):
     """Animate a photo of one's own, with consent and with a note on how far to trust the result.
 
     Args:
-        model: an animatable model (see `aidagen.animation`).
+        model: an animatable model (see `aidagen.animation`), or its name; by default the
+            course's largest one, `aidagen.SHOWCASE`.
         clips: name -> driving clip ``(T, 3, H, W)``, floats in [0, 1].
         faces: what finds a face, pictures -> `judges.FaceReading`; "auto" is the package's judge
             where its weights are on this machine already, None looks for no face.
         reference: held-out pictures ``(N, 3, S, S)`` the photo is compared with; by default the
             test split of the packaged heads.
-        name: what to call the model in `repr` and in the note of saved clips.
+        name: what to call the model in `repr` and in the note of saved clips; by default the
+            name that it was loaded by, or that of its class.
         fps: frames per second of the clips.
 
     ``consent`` is a trait, and False again after every new photo; ``centre_x`` and ``centre_y`` (0
@@ -72,8 +75,8 @@ class OwnPhoto(Panel):
 
     def __init__(
         self,
-        model: Any,
-        clips: Mapping[str, Tensor],
+        model: Any = SHOWCASE,
+        clips: Mapping[str, Tensor] | None = None,
         *,
         faces: Any = "auto",
         reference: Tensor | None = None,
@@ -83,6 +86,8 @@ class OwnPhoto(Panel):
     ) -> None:
         if not clips:
             raise AidagenError("OwnPhoto needs a clip that drives: clips={'nodding': frames}.")
+        if isinstance(model, str):
+            model, name = zoo.load(model), name or model
         self.model, self.clips, self.fps, self.size = model, dict(clips), fps, size
         self.name, self._faces, self._reference = name or type(model).__name__, faces, reference
         self.pixels = model.config.size

@@ -146,10 +146,14 @@ def around_face(points: Float[Tensor, "68 2"], photo: Float[Tensor, "3 H W"]) ->
 
 
 def held_out(size: int, count: int = 24) -> Float[Tensor, "N 3 S S"]:
-    """First frames of heads outside the training set (test split of the packaged set)."""
+    """First frames of heads outside the training set (test split of the packaged sets).
+
+    Drawn at 64 px, or at 128 px where the model is larger than 64: an enlarged picture is blurred,
+    and would let a blurred photo pass.
+    """
     from aidagen import datasets
 
-    clips = datasets.load("heads").clips("test")[:count]
+    clips = datasets.load("heads-128" if size > 64 else "heads").clips("test")[:count]
     return torch.stack([animation.prepare(clip.frames(0, 1)[0], size) for clip in clips])
 
 
