@@ -152,8 +152,9 @@ figures.steps(model, source, driving[far])
 #
 # $$ T(z) \approx p_S + J\,(z - p_D), $$
 #
-# the first two terms of a Taylor expansion: hence *first order*. $J$ is a 2 × 2 matrix; $J = 1$ is a
-# plain shift. Far from the point everything stays, and a soft mask mixes the two.
+# the first two terms of a Taylor expansion: hence *first order*. $J$ is a 2 × 2 matrix, the
+# *Jacobian*; with the identity, $J = 1$, it is a plain shift. Far from the point everything stays, and
+# a soft mask mixes the two.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **3 min.** Say: "A warp is a table of places to read from." Ask: "If I instead told every source
@@ -218,8 +219,8 @@ print("and makes the same picture, up to interpolation:", np.abs(package - toy[1
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Why through a reference?
 #
-# The detector looks at each picture **alone** and says how the keypoint $p_k$ and its neighbourhood
-# got there from a reference pose $R$ that nobody ever sees. Going back from $D$ to $R$ and on to $S$:
+# The detector looks at each picture **alone**, and says how keypoint $p_k$ and its neighbourhood moved
+# there from a reference pose $R$ that nobody ever sees. Going back from $D$ to $R$ and on to $S$:
 #
 # $$ T_{S\leftarrow D}(z) \approx T_{S\leftarrow R}(p_k)
 #    + J_k\,\bigl(z - T_{D\leftarrow R}(p_k)\bigr) \tag{4} $$
@@ -308,9 +309,9 @@ figures.followed(trained, heads.frames[showcase.MEDIAN][0])
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **5 min.** Say: "Dots are what the detector found, rings are where it should have found them." Ask:
-# "Could a detector cheat, by putting all points into the middle of the picture?" (It would not follow
-# the deformation; but all points on one place that follows would be fine, hence the separation term
-# of our small models.)
+# "Could a detector cheat, by putting all points into the middle of the picture?" (No: they would
+# not follow the deformation. But all ten could sit on one spot that follows it; hence the separation
+# term of our small models.)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## From ten expansions to one flow
@@ -318,7 +319,7 @@ figures.followed(trained, heads.frames[showcase.MEDIAN][0])
 # **Objective.** Mix the motions of all keypoints, and see what the Jacobians add.
 #
 # The dense-motion network sees the source warped in all $K + 1$ ways (the first one is "stay"), and
-# bumps that say where keypoints came and went,
+# for each keypoint a bump where it is now, minus a bump where it was in the source,
 #
 # $$ H_k(z) = e^{-|z - T_{D\leftarrow R}(p_k)|^2/2\sigma}
 #    - e^{-|z - T_{S\leftarrow R}(p_k)|^2/2\sigma} \tag{6} $$
@@ -381,13 +382,12 @@ plots.claim(parts, "l1", {"no-turn": "points only"}, turned, paired_with="fomm-f
 
 # %% [markdown]
 # **Key point.** Jacobians pay where things turn in the plane. Heads rarely do: a model *trained*
-# without Jacobians loses only 3 % on them (see "Each part left out"), because its points learn to
-# compensate.
+# without Jacobians loses only 3 % on them (see "Each part left out").
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **3 min.** Say: "Switching a part off in a trained model and training without it are two different
 # questions." Ask: "Which of the two would you report in a paper?" Both: the first says what the part
-# does in *this* model, the second whether one needs it.
+# does in *this* model, the second whether one needs it. How could points make up for the Jacobians?
 
 # %% [markdown] slideshow={"slide_type": "subslide"} tags=["exercise"]
 # ### Exercise 05.3 · Mix the motions
@@ -482,7 +482,7 @@ plots.claim(parts, "l1", {"warp-only": "only warped"},
 # declares one twelfth of the picture hidden, painting removes one eighth of the error.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **4 min.** Say: "A part that is needed seldom looks useless on the average." Ask: "How would you
+# **4 min.** Say: "A part that is seldom needed looks useless on average." Ask: "How would you
 # test a component that only matters in one frame out of ten?" In the smaller `fomm-heads-64` the map
 # is hardly ever below one half: it paints almost nothing.
 
@@ -647,8 +647,8 @@ time_machine
 # **Objective.** Judge by numbers with baselines, not by a picture that persuades.
 #
 # Test clips are rebuilt from their own first frame, so that the true answer is known. *Error in
-# moving pixels* is the mean absolute error where the driving frame differs from the source;
-# copying the source, which does nothing, is 1.
+# moving pixels* is the mean absolute error where the driving frame differs from the source, here as a
+# share: copying the source scores 1.
 
 # %% tags=["hide-input", "nbval-ignore-output"]
 bet = predict.guess("05.p1")
@@ -709,8 +709,8 @@ panel
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **2 min.** Say: "Read the intervals aloud, and say that it is one seed." Ask: "The occlusion map
 # wins, and yet this model paints almost nothing: how can that be?" Without the map the model also
-# loses `blend`, and has to draw every pixel anew: the gain is sharpness, not hidden places. The
-# panel below the slide shows all four models on one clip.
+# loses `blend`, and has to draw every pixel anew. It costs as much where heads have hardly turned, so
+# it is not about hidden places. The panel below the slide shows all four models on one clip.
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### With a true answer for two characters
@@ -728,8 +728,8 @@ plots.claim(cartoons, "l1",
             axis="mean absolute error", of="clips")
 
 # %% [markdown]
-# **Key point.** Heads turn well, also those of strangers; the error that is left is where the source
-# says nothing, and in the mouth.
+# **Key point.** A score needs a baseline, an interval, and strangers: they are harder than people whom
+# the model knows.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **2 min.** Say: "Here the question 'what would she look like doing that' has an answer." Ask: "Why
@@ -761,8 +761,7 @@ plots.claim(rows, "mouth_opening", {"fomm-faces-128": "the model"}, places,
             line=(1.0, "the truth"), axis="opening of generated mouths, as a slope on the true one")
 
 # %% [markdown]
-# What no keypoint marks, nothing moves: of people it never saw, the model turns the head and leaves
-# the mouth as the source has it.
+# The model turns the heads of strangers, but leaves their mouths as the source has them.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **1 min.** Say: "It does not know what your teeth look like, so it does not open your mouth." Ask:

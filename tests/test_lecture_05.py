@@ -177,6 +177,12 @@ def test_the_numbers_in_the_key_points_are_those_of_the_rows():
     trained = values("fomm-heads-64")
     apart = [trained["heads", "heads", m, "l1"] for m in ("fomm-heads-64", "no-jacobian")]
     assert "loses only 3 %" in WORDS and apart[1] / apart[0] - 1 == pytest.approx(0.03, abs=0.005)
+    assert "costs as much where heads have hardly turned" in WORDS
+    costs = [
+        parts["heads", split, "no-occlusion", "l1"] - parts["heads", split, "fomm-heads-64", "l1"]
+        for split in ("yaw-0", "yaw-30")
+    ]
+    assert costs[0] >= costs[1] > 0
     assert "paints almost nothing" in WORDS
     assert parts["heads", "yaw-30", "fomm-heads-64", "painted"] < 0.001
 
