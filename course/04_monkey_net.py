@@ -84,8 +84,7 @@ device = str(lesson.device)
 #
 # **Objective.** See what the lecture is about: one picture, moved by a clip of something else.
 #
-# Left: a robot drives. Middle: **one still picture** of another table. Right: the picture moves as
-# the robot does. Nobody told the model what an arm is.
+# A robot drives, left; **one still picture**, middle; the picture as it moves, right. No labels.
 
 # %% alt="A video of three pictures side by side: a driving robot arm, a still picture of another scene, and that scene with its arm moving as the driving arm does." tags=["hide-input"] tour=true
 robots = scenes.scenes(lesson.pick(6, 24))
