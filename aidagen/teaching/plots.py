@@ -246,6 +246,8 @@ def _points(
         axes.set_xlim(left=min(0.0, axes.get_xlim()[0]))
     if line is not None:
         axes.axvline(line[0], color="#444444", linestyle="--", linewidth=1.6)
+        left, right = axes.get_xlim()
+        axes.set_xlim(min(left, line[0]), max(right, 1.03 * line[0]))
         axes.annotate(
             line[1], (line[0], 1), xycoords=("data", "axes fraction"), xytext=(0, 4),
             textcoords="offset points", ha="center", va="bottom", fontsize=LETTERS - 1,
