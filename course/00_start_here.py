@@ -14,39 +14,60 @@
 # %% [markdown] slideshow={"slide_type": "slide"} tour=true
 # # 00 · Start here
 #
-# **aidagen** is a course on image and video generation that you run. Ten lectures; in each, a
-# system from the research literature that you can read from top to bottom, train, measure, and
-# play with on a laptop.
+# **aidagen** is a course on image and video generation that you run. In each of its ten lectures
+# you read a system from the research literature, train it, measure it and play with it, on a laptop.
 #
 # **After this lecture you can**
 #
-# 1. say which lecture answers which question, and where its model lives in the package;
-# 2. read the course's one notation: pictures, points, grids, and which way round a warp goes;
-# 3. work through a lecture: predict, run, solve, check; and say what you may do with other
-#    people's faces.
+# 1. say which question each lecture answers, and where its model lives in the package;
+# 2. read the notation of the course: pictures, points, grids, and which way round a warp goes;
+# 3. judge a number by its baseline, and say whose picture you may animate.
 #
 # **You need** Python, and to have seen a PyTorch tensor. Nothing is downloaded.
-#
-# | minutes | part |
-# |---|---|
-# | 5 | a first win: move a face |
-# | 10 | the map of the course |
-# | 20 | notation, with three short exercises |
-# | 15 | is this machine ready? how to study |
-# | 10 | how to behave, how to cite |
 
-# %% slideshow={"slide_type": "skip"} tags=["parameters"]
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **1 min.** Say: "Today nobody has to train anything: we look, we move a face, and we agree on a
+# notation." Ask: "Who has used a system that animates a picture?"
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# ## The plan
+#
+# | minutes | part | kind | begins with |
+# |---|---|---|---|
+# | 8 | a portrait moves, and you move a face | discuss | A portrait that moves |
+# | 9 | how it works, how it was learned, where it breaks | explain | What just happened? |
+# | 6 | the map of the course | explain | One question, ten lectures |
+# | 8 | notation: places and pixels | explain | Notation, said once |
+# | 6 | warps read backwards | explain | Which way round does a warp go? |
+# | 7 | write a warp | exercise | Exercise 00.2 · Move the face to the right |
+# | 3 | what a number means | explain | No number without its baseline |
+# | 8 | compute an honest number | exercise | Exercise 00.3 · The honest ratio |
+# | 3 | many clips, and intervals | explain | Better than a copy? |
+# | 6 | how to study | explain | How to study |
+# | 9 | consent | discuss | How to behave |
+# | 5 | summary, and what comes next | explain | Summary |
+#
+# **If late:** leave "One question, ten lectures" to the students, and give exercise 00.3 as homework.
+# Keep exercise 00.2 and "How to behave".
+
+# %% [markdown] slideshow={"slide_type": "skip"} tags=["instructor"]
+# **What goes wrong most often:** `W` instead of `W - 1`, and the sign of the shift. Both come back in
+# lecture 05, so name them here. Exercises 00.1, 00.4 and 00.5 and the open task are homework.
+
+# %% slideshow={"slide_type": "skip"} tags=["parameters", "hide-input"]
 PROFILE = None  # "smoke", "lecture" or "full"; None asks the variable AIDAGEN_PROFILE
 SEED = 0
 
-# %% slideshow={"slide_type": "skip"}
-import importlib.util
+# %% slideshow={"slide_type": "skip"} tags=["hide-input"]
+import math
 
 import torch
-from IPython.display import Markdown
+from IPython.display import HTML, Markdown
 
-from aidagen import checkup, datasets, grids, zoo
-from aidagen.teaching import check, compute, lesson, predict, quiz
+from aidagen import animation, checkup, evaluation, grids, zoo
+from aidagen.lectures.start_here import figures
+from aidagen.pixels import as_floats
+from aidagen.teaching import check, compute, lesson, plots, predict, quiz
 from aidagen.widgets import overlays
 from aidagen.widgets.overlays import still
 from aidagen.widgets.puppet import Puppet
@@ -55,160 +76,201 @@ _ = torch.set_grad_enabled(False)  # nothing is trained in this lecture
 lesson = lesson.start("00", PROFILE, seed=SEED)
 
 # %% [markdown] slideshow={"slide_type": "slide"} tour=true
-# ## A first win
+# ## A portrait that moves
 #
-# Below is a person who does not exist: a rendered head that the network was not trained on. The
-# dots are **keypoints**. Nobody told the network where to put them; it found ten places that help
-# it to describe how heads move.
+# **Objective.** See what it means to animate a picture, and take part in it.
 #
-# **Drag one of them** (or press Tab until it has the focus, then use the arrow keys). The picture
-# on the right is made afresh by a network of less than a million weights, on your own CPU.
+# On the left, a clip of a person who does not exist. On the right, **one photograph**, made to move
+# in the same way. The frames on the right were generated when this notebook ran.
 
-# %% slideshow={"slide_type": "fragment"} tags=["nbval-ignore-output"] tour=true
-clip = datasets.load("heads").clips("test")[5]
-face = clip.frames()[0].float() / 255  # (3, 64, 64) in [0, 1]
-model = zoo.load("fomm-faces-64", device=str(lesson.device))
-puppet = Puppet(model, face, name="fomm-faces-64")
-puppet
+# %% alt="A video. On the left a rendered head with glasses turns and talks; on the right the portrait of an astronaut turns in the same way and keeps its smile." slideshow={"slide_type": "-"} tags=["hide-input", "nbval-ignore-output"] tour=true
+name = "fomm-faces-128"
+model = zoo.load(name, device=str(lesson.device))
+HTML(figures.moving_portrait(model))
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# *How the clip was chosen: of the 24 rendered people that the model never saw, it is the one whose
+# head turns by the median amount. The clip runs forwards and backwards. Photograph: the astronaut
+# Eileen Collins, NASA, public domain, from scikit-image. The film carries a mark that says that it is
+# generated.*
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **5 min.** Drag a point on the head yourself before you explain anything. Then drag one to the
-# edge of the picture: it breaks, and the class has its first question (what was it trained to do?).
-
-# %% alt="Four pictures of one rendered head: as it is with ten numbered keypoints, then generated after one keypoint was moved left, right and down; the part of the head around that point follows."
-start = model.motion(face[None].to(lesson.device))
-encoded = model.encode(face[None].to(lesson.device))
-spread = (start.points[0] - start.points[0].mean(0)).norm(dim=-1)
-k = int(spread.argmin())  # the most central keypoint
-cells = [overlays.draw_points(overlays.enlarge(face, 160), start.points[0].cpu().numpy(), 64, k)]
-for dx, dy in ((-0.2, 0.0), (0.2, 0.0), (0.0, 0.2)):
-    points = start.points.clone()
-    points[0, k] += torch.tensor([dx, dy], device=points.device)
-    moved = model.render(encoded, start._replace(points=points)).image[0].cpu()
-    cells.append(overlays.enlarge(moved, 160))
-words = ["its keypoints", f"{k + 1} moved left", f"{k + 1} moved right", f"{k + 1} moved down"]
-still(overlays.sheet(cells, 4, words, size=160, generated=(1, 2, 3)))
-
-# %% tags=["nbval-check-output"]
-left, right = (model.render(encoded, start._replace(points=start.points + torch.tensor(
-    [[[dx, 0.0]]], device=start.points.device))).image for dx in (-0.1, 0.1))
-print("moving all keypoints moves the picture:", bool((left - right).abs().mean() > 0.01))
+# **3 min.** Say: "One photograph is all that the program knows of the woman on the right." Ask: "What
+# was taken from the left, what from the right, and what from neither?" (The movement; the looks; what
+# the photograph does not show, such as the background behind the head, has to be invented.) Say at the
+# end that the smile does not follow the mouth on the left; this comes back in ten minutes.
 
 # %% [markdown] slideshow={"slide_type": "slide"} tour=true
-# ## The map
+# ## Move a face yourself
 #
-# The course follows the lecture *Image and Video Generation: A Deep Learning Approach* that Nicu
-# Sebe (University of Trento) gave for the International AI Doctoral Academy. One line runs through
-# it: **generate what was asked for, and know what moved**. From a label to a smile; from a pose to
-# a picture; from a clip to another person's clip; from a key press to the next frame; from music
-# to a dance.
+# The dots are **keypoints**: ten places that a network found by itself. One has been moved already.
+# **Drag another**, or press Tab until it has the focus and use the arrow keys. The picture on the right
+# is generated afresh.
 
-# %% slideshow={"slide_type": "fragment"} tour=true
-LECTURES = (
-    ("01", "A bit of history", "How did we get here in fifteen years?", "diffusion"),
-    ("02", "Diverse smiles", "One neutral face, one label: how many smiles?", "smile"),
-    ("03", "Deformable GANs", "How do skip connections survive a change of pose?", "deformable_gan"),
-    ("04", "Monkey-Net", "Can motion be learned without a skeleton?", "monkeynet"),
-    ("05", "First Order Motion", "What does a keypoint's neighbourhood know?", "fomm"),
-    ("06", "Co-part segmentation", "Do things that move together belong together?", "copart"),
-    ("07", "Playable video", "Can a video have buttons that nobody labelled?", "playable"),
-    ("08", "Dance", "What should a body do to this music?", "dance"),
-    ("09", "Beyond", "Three dimensions, several people, other worlds", "free_view"),
-    ("10", "Forensics", "Can you tell that it was made?", "forensics"),
-)
-rows = ["| | lecture | its question | model file | |", "|---|---|---|---|---|"]
-for number, title, question, name in LECTURES:
-    here = importlib.util.find_spec(f"aidagen.models.{name}") is not None
-    state = "open" if here else "to come"
-    rows.append(f"| {number} | {title} | {question} | `models/{name}.py` | {state} |")
-Markdown("\n".join(rows))
+# %% alt="On the left a rendered head with ten numbered keypoints that can be dragged, on the right the picture that the model generates from them." slideshow={"slide_type": "-"} tags=["hide-input", "nbval-ignore-output"] tour=true
+clip = figures.median_driver()
+frames = as_floats(clip.frames())  # (32, 3, 128, 128), floats in [0, 1]
+face = frames[figures.frontal(clip)]
+puppet = Puppet(model, face, name=name)
+puppet.move(1, right=0.2)
+puppet
+
+# %% [markdown] slideshow={"slide_type": "-"}
+# **Key point.** A few points say how a head turns; one picture says what it looks like.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **10 min.** Ask who has used one of these systems, and who has been shown a result without its
-# baseline. The table's last column is computed: it says which models this copy of the package has.
+# **4 min.** Say: "The point between the eyes was moved to the right, and the head turned." Ask: "Where will the picture
+# break first?" Then drag a point to the edge of the picture: it breaks, and the class has its second
+# question, namely what the network was trained to do.
+
+# %% slideshow={"slide_type": "skip"} tags=["hide-input", "nbval-check-output"]
+start = model.motion(face[None].to(lesson.device))
+encoded = model.encode(face[None].to(lesson.device))
+step = torch.tensor([0.1, 0.0], device=start.points.device)
+left, right = (
+    model.render(encoded, start._replace(points=start.points + way * step)).image for way in (-1, 1)
+)
+moved = bool((left - right).abs().mean() > 0.01)
+print("Does the picture move when all keypoints move?", "Yes." if moved else "No.")
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## What just happened?
+#
+# **Objective.** Follow a picture and a clip through the model.
+#
+# ![Data flow from left to right. A source picture S and a driving frame D each go through the same keypoint network. The motion, where each keypoint went, becomes a warp grid, which says where to read the source and what the source does not show. The generator reads the source through the grid and paints what is missing. The result has the looks of the source and the pose of the driving frame.](../course/diagrams/00_animation.svg)
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **3 min.** Say: "Follow the colours: they come from the source alone; the driving frame only says
+# where." Ask: "Which arrow would you cut so that nothing moves any more?" (Any from the driving frame to
+# the warp grid.) Keypoints, grid and occlusion get their equations in lecture 05.
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## How did it learn this?
+#
+# ![One training step. Two frames are taken from one clip of one person: one is the source S, the other the driving frame D. The model generates a frame from both, and a loss says how different it is from D, which is also the true answer, so that no label is needed. All weights are changed a little so that the loss falls, and the step is repeated with other frames.](../course/diagrams/00_training.svg)
+
+# %% tags=["hide-input", "nbval-ignore-output"]
+Markdown(figures.training_facts(model, zoo.card(name)))
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **3 min.** Say: "Source and driving frame show the same person here, so the second frame is at once the
+# question and the answer." Ask: "In the film we used two different people. Which true frame could we
+# have compared it with?" (None: that is why judging such films is hard, and why it fills lectures 04
+# and 05.)
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Where it breaks
+#
+# Column 1: the driver of the film, turned as far as it goes; the result mostly holds. Columns 2 and 3: of the
+# 24 drivers, the one whose head turns **farthest** from its first frame. Columns 4 and 5: the driver of
+# the film, with its mouth closed and open.
+
+# %% alt="Five driving frames above, five results below. In the first column the result turns with the driver. In the third column the driver has turned far to the other side, and the result is a torn face. In columns four and five the driver closes and opens the mouth, and the result smiles in both." slideshow={"slide_type": "-"} tags=["hide-input", "nbval-ignore-output"]
+still(figures.limits(model))
+
+# %% [markdown] slideshow={"slide_type": "-"}
+# **Key point.** The model copies what it saw often in training: turns of the head up to a limit. It
+# tears where the movement leaves that range, and to a face that it does not know it carries no expression
+# over.
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **3 min.** Say: "The third column is what you do not see in a demonstration." Ask: "How could you find
+# out before you publish where your own model breaks?" Note for questions: the movement is counted from
+# the clip's first frame. If that frame is turned away and the photograph is not, all later turns start
+# from the wrong pose; so begin a driving clip with a frame that shows the pose of your picture.
+
+# %% [markdown] slideshow={"slide_type": "slide"} tour=true
+# ## One question, ten lectures
+#
+# **Objective.** Find the lecture that answers your question.
+#
+# ![The map of the course as a table. Lecture 01 tells the history. Lecture 02: from a label and one face to many smiles. 03: from a picture and a pose to the person in that pose. 04 and 05: from a picture and a clip to a picture that moves like the clip. 06: from a clip without labels to parts that move together. 07: from a frame and a key press to the next frame. 08: from music to a body that dances. 09 goes beyond, to three dimensions, several people and cartoons. 10 asks whether a picture was generated.](../course/diagrams/00_map.svg)
+#
+# **Key point.** Every lecture asks the same: who says what is to be seen, and who says what moves?
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **5 min.** Say: "What changes from lecture to lecture is what you give; what comes out is always a
+# picture or a film." Ask: "Which row would help your own research?" The course follows the lecture
+# *Image and Video Generation: A Deep Learning Approach* by Nicu Sebe (University of Trento).
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### Which lectures are open?
+
+# %% slideshow={"slide_type": "-"} tags=["hide-input"]
+Markdown(figures.map_table())
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **1 min.** Say: "The last column is looked up in the package, so it is right for your copy." Ask:
+# "Which of these files would you open first?"
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Notation, said once
 #
+# **Objective.** Read every array and every symbol of the course.
+#
 # | thing | in code | in text |
 # |---|---|---|
-# | picture | floats in [0, 1], `(B, C, H, W)` | $S$ source, $D$ driving frame, $\hat D$ generated |
+# | picture | floats in [0, 1], `(B, C, H, W)` | $S$ source, $D$ driving frame, $\hat D$ generated frame |
 # | clip | `(B, T, C, H, W)` | $D_1 \dots D_T$ |
 # | point | `(x, y)` in [−1, 1]; x to the right, y **down** | $p_k$, $k = 1 \dots K$ |
 # | 2 × 2 matrix | row-major, rows are output x and y | $J_k$ |
 # | warp grid | `(B, H, W, 2)`: where to **read** in the source | $T_{S \leftarrow D}(z)$ |
-# | feature map, mask, occlusion | `(B, C, h, w)` | $\xi$, $M_k$, $O$ |
+# | mask, occlusion map | `(B, C, h, w)` | $M_k$, $O$ |
 #
-# The arrow in $T_{S\leftarrow D}$ is read from right to left: it takes a place in $D$ and says which
-# place of $S$ it shows.
+# Read the arrow in $T_{S\leftarrow D}$ from right to left: it takes a place $z$ in $D$ and says which
+# place of $S$ is shown there.
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **3 min.** Say: "You do not have to learn this table: it is here to come back to." Ask: "Why would
+# anybody write the arrow from right to left?" (Because maps are composed like functions: the inner one
+# stands on the right.)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Where is −1?
 #
-# Two readings are in use. In this course −1 and 1 are the **centres** of the outermost pixels
-# (`align_corners=True`); pixel $j$ of $W$ then lies at $2j/(W-1) - 1$. In the other reading they
-# are the picture's outer edges. Mixing them shifts everything by up to half a pixel, and no error
-# message tells you: lecture 05 has a slide on what that did to a famous model.
-
-# %% alt="A picture of four by four pixels as squares, with the pixel centres marked; the leftmost centres carry x = -1 and the rightmost x = 1, the topmost y = -1 and the lowest y = 1."
-import matplotlib.pyplot as plt
-
-small = torch.nn.functional.adaptive_avg_pool2d(face, 4)
-fig, ax = plt.subplots(figsize=(3.6, 3.6), layout="constrained")
-ax.imshow(small.permute(1, 2, 0).numpy(), extent=(-4 / 3, 4 / 3, 4 / 3, -4 / 3))
-at = grids.identity_grid(4, 4).view(-1, 2)
-ax.plot(at[:, 0], at[:, 1], "o", color="white", markeredgecolor="black")
-ax.set(xticks=[-1, -1 / 3, 1 / 3, 1], yticks=[-1, -1 / 3, 1 / 3, 1], xlabel="x", ylabel="y")
-ax.set_xticklabels(["−1", "−⅓", "⅓", "1"])
-ax.set_yticklabels(["−1", "−⅓", "⅓", "1"])
-plt.show()
-
-# %% [markdown] slideshow={"slide_type": "subslide"} tags=["exercise"]
-# ### Exercise 00.1 · From points to pixels (difficulty 1 of 3, 4 minutes)
+# ![Left: a picture of four by four pixels with a dot on each pixel's centre. x runs to the right from -1 to 1, y runs down from -1 to 1; the centre of the top right pixel is (1, -1), column 3, row 0. Right: a row of four pixels twice. In this course -1 and 1 are the centres of the outermost pixels; elsewhere they are the edges of the picture. At the border the two differ by half a pixel.](../course/diagrams/00_pixels.svg)
 #
-# Write `pixel_of(points, width, height)`: points `(N, 2)`, (x, y) in [−1, 1] → pixel coordinates
-# `(N, 2)`, (column, row), as floats. The point (−1, −1) is pixel (0, 0), the point (1, 1) is pixel
-# (width − 1, height − 1).
+# **Key point.** In this course −1 and 1 are the centres of the outermost pixels. If you mix the two
+# readings, everything shifts by up to half a pixel, and no error message tells you.
 
-# %% tags=["exercise"]
-def pixel_of(points, width, height):
-    return check.TODO
-
-# %% tags=["solution"]
-def pixel_of(points, width, height):
-    size = torch.tensor([width, height], dtype=points.dtype)
-    return (points + 1) / 2 * (size - 1)
-
-# %% tags=["check", "nbval-check-output"]
-pixel_of = check.choose("00.1", pixel_of)
-
-# %% [markdown] slideshow={"slide_type": "skip"} tags=["hint"]
-# <details><summary>Hint</summary>
-#
-# Solve $x = 2j/(W-1) - 1$ for $j$. How many steps lie between the first and the last of $W$ pixels?
-#
-# </details>
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **5 min.** Say: "A shift of half a pixel looks like a slightly worse model, so it is found late." Ask:
+# "At which places of the picture do the two readings agree?" (Only in the middle.) PyTorch's
+# `grid_sample` and `interpolate` take the reading as the argument `align_corners`.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Which way round does a warp go?
 #
-# To warp a picture, we ask for **every pixel of the new picture** where in the source to read. The
-# other way round ("where does this source pixel go?") leaves holes. The price: signs feel wrong at
-# first.
+# **Objective.** Say what a warp grid holds, and why.
 #
-# **Think:** the grid reads at $z + (0.5, 0)$, half a picture further to the right. Does the face
-# move to the left, or to the right?
+# ![Left, forward: four source pixels are pushed into a row of eight new pixels; every second new pixel gets nothing, which leaves holes. Right, backward: each of the eight new pixels reads a place in the source, between two pixels if need be, and no hole is left. To move the content to the right, each new pixel has to read further to the left.](../course/diagrams/00_warp.svg)
+#
+# **Key point.** A warp grid answers for every new pixel: where in the source do I read? So signs are
+# the opposite of what one expects.
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **6 min.** Say: "The new picture asks the questions, the source answers." Ask: "The grid reads half a
+# picture further to the right. Where does the face go?" Let the class vote before you say it: to the
+# left. The left half of the diagram is what most people write first.
 
 # %% [markdown] slideshow={"slide_type": "subslide"} tags=["exercise"]
-# ### Exercise 00.2 · Move the face to the right (difficulty 1 of 3, 5 minutes)
+# ### Exercise 00.2 · Move the face to the right
 #
-# Write `shift_right(picture, pixels)` that returns the warp grid `(H, W, 2)` which moves the
-# content of `picture` `(C, H, W)` by that many pixels **to the right**. Start from
-# `grids.identity_grid(H, W)`.
+# **Objective.** Write a warp grid yourself.
+#
+# Write `shift_right(picture, pixels)`. It returns the warp grid `(H, W, 2)` that moves the content of
+# `picture` `(C, H, W)` by that many pixels **to the right**. Begin with `grids.identity_grid(H, W)`,
+# the grid `(H, W, 2)` with which every pixel reads its own place.
+
+# %% tags=["hide-input", "exercise"]
+check.card("00.2")
+
 
 # %% tags=["exercise"]
 def shift_right(picture, pixels):
     return check.TODO
+
 
 # %% tags=["solution"]
 def shift_right(picture, pixels):
@@ -216,149 +278,432 @@ def shift_right(picture, pixels):
     grid = grids.identity_grid(height, width)
     return grid - torch.tensor([2 * pixels / (width - 1), 0.0])
 
+
 # %% tags=["check", "nbval-check-output"]
 shift_right = check.choose("00.2", shift_right)
 
-# %% [markdown] slideshow={"slide_type": "skip"} tags=["hint"]
-# <details><summary>Hint</summary>
-#
-# If the content goes to the right, the new picture has to read further to the left. And one pixel
-# is $2/(W-1)$, not 1.
-#
-# </details>
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **6 min.** Say: "Two lines are enough; work in pairs, and read the hint only after three minutes." Ask:
+# "How wide is one pixel in these coordinates?" ($2/(W-1)$: there are $W - 1$ steps between $W$ centres.)
 
-# %% alt="The rendered head three times: as it is, moved to the right by sixteen pixels, and by thirty-two; black comes in from the left."
-cells = [face] + [grids.warp(face[None], shift_right(face, n)[None])[0] for n in (16, 32)]
-still(overlays.sheet(cells, 3, ["as it is", "by 16 pixels", "by 32 pixels"], size=160))
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### What your grid does
+
+# %% alt="The rendered head three times: as it is, moved to the right by 32 pixels, and by 64; black comes in from the left." tags=["hide-input", "nbval-ignore-output"]
+cells = [face] + [grids.warp(face[None], shift_right(face, n)[None])[0] for n in (32, 64)]
+still(overlays.sheet(cells, 3, ["as it is", "by 32 pixels", "by 64 pixels"], size=300))
+
+# %% [markdown] slideshow={"slide_type": "-"}
+# **Key point.** Content that moves to the right is read further to the left; where nothing can be read,
+# the picture is black. Filling such places is the task of a generator.
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **1 min.** Say: "Your function drew the two pictures on the right." Ask: "What should stand where it is
+# black now?"
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## No number without its baseline
 #
-# An L1 error of 0.02: is that good? It depends on how much there was to do. If hardly anything
-# moves in the clip, **copying the source frame** already gets 0.02. Every table of this course
-# shows that copy beside the model, on clips held out from training, with an interval over clips.
+# **Objective.** Tell a good number from one that only looks small.
+#
+# The **L1 error** is the mean absolute difference of two pictures. Is an L1 error of 0.03 good? If
+# hardly anything moves in the clip, **showing the source all the time** gets it without any model.
+# This copy is our **baseline**: every table of the course shows it beside the model.
 
-# %% tags=["nbval-ignore-output"]
+# %% slideshow={"slide_type": "-"} tags=["hide-input", "nbval-ignore-output"]
 bet = predict.guess("00.p1")
 bet
 
+# %% [markdown] slideshow={"slide_type": "-"}
+# **Key point.** A number is good or bad only beside a baseline on the same clips.
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **3 min.** Say: "Guess now: you will see the answer in ten minutes." Ask: "Who says above one half, who
+# below?" Let two people give a reason.
+
 # %% [markdown] slideshow={"slide_type": "subslide"} tags=["exercise"]
-# ### Exercise 00.3 · The honest ratio (difficulty 1 of 3, 5 minutes)
+# ### Exercise 00.3 · The honest ratio
 #
-# Write `l1_against_copy(made, source, truth)` → `(l1, ratio)`: the mean absolute error of the
-# generated frames `made` `(T, C, H, W)` against `truth` `(T, C, H, W)`, and that error divided by
+# **Objective.** Compute an error that can be compared.
+#
+# Write `l1_against_copy(made, source, truth)` → `(l1, ratio)`. `l1` is the mean absolute error of the
+# generated frames `made` `(T, C, H, W)` against `truth` `(T, C, H, W)`. `ratio` is that error divided by
 # the error of showing `source` `(C, H, W)` all the time. Both are plain floats.
+
+# %% tags=["hide-input", "exercise"]
+check.card("00.3")
+
 
 # %% tags=["exercise"]
 def l1_against_copy(made, source, truth):
     return check.TODO
+
 
 # %% tags=["solution"]
 def l1_against_copy(made, source, truth):
     l1 = float((made - truth).abs().mean())
     return l1, l1 / float((source - truth).abs().mean())
 
+
 # %% tags=["check", "nbval-check-output"]
 l1_against_copy = check.choose("00.3", l1_against_copy)
 
-# %% [markdown] slideshow={"slide_type": "skip"} tags=["hint"]
-# <details><summary>Hint</summary>
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **6 min.** Say: "Below one means better than a copy." Ask: "What is the ratio of a model that always
+# returns the source?" (Exactly one.)
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### Your number for one clip
 #
-# `source - truth` broadcasts over the frames. Which one belongs into the denominator: the model's
-# error, or the copy's?
-#
-# </details>
+# `face` is the source; `frames` are the driving frames and, here, also the truth.
 
 # %%
-truth = clip.frames().float() / 255
-made = model.render(encoded, model.motion(truth[1:].to(lesson.device))).image.cpu()
-l1, ratio = l1_against_copy(made, face, truth[1:])
-bet.reveal(ratio)
-print(f"On this clip the model's error is {ratio:.2f} times that of copying the first frame.")
+made = animation.animate(model, face, frames, mode="absolute").cpu()
+l1, ratio = l1_against_copy(made, face, frames)
 
-# %% tags=["nbval-check-output"]
-print("the model beats copying the source:", ratio < 1)
+# %% slideshow={"slide_type": "-"} tags=["hide-input", "nbval-ignore-output"]
+bet.reveal(ratio, f"The model's error is {ratio:.2f} times that of copying the first frame.")
+
+# %% slideshow={"slide_type": "skip"} tags=["hide-input", "nbval-check-output"]
+print("Does the model beat a copy of the source on this clip?", "Yes." if ratio < 1 else "No.")
+
+# %% [markdown] slideshow={"slide_type": "-"}
+# **Key point.** The ratio to a copy says how much of the movement was understood; L1 alone does not.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **20 min** for notation with its three exercises; 5 are enough if the class knows `grid_sample`.
-
-# %% [markdown] slideshow={"slide_type": "skip"} tags=["instructor"]
-# **If late, skip to** "Is this machine ready?"; exercises 00.1 and 00.3 can be done at home. What
-# goes wrong most often: `W` instead of `W - 1`, and the sign of the shift. Both come back in
-# lecture 05, so name them here.
+# **2 min.** Say: "Now uncover the number, and compare it with your guess." Ask: "Whose guess was closest,
+# and why?"
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# ## Is this machine ready?
+# ## Better than a copy?
 #
-# The same check as `aidagen check` in a terminal. Every line should say OK; a line that says FAIL
-# says what to do.
+# **Objective.** Read a plot of results.
+#
+# Each clip is rebuilt from its first frame. The points are means over **held-out** clips, which the
+# model did not see in training. The bars are **95 % intervals**: the means that other clips of the same
+# kind would plausibly give.
 
-# %%
-failed = checkup.run()
+# %% alt="Points with intervals: the L1 error of the model and of a copy of the source, for known people at new moments, for people never seen, and for rendered heads never seen; the model's error is lower in each." slideshow={"slide_type": "-"} tags=["hide-input", "nbval-ignore-output"]
+rows = evaluation.table(name)
+figures.better_than_a_copy(rows)
 
-# %% tags=["nbval-check-output"]
-print("ready:", failed == 0)
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **2 min.** Say: "The model helps everywhere, but least with people whom it never saw." Ask: "Why are the
+# bars of the unseen people so wide?" (Their clips differ much, and there are only five.)
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### The same clips, compared
+#
+# Where two bars overlap, look at the **differences on the same clips**. An interval that lies below
+# zero says that the model is better.
+
+# %% slideshow={"slide_type": "-"} tags=["hide-input", "nbval-ignore-output"]
+Markdown(figures.clip_by_clip(rows))
+
+# %% [markdown] slideshow={"slide_type": "-"}
+# **Key point.** One clip is an example. Many held-out clips, a baseline and an interval are a result.
+
+# %% slideshow={"slide_type": "skip"} tags=["hide-input", "nbval-ignore-output"]
+plots.folded("All rows of this table", rows)
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **1 min.** Say: "A clip that is hard for the model is hard for the copy, too; the difference does not
+# see that." Ask: "Does the interval for the unseen people exclude zero?" The full table is folded below.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## How to study
 #
-# * **Your copies are in `work/`.** Change anything; the originals stay, and updating the course
-#   never touches what you wrote.
-# * **Predict before you run.** A slide that asks you to think means it; so do the small forms.
-# * **Exercises never block you.** A function that passes its check is used from there on. If it
-#   does not, you read what probably went wrong, the reference takes over, and figures made with it
-#   say so.
-# * **Move every widget**, and try to break what it shows. Each works by keyboard as well.
-# * **Open the code.** `models/fomm.py` is meant to be read from top to bottom; comments such as
-#   `# eq. (4)` stand above the line that computes the equation.
-# * **Three profiles** run through the same cells: `smoke` (seconds), `lecture` (live cells of at
-#   most a minute) and `full` (a GPU, or a night). Set `PROFILE` in the second cell.
+# **Objective.** Get the most out of a lecture on your own.
+#
+# * **Predict before you run.** A prediction stays covered until you make or waive it.
+# * **Exercises never block you.** An answer that passes is used from there on; otherwise you read what
+#   probably went wrong, the reference takes over, and figures made with it say so.
+# * **Move every widget**, and try to break what it shows. Each works by keyboard, too.
+# * **Open the code.** `models/fomm.py` is meant to be read from top to bottom; a comment names each
+#   equation of the paper above the line that computes it.
+# * **Your copies are in `work/`.** An update of the course never touches what you wrote.
+#
+# **Key point.** Guess, run, explain, and only then read on.
 
-# %% slideshow={"slide_type": "subslide"} tags=["nbval-ignore-output"]
+# %% slideshow={"slide_type": "skip"} tags=["hide-input"]
+failed = checkup.run()  # the same check as `aidagen check` in a terminal
+
+# %% slideshow={"slide_type": "skip"} tags=["hide-input", "nbval-check-output"]
+print("Is this machine ready?", "Yes." if failed == 0 else "No: a line above says what to do.")
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# Three **profiles** run through the same cells: `smoke` (seconds), `lecture` (live cells of at most a
+# minute) and `full` (a GPU, or a night). Set `PROFILE` at the top of a lecture.
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **2 min.** Say: "Nothing that you do in your copy can destroy the course." Ask: "Whose machine did not
+# say that it is ready?" The check of the machine is in the notebook, not on the slides: let everybody
+# look at it now.
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### Three questions
+
+# %% slideshow={"slide_type": "-"} tags=["hide-input", "nbval-ignore-output"]
 quiz.ask("00.q1")
 
-# %% tags=["nbval-ignore-output"]
+# %% slideshow={"slide_type": "-"} tags=["hide-input", "nbval-ignore-output"]
 quiz.ask("00.q2")
 
-# %% tags=["nbval-ignore-output"]
+# %% slideshow={"slide_type": "-"} tags=["hide-input", "nbval-ignore-output"]
 quiz.ask("00.q3")
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **15 min** for set-up trouble and the three questions; pairs first, then hands.
+# **4 min.** Say: "One minute alone, one minute in pairs, then hands." Ask: "Who can defend a wrong answer
+# best?" The third question leads over to the next slide.
 
 # %% [markdown] slideshow={"slide_type": "slide"} tour=true
 # ## How to behave
 #
-# The systems in this course can put words into people's mouths.
+# **Objective.** Decide whose picture you may animate, and say so when you show it.
 #
 # * **Consent.** Animate yourself, people who agreed to *this* use, or people who do not exist. A
 #   photograph on the web is not an agreement.
-# * **Say so.** Clips written here carry a visible mark and a note in their metadata. Leave both in.
-# * **Do not** imitate a person to deceive, shame or harass; in many places it is a crime, and here
-#   it ends our help.
-# * **Look for yourself.** The data are small and mostly of light-skinned men; the cards of the
-#   models say so. What works on these faces may fail on others.
-# * Footage, and weights trained on it, are outside the course's licences: `NOTICE` says what is
-#   known of their rights.
+# * **Say so.** Films written here carry a visible mark and a note in their metadata. Leave both in.
+# * **Do no harm.** Do not imitate a person to deceive, shame or harass; it may be a crime where you live.
+# * **Look for yourself.** What works on the faces of the training data may fail on others; the model's
+#   card says what it was trained on.
+# * **Respect rights.** Footage, and weights trained on it, are outside the licences of the course.
+#   `NOTICE` says what is known.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **10 min.** Ask for a case from the news, and which of the five points it broke.
+# **4 min.** Say: "Everything in this course can also be used to put words into somebody's mouth." Ask:
+# "Which case from the news do you remember, and which of the five points did it break?"
 
 # %% [markdown] slideshow={"slide_type": "slide"}
-# ## How to cite, and whom to thank
+# ## Were we allowed to animate this portrait?
 #
-# Cite the papers first: each lecture and each model file names them. For the course itself there
-# is `CITATION.cff`. It follows the lecture by **Nicu Sebe** and his collaborators X.
-# Alameda-Pineda, S. Lathuilière, W. Menapace, E. Ricci, S. Roy, E. Sangineto, A. Siarohin, H. Tang,
-# S. Tulyakov, W. Wang and D. Xu, given for the International AI Doctoral Academy, a joint
-# initiative of the European projects AI4Media (951911), ELISE (951847), HumanE-AI-Net (952026),
-# TAILOR and VISION (952070). This is an independent implementation: none of them made, reviewed or
-# endorsed it, and it reuses no text or picture of the slides.
+# NASA released the photograph of Eileen Collins into the public domain, and it is a common test picture.
+# Nobody asked her whether it may be made to move.
 #
-# Code MIT, text CC BY 4.0.
+# * What does "public domain" settle, and what does it not?
+# * We turn the head and say that it is generated. Where would *you* draw the line?
+# * What would you change in this lecture?
 #
-# **Where next?** Lecture 05 is the one to open first: it explains the dots that you have just
-# dragged.
+# **Key point.** A licence answers whether you may copy a picture. Whether you may make a person do
+# something in it is another question.
 
-# %%
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **5 min.** Say: "We made a choice, and you may disagree with it." Ask: "Would you have shown this film on
+# your own project page?" Take both sides, and do not settle it. For the course's choice: a head that
+# turns, no speech, a visible mark, a person of public life in an official portrait. Against it: no
+# consent to this use.
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Homework
+#
+# * **00.1** *(equation)* From points to pixels: every drawing of the course uses it.
+# * **00.4** *(find the fault)* A turn that shears.
+# * **00.5** *(experiment)* What does reading a picture cost?
+# * **00.o1** *(open)* A number that misleads.
+#
+# Begin with 00.1. All four are below; hints and solutions open when you need them.
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **1 min.** Say: "Do 00.1 before lecture 05, and the others when you have an evening." Ask: "Who wants
+# to work on the open task in a pair?"
+
+# %% [markdown] slideshow={"slide_type": "subslide"} tags=["exercise"]
+# ### Exercise 00.1 · From points to pixels
+#
+# Write `pixel_of(points, width, height)`. Points `(N, 2)`, (x, y) in [−1, 1], become pixel coordinates
+# `(N, 2)`, (column, row), as floats. The point (−1, −1) is pixel (0, 0), the point (1, 1) is pixel
+# (width − 1, height − 1).
+
+# %% tags=["hide-input", "exercise"]
+check.card("00.1")
+
+
+# %% tags=["exercise"]
+def pixel_of(points, width, height):
+    return check.TODO
+
+
+# %% tags=["solution"]
+def pixel_of(points, width, height):
+    size = torch.tensor([width, height], dtype=points.dtype)
+    return (points + 1) / 2 * (size - 1)
+
+
+# %% tags=["check", "nbval-check-output"]
+pixel_of = check.choose("00.1", pixel_of)
+
+# %% alt="The rendered head with its ten keypoints, numbered; each dot lies at the pixel that your function computed." slideshow={"slide_type": "skip"} tags=["hide-input", "nbval-ignore-output"]
+still(figures.dots(face, start.points[0], pixel_of))
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **0 min.** Homework. Say: "Your function places the dots in the figure below it." Ask: "What would the
+# figure look like with `W` instead of `W - 1`?"
+
+# %% [markdown] slideshow={"slide_type": "subslide"} tags=["exercise"]
+# ### Exercise 00.4 · A turn that shears
+#
+# `turn(picture, degrees)` should return the warp grid `(H, W, 2)` that turns the content of `picture`
+# `(C, H, W)` clockwise. In a square picture it does; in a wide one it also shears. **Find the fault and
+# mend it.**
+
+# %% tags=["hide-input", "exercise"]
+check.card("00.4")
+
+
+# %% tags=["exercise"]
+def turn(picture, degrees):
+    _, height, width = picture.shape
+    a = math.radians(degrees)
+    back = torch.tensor([[math.cos(a), math.sin(a)], [-math.sin(a), math.cos(a)]])
+    return grids.identity_grid(height, width) @ back.T
+
+
+# %% tags=["solution"]
+def turn(picture, degrees):
+    _, height, width = picture.shape
+    a = math.radians(degrees)
+    back = torch.tensor([[math.cos(a), math.sin(a)], [-math.sin(a), math.cos(a)]])
+    half = torch.tensor([(width - 1) / 2, (height - 1) / 2])  # pixels per unit of x and of y
+    return (grids.identity_grid(height, width) * half) @ back.T / half
+
+
+# %% tags=["check", "nbval-check-output"]
+turn = check.choose("00.4", turn)
+
+# %% alt="The portrait as a wide strip, as it is and turned clockwise by 20 degrees; the face keeps its proportions." slideshow={"slide_type": "skip"} tags=["hide-input", "nbval-ignore-output"]
+wide = as_floats(figures.portrait())[:, 40:180]
+turned = grids.warp(wide[None], turn(wide, 20.0)[None])[0]
+still(overlays.sheet([figures.on_screen(one) for one in (wide, turned)], 2, ["as it is", "turned"]))
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **0 min.** Homework. Say: "The code is right for square pictures, and so it passes many tests." Ask:
+# "In which unit does it turn?"
+
+# %% [markdown] slideshow={"slide_type": "subslide"} tags=["exercise"]
+# ### Exercise 00.5 · What does reading cost?
+#
+# An experiment. Move a picture half a pixel to the right and back, `times` times, in two ways: (a) warp
+# it at every step; (b) add up the steps and warp it once. Write `read_again(picture, times)` →
+# `(change_a, change_b, word)`: the mean absolute change of the picture after (a) and after (b), and what
+# loses detail, `"moving"` or `"reading"`. Use `grids.warp(..., padding="border")`.
+
+# %% tags=["hide-input", "exercise"]
+check.card("00.5")
+
+
+# %% tags=["exercise"]
+def read_again(picture, times):
+    return check.TODO
+
+
+# %% tags=["solution"]
+def read_again(picture, times):
+    _, height, width = picture.shape
+    still_grid = grids.identity_grid(height, width)
+    step = torch.tensor([1 / (width - 1), 0.0])  # half a pixel
+    often, total = picture[None], torch.zeros(2)
+    for way in [-step, step] * times:
+        often = grids.warp(often, (still_grid + way)[None], padding="border")
+        total = total + way
+    once = grids.warp(picture[None], (still_grid + total)[None], padding="border")
+    a, b = (float((made[0] - picture).abs().mean()) for made in (often, once))
+    return a, b, "reading"
+
+
+# %% tags=["check", "nbval-check-output"]
+read_again = check.choose("00.5", read_again)
+
+# %% slideshow={"slide_type": "skip"} tags=["hide-input", "nbval-ignore-output"]
+often, once, word = read_again(face, 8)
+Markdown(
+    f"The rendered head, moved there and back eight times: mean change {often:.4f} if it is read at "
+    f"every step, {once:.4f} if it is read once. Detail is lost by {word}. So it is better to add up "
+    "motions first, and to read the source once."
+)
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **0 min.** Homework. Say: "Each reading mixes neighbours, so each one blurs a little." Ask: "How would
+# you animate a long film without blurring it more and more?"
+
+# %% [markdown] slideshow={"slide_type": "subslide"} tags=["exercise"]
+# ### An open task
+
+# %% tags=["hide-input", "exercise"]
+check.open_task("00.o1")
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **0 min.** Homework. Say: "There is no single right answer; the rubric says what counts." Ask: "Which
+# change of a picture do you notice at once, although it is cheap in L1?"
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Summary
+#
+# * A picture is animated by **keypoints** that say how things move, a **warp grid** that says where to
+#   read, and a **generator** that paints what is missing.
+# * It is learned without labels: a second frame of the same clip is question and answer at once.
+# * Points are (x, y) in [−1, 1], y down; −1 and 1 are the centres of the outermost pixels.
+# * A grid asks **backwards**. To move right, read further left.
+# * An error counts only beside a **baseline**, with an interval.
+# * A licence is not a **consent**.
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **2 min.** Say: "Cover the right half of each line and complete it." Ask: "Which of the six lines
+# surprised you?"
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Glossary
+#
+# | term | meaning |
+# |---|---|
+# | source, driving frame | the picture that is animated; the frame that says how it moves |
+# | keypoint | a place in a picture that the model found by itself, (x, y) in [−1, 1] |
+# | warp grid | for each new pixel, the place in the source where it reads |
+# | occlusion | what the driving frame shows and the source does not; the generator has to paint it |
+# | generator | the network that reads the source through the grid and paints the rest |
+# | loss | the number that training makes smaller |
+# | held-out clip | a clip that was not used in training |
+# | L1 error | mean absolute difference of two pictures |
+# | baseline | what a method without any understanding reaches; here mostly a copy of the source |
+# | 95 % interval | the range of means that other clips of the same kind would plausibly give |
+# | reference | our own solution of an exercise, used while yours does not pass |
+# | profile | how much is computed: `smoke`, `lecture` or `full` |
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **1 min.** Say: "Every later lecture uses these words without explaining them again." Ask: "Which term
+# could you not explain to your neighbour?"
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## Further reading
+#
+# * [First Order Motion Model](https://aliaksandrsiarohin.github.io/first-order-model-website/): the
+#   authors' page of the system that moved the portrait (NeurIPS 2019,
+#   [arXiv:2003.00196](https://arxiv.org/abs/2003.00196)).
+# * [`torch.nn.functional.grid_sample`](https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.grid_sample.html):
+#   backward warps in PyTorch, and both readings of −1 and 1.
+# * [Digital source types](https://cv.iptc.org/newscodes/digitalsourcetype/) of the IPTC: the vocabulary
+#   behind the note that our films carry.
+# * Each lecture and each model file names its papers. For the course itself there is `CITATION.cff`.
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **1 min.** Say: "Cite the papers first, and the course after them." Ask: "Who has read one of these
+# papers?"
+
+# %% [markdown] slideshow={"slide_type": "slide"}
+# ## What comes next
+#
+# **Lecture 05** explains the dots that you have just dragged, and is the one to open now. **Lecture 04**
+# tells how one got there.
+#
+# **Thanks.** The course follows the lecture by **Nicu Sebe** and his collaborators X. Alameda-Pineda, S.
+# Lathuilière, W. Menapace, E. Ricci, S. Roy, E. Sangineto, A. Siarohin, H. Tang, S. Tulyakov, W. Wang and
+# D. Xu, given for the International AI Doctoral Academy, a joint initiative of the European projects
+# AI4Media (951911), ELISE (951847), HumanE-AI-Net (952026), TAILOR and VISION (952070). This is an
+# independent implementation: none of them made, reviewed or endorsed it, and it reuses no text or picture
+# of the slides. Code MIT, text CC BY 4.0.
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **1 min.** Say: "Open lecture 05 before you go, so that it is there when you come home." Ask: "What do
+# you want to be able to do at the end of this course?"
+
+# %% slideshow={"slide_type": "skip"} tags=["hide-input"]
 Markdown(compute.card("00"))

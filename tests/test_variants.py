@@ -247,3 +247,17 @@ def test_names_that_cells_bind_and_read():
     )
     assert binds == {"c", "x", "z", "w", "g"}
     assert {"y", "f", "v", "h"} <= reads
+
+
+def test_a_widget_that_says_itself_in_html_is_read_on_pages():
+    """A card, a question or a covered outcome; not only its name."""
+    view = {"model_id": "0", "version_major": 2, "version_minor": 0}
+    data = {
+        "application/vnd.jupyter.widget-view+json": view,
+        "text/html": "<p>Is that good?</p>",
+        "text/plain": "Quiz('07.q1')",
+    }
+    output = nbformat.v4.new_output("display_data", data=data)
+    one = nbformat.v4.new_code_cell("quiz.ask('07.q1')", outputs=[output])
+    shown = pages.cell(one, nbformat.v4.new_notebook(cells=[one]), inputs=False)
+    assert "Is that good?" in shown and "Live in the notebook" not in shown

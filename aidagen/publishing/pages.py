@@ -150,7 +150,7 @@ def output(given: NotebookNode, notebook: NotebookNode, alt: str) -> str:
     if WIDGET_VIEW in data:
         stored = widget_picture(notebook, data[WIDGET_VIEW]["model_id"])
         words = escape(data.get("text/plain", "A widget"))
-        caption = f'<p class="widget">Live in the notebook: {words}</p>'
+        caption = data.get("text/html") or f'<p class="widget">Live in the notebook: {words}</p>'
         return (_picture("image/png", stored, alt or words) if stored else "") + caption
     for kind in ("image/svg+xml", "text/html"):
         if kind in data:

@@ -1,0 +1,157 @@
+"""Write README's figures from the stored rows of the tables `fomm-faces-128` and `animation`.
+
+    python data_scripts/make_readme.py            # between the marks in README.md
+    python data_scripts/make_readme.py --check    # exit status 1 if README says anything else
+
+Recompute the tables first where they are stale: `aidagen evaluate TABLE --recompute`.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from aidagen import evaluation, files, markdown
+from aidagen.errors import AidagenError
+
+README = Path(__file__).resolve().parents[1] / "README.md"
+MARKS = "<!-- figures -->\n", "<!-- end of the figures -->\n"
+FACES = "fomm-faces-128"
+COPY = "copy-source"
+PLACES = {
+    ("faces-128", "segments"): "known people, new moments",
+    ("faces-128", "random-pairs"): "the same, source from another clip",
+    ("faces-128", "persons"): "people it never saw",
+    ("heads-128", "heads"): "rendered people it never saw",
+}
+SYSTEMS = {"x2face": "X2Face", "monkeynet": "Monkey-Net", "fomm": "First Order Motion"}
+SETS = {
+    ("faces", "segments"): "known people, new moments",
+    ("bodies", "test"): "figures it never saw",
+    ("robot", "test"): "scenes it never saw",
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="only say whether README is right")
+    check = parser.parse_args().check
+    try:
+        before = README.read_text("utf-8")
+        after = replaced(before, figures(evaluation.table(FACES), evaluation.table("animation")))
+    except AidagenError as error:
+        print(f"make_readme: {error}", file=sys.stderr)
+        return 2
+    if before == after:
+        print("README.md says what the tables say")
+    elif check:
+        print("README.md does not say what the tables say: run data_scripts/make_readme.py")
+        return 1
+    else:
+        files.write_text(README, after)
+        print("README.md written")
+    return 0
+
+
+def replaced(text: str, figures: str) -> str:
+    """The text with new figures between the marks. Raises AidagenError where there are none."""
+    head, begin, rest = text.partition(MARKS[0])
+    _, end, tail = rest.partition(MARKS[1])
+    if not begin or not end:
+        raise AidagenError(f"README.md lacks the marks {' and '.join(m.strip() for m in MARKS)}.")
+    return f"{head}{begin}{figures}{end}{tail}"
+
+
+def figures(faces, animation) -> str:
+    """The whole section, from the rows of both tables."""
+    return f"{_of_faces(faces)}\n\n{_of_systems(animation)}\n"
+
+
+def _of_faces(rows) -> str:
+    find = {(r["data"], r["split"], r["method"], r["metric"]): r for r in rows}
+    lines = []
+    for (data, split), words in PLACES.items():
+
+        def row(method, metric, place=(data, split)):
+            return find[*place, method, metric]
+
+        share = row(FACES, "l1_moving")["value"] / row(COPY, "l1_moving")["value"]
+        mouth = find.get((data, split, FACES, "mouth_opening"))
+        lines.append(
+            (
+                words,
+                str(row(FACES, "l1")["n"]),
+                _number(row(FACES, "l1"), 3),
+                f"{row(COPY, 'l1')['value']:.3f}",
+                f"{share:.2f}",
+                f"{row(FACES, 'akd')['value']:.2f}",
+                f"{row(COPY, 'akd')['value']:.2f}",
+                f"{_number(mouth, 2)}, {mouth['n']} clips" if mouth else "–",
+            )
+        )
+    heads = ("", "clips", "L1, model", "L1, copy", "moving pixels, share of a copy", "AKD, model",
+             "AKD, copy", "mouth opening")  # fmt: skip
+    return (
+        f"`{FACES}` on clips held out from training, each rebuilt from one of its pictures (mean, "
+        "95 % bootstrap interval over clips; one seed). A copy shows the source all the time. AKD "
+        "is the distance of 68 landmarks found by a judge, per axis, in pixels. Mouth opening is "
+        "the slope of the generated on the true distance of the inner lips, on clips whose mouth "
+        "opens: 1 would be right, a copy has 0.\n\n" + markdown.table(heads, lines)
+    )
+
+
+def _number(row, digits: int) -> str:
+    value, low, high = (
+        f"{round(row[key], digits) + 0.0:.{digits}f}" for key in ("value", "low", "high")
+    )
+    return f"{value} ({low} to {high})"
+
+
+def _of_systems(rows) -> str:
+    found = {(*_place(r), r["method"]): r for r in rows if r["metric"] == "l1_moving"}
+    lines = [
+        (
+            f"`{place[0]}`, {words}",
+            str(found[*place, COPY]["n"]),
+            *(
+                f"{found[*place, system]['value'] / found[*place, COPY]['value']:.2f}"
+                for system in SYSTEMS
+            ),
+        )
+        for place, words in SETS.items()
+    ]
+    return (
+        "X2Face, Monkey-Net and First Order Motion on three sets (lecture 04): error in the pixels "
+        f"that move, as a share of copying the source. {_steps(rows)}\n\n"
+        + markdown.table(("", "clips", *SYSTEMS.values()), lines)
+    )
+
+
+def _place(row) -> tuple[str, str]:
+    return row["data"], row["split"]
+
+
+def _steps(rows) -> str:
+    """Whether each system is better than the one to its left, by the paired comparisons."""
+    shown = set()  # (place, better system, worse system)
+    for one in rows.comparisons:
+        if one["metric"] == "l1_moving" and one["high"] < 0:
+            shown.add((_place(one), one["method"], one["against"]))
+        if one["metric"] == "l1_moving" and one["low"] > 0:
+            shown.add((_place(one), one["against"], one["method"]))
+    names = list(SYSTEMS)
+    missing = [
+        f"{SYSTEMS[right]} over {SYSTEMS[left]} on {place[0]}"
+        for place in SETS
+        for left, right in zip(names, names[1:])
+        if (place, right, left) not in shown
+    ]
+    if not missing:
+        return "Each step to the right is larger than its 95 % interval."
+    return (
+        "The 95 % interval of the difference shows each step to the right as an improvement, but "
+        f"for {', '.join(missing)}."
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
