@@ -34,8 +34,7 @@
 #
 # | minutes | part | kind | begins with |
 # |---|---|---|---|
-# | 8 | a portrait moves, and you move a face | discuss | A portrait that moves |
-# | 9 | how it works, how it was learned, where it breaks | explain | What just happened? |
+# | 17 | a portrait moves: how, how it was learned, where it breaks | discuss | A portrait that moves |
 # | 6 | the map of the course | explain | One question, ten lectures |
 # | 8 | notation: places and pixels | explain | Notation, said once |
 # | 6 | warps read backwards | explain | Which way round does a warp go? |
@@ -78,12 +77,12 @@ lesson = lesson.start("00", PROFILE, seed=SEED)
 # %% [markdown] slideshow={"slide_type": "slide"} tour=true
 # ## A portrait that moves
 #
-# **Objective.** See what it means to animate a picture, and take part in it.
+# **Objective.** See what it means to animate a picture, and follow it through the model.
 #
 # On the left, a clip of a person who does not exist. On the right, **one photograph**, made to move
 # in the same way. The frames on the right were generated when this notebook ran.
 
-# %% alt="A video. On the left a rendered head with glasses turns and talks; on the right the portrait of an astronaut turns in the same way and keeps its smile." slideshow={"slide_type": "-"} tags=["hide-input", "nbval-ignore-output"] tour=true
+# %% alt="A video. On the left a rendered head with glasses turns and talks; on the right the portrait of an astronaut turns in the same way and keeps its smile." tags=["hide-input", "nbval-ignore-output"] tour=true
 name = "fomm-faces-128"
 model = zoo.load(name, device=str(lesson.device))
 HTML(figures.moving_portrait(model))
@@ -103,20 +102,15 @@ HTML(figures.moving_portrait(model))
 # %% [markdown] slideshow={"slide_type": "slide"} tour=true
 # ## Move a face yourself
 #
-# The dots are **keypoints**: ten places that a network found by itself. One has been moved already.
-# **Drag another**, or press Tab until it has the focus and use the arrow keys. The picture on the right
-# is generated afresh.
+# **Keypoints** are ten places that a network found by itself. One was moved; **drag another**.
 
-# %% alt="On the left a rendered head with ten numbered keypoints that can be dragged, on the right the picture that the model generates from them." slideshow={"slide_type": "-"} tags=["hide-input", "nbval-ignore-output"] tour=true
+# %% alt="On the left a rendered head with ten numbered keypoints that can be dragged, on the right the picture that the model generates from them." tags=["hide-input", "nbval-ignore-output"] tour=true
 clip = figures.median_driver()
 frames = as_floats(clip.frames())  # (32, 3, 128, 128), floats in [0, 1]
 face = frames[figures.frontal(clip)]
-puppet = Puppet(model, face, name=name)
+puppet = Puppet(model, face, name=name, size=300)
 puppet.move(1, right=0.2)
 puppet
-
-# %% [markdown] slideshow={"slide_type": "-"}
-# **Key point.** A few points say how a head turns; one picture says what it looks like.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **4 min.** Say: "The point between the eyes was moved to the right, and the head turned." Ask: "Where will the picture
@@ -136,7 +130,7 @@ print("Does the picture move when all keypoints move?", "Yes." if moved else "No
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## What just happened?
 #
-# **Objective.** Follow a picture and a clip through the model.
+# A few points say how a head turns; one picture says what it looks like.
 #
 # ![Data flow from left to right. A source picture S and a driving frame D each go through the same keypoint network. The motion, where each keypoint went, becomes a warp grid, which says where to read the source and what the source does not show. The generator reads the source through the grid and paints what is missing. The result has the looks of the source and the pose of the driving frame.](../course/diagrams/00_animation.svg)
 
@@ -166,10 +160,10 @@ Markdown(figures.training_facts(model, zoo.card(name)))
 # 24 drivers, the one whose head turns **farthest** from its first frame. Columns 4 and 5: the driver of
 # the film, with its mouth closed and open.
 
-# %% alt="Five driving frames above, five results below. In the first column the result turns with the driver. In the third column the driver has turned far to the other side, and the result is a torn face. In columns four and five the driver closes and opens the mouth, and the result smiles in both." slideshow={"slide_type": "-"} tags=["hide-input", "nbval-ignore-output"]
+# %% alt="Five driving frames above, five results below. In the first column the result turns with the driver. In the third column the driver has turned far to the other side, and the result is a torn face. In columns four and five the driver closes and opens the mouth, and the result smiles in both." tags=["hide-input", "nbval-ignore-output"]
 still(figures.limits(model))
 
-# %% [markdown] slideshow={"slide_type": "-"}
+# %% [markdown]
 # **Key point.** The model copies what it saw often in training: turns of the head up to a limit. It
 # tears where the movement leaves that range, and to a face that it does not know it carries no expression
 # over.
@@ -197,7 +191,7 @@ still(figures.limits(model))
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Which lectures are open?
 
-# %% slideshow={"slide_type": "-"} tags=["hide-input"]
+# %% tags=["hide-input"]
 Markdown(figures.map_table())
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -293,7 +287,7 @@ shift_right = check.choose("00.2", shift_right)
 cells = [face] + [grids.warp(face[None], shift_right(face, n)[None])[0] for n in (32, 64)]
 still(overlays.sheet(cells, 3, ["as it is", "by 32 pixels", "by 64 pixels"], size=300))
 
-# %% [markdown] slideshow={"slide_type": "-"}
+# %% [markdown]
 # **Key point.** Content that moves to the right is read further to the left; where nothing can be read,
 # the picture is black. Filling such places is the task of a generator.
 
@@ -310,11 +304,11 @@ still(overlays.sheet(cells, 3, ["as it is", "by 32 pixels", "by 64 pixels"], siz
 # hardly anything moves in the clip, **showing the source all the time** gets it without any model.
 # This copy is our **baseline**: every table of the course shows it beside the model.
 
-# %% slideshow={"slide_type": "-"} tags=["hide-input", "nbval-ignore-output"]
+# %% tags=["hide-input", "nbval-ignore-output"]
 bet = predict.guess("00.p1")
 bet
 
-# %% [markdown] slideshow={"slide_type": "-"}
+# %% [markdown]
 # **Key point.** A number is good or bad only beside a baseline on the same clips.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -361,13 +355,13 @@ l1_against_copy = check.choose("00.3", l1_against_copy)
 made = animation.animate(model, face, frames, mode="absolute").cpu()
 l1, ratio = l1_against_copy(made, face, frames)
 
-# %% slideshow={"slide_type": "-"} tags=["hide-input", "nbval-ignore-output"]
+# %% tags=["hide-input", "nbval-ignore-output"]
 bet.reveal(ratio, f"The model's error is {ratio:.2f} times that of copying the first frame.")
 
 # %% slideshow={"slide_type": "skip"} tags=["hide-input", "nbval-check-output"]
 print("Does the model beat a copy of the source on this clip?", "Yes." if ratio < 1 else "No.")
 
-# %% [markdown] slideshow={"slide_type": "-"}
+# %% [markdown]
 # **Key point.** The ratio to a copy says how much of the movement was understood; L1 alone does not.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -383,7 +377,7 @@ print("Does the model beat a copy of the source on this clip?", "Yes." if ratio 
 # model did not see in training. The bars are **95 % intervals**: the means that other clips of the same
 # kind would plausibly give.
 
-# %% alt="Points with intervals: the L1 error of the model and of a copy of the source, for known people at new moments, for people never seen, and for rendered heads never seen; the model's error is lower in each." slideshow={"slide_type": "-"} tags=["hide-input", "nbval-ignore-output"]
+# %% alt="Points with intervals: the L1 error of the model and of a copy of the source, for known people at new moments, for people never seen, and for rendered heads never seen; the model's error is lower in each." tags=["hide-input", "nbval-ignore-output"]
 rows = evaluation.table(name)
 figures.better_than_a_copy(rows)
 
@@ -397,10 +391,10 @@ figures.better_than_a_copy(rows)
 # Where two bars overlap, look at the **differences on the same clips**. An interval that lies below
 # zero says that the model is better.
 
-# %% slideshow={"slide_type": "-"} tags=["hide-input", "nbval-ignore-output"]
+# %% tags=["hide-input", "nbval-ignore-output"]
 Markdown(figures.clip_by_clip(rows))
 
-# %% [markdown] slideshow={"slide_type": "-"}
+# %% [markdown]
 # **Key point.** One clip is an example. Many held-out clips, a baseline and an interval are a result.
 
 # %% slideshow={"slide_type": "skip"} tags=["hide-input", "nbval-ignore-output"]
@@ -441,20 +435,27 @@ print("Is this machine ready?", "Yes." if failed == 0 else "No: a line above say
 # look at it now.
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
-# ### Three questions
+# ### Two questions
 
-# %% slideshow={"slide_type": "-"} tags=["hide-input", "nbval-ignore-output"]
+# %% tags=["hide-input", "nbval-ignore-output"]
 quiz.ask("00.q1")
 
-# %% slideshow={"slide_type": "-"} tags=["hide-input", "nbval-ignore-output"]
+# %% tags=["hide-input", "nbval-ignore-output"]
 quiz.ask("00.q2")
 
-# %% slideshow={"slide_type": "-"} tags=["hide-input", "nbval-ignore-output"]
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **3 min.** Say: "One minute alone, one minute in pairs, then hands." Ask: "Who can defend a wrong answer
+# best?"
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### And one more
+
+# %% tags=["hide-input", "nbval-ignore-output"]
 quiz.ask("00.q3")
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **4 min.** Say: "One minute alone, one minute in pairs, then hands." Ask: "Who can defend a wrong answer
-# best?" The third question leads over to the next slide.
+# **1 min.** Say: "Vote by hand, and keep your reason for the next slide." Ask: "Who chose the second
+# answer, and why?"
 
 # %% [markdown] slideshow={"slide_type": "slide"} tour=true
 # ## How to behave

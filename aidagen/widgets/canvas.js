@@ -53,7 +53,8 @@ function render({ model, el }) {
   const size = () => model.get("size") * grown;
   const grow = () => {
     const text = parseFloat(getComputedStyle(root).fontSize) / TEXT;
-    grown = Math.max(1, Math.min(text, window.innerHeight / 2 / model.get("size")));
+    const zoom = root.currentCSSZoom || 1; // a page that zooms makes it larger already
+    grown = Math.max(1, Math.min(text, window.innerHeight / 2 / model.get("size")) / zoom);
   };
   const onScreen = (value, axis) =>
     ((value + 1) / 2 * (side(axis) - 1) + 0.5) * length(axis) / side(axis);
