@@ -254,7 +254,7 @@ def contact_sheet(
         raise VideoError(f"{len(labels)} labels were given for {len(cells)} frames.")
     columns, gap = min(columns, len(cells)), 2
     height, width = (max(cell.shape[axis] for cell in cells) for axis in (0, 1))
-    font = ImageFont.load_default(max(9, min(14, width // 8)))
+    font = ImageFont.load_default(max(9, min(22, width // 9)))
     line = math.ceil(font.getbbox("Ág")[3]) + 3 if labels is not None else 0
     step_x, step_y = width + gap, height + line + gap
     rows = math.ceil(len(cells) / columns)

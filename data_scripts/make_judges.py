@@ -101,6 +101,7 @@ def make(name: str, steps: int | None, seed: int, out: Path, folder: Path) -> Pa
         "parameters": sum(p.numel() for p in judge.network.parameters()),
         "trained_on": f"real frames of {name}, split train, and no others",
         "data_version": found.info["version"], "data_hash": found.hash,
+        "measured_on_version": found.info["version"], "measured_on_hash": found.hash,
         "batch": chosen.batch, "seed": seed,
         **{key: run[key] for key in ("steps", "minutes", "machine", "torch")},
         "command": f"python data_scripts/make_judges.py {name} --steps {steps} --seed {seed}",

@@ -109,9 +109,7 @@ def test_a_perfect_model_beats_one_that_stands_still(sheet):
         assert value(sheet, TABLE, metric) == 0 < value(sheet, "no-jacobian", metric)
         assert value(sheet, "no-jacobian", metric) == value(sheet, "copy-source", metric)
     verdicts = {
-        (c["against"], c["metric"]): c["verdict"]
-        for c in compared(sheet)
-        if c["method"] == TABLE
+        (c["against"], c["metric"]): c["verdict"] for c in compared(sheet) if c["method"] == TABLE
     }
     for metric in ("l1", "ssim", "akd", "turn_error", "kp_consistency"):
         assert verdicts["no-jacobian", metric] == "better"

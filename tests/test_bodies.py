@@ -1,6 +1,7 @@
 """The shipped pack `bodies`, and the motion and truth behind it: what they promise holds."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -57,6 +58,29 @@ def test_nobody_and_no_motion_is_in_two_splits(pack):
 
 
 @pytest.mark.parametrize("split", SPLITS)
+def test_figures_fill_four_fifths_of_the_height(pack, split):
+    """Mean over frames, then over clips; a clip's highest frame fills nine tenths."""
+    tall = [(c.labels()["parts"] > 0).any(2).mean(1) for c in pack.clips(split)]
+    assert np.mean([t.mean() for t in tall]) > 0.8
+    assert np.mean([t.max() for t in tall]) > 0.88
+
+
+def test_other_sizes_are_rendered_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("AIDAGEN_HOME", str(tmp_path))
+    made = []
+
+    def make(root, size):
+        made.append((root, size))
+        shutil.copytree(bodies.PACK, root)
+
+    monkeypatch.setattr(bodies, "make", make)
+    for _ in range(2):
+        assert bodies.load(128).root == tmp_path / "data" / f"bodies-128-v{bodies.VERSION}"
+    assert [size for _, size in made] == [128]
+    assert bodies.load().root == bodies.PACK
+
+
+@pytest.mark.parametrize("split", SPLITS)
 def test_labels_fit_the_frames(pack, split):
     for clip in pack.clips(split):
         labels = clip.labels()
@@ -65,8 +89,10 @@ def test_labels_fit_the_frames(pack, split):
         assert labels["parts"].max() < len(PARTS)
         assert ("flow" in labels) == (split != "train")
         mask = labels["parts"] > 0
-        edge = np.concatenate([mask[:, 0], mask[:, -1], mask[:, :, 0], mask[:, :, -1]], 1)
-        assert not edge.any(), f"{clip} leaves the picture"
+        sides = np.concatenate([mask[:, -1], mask[:, :, 0], mask[:, :, -1]], 1)
+        assert not sides.any(), f"{clip} leaves the picture"
+        assert clip.entry["hair"] == "afro" or not mask[:, 0].any(), f"{clip} leaves at the top"
+        assert mask[:, 0].sum() <= 20, "pixels of hair in all frames"
         assert np.abs(labels["joints"]).max() < 1
         tall = mask.any(2).sum(1).max() / 64
         assert 0.5 < tall < 0.97, (clip, tall)
@@ -97,8 +123,11 @@ def test_joints_lie_on_their_parts(pack):
 def test_left_is_the_persons_left(pack):
     """Of people who walk or jump towards us, left joints are on the picture's right."""
     straight = ("walk", "walk_on", "run", "jump")
-    seen = [c.labels()["joints"] for c in pack.clips("train")
-            if abs(c.entry["view"]) < 30 and c.entry["motion"] in straight]
+    seen = [
+        c.labels()["joints"]
+        for c in pack.clips("train")
+        if abs(c.entry["view"]) < 30 and c.entry["motion"] in straight
+    ]
     seen = np.concatenate(seen)
     for joint in ("shoulder", "hip"):
         left, right = (seen[:, JOINTS.index(f"{s} {joint}"), 0] for s in ("left", "right"))
@@ -208,9 +237,11 @@ def test_the_pose_judge_sees_these_people(pack):
             away += off[~np.isnan(off)].tolist()
             guess, true = masks[i].numpy() > 0.5, labels["parts"][t] > 0
             overlap.append((guess & true).sum() / (guess | true).sum())
-    print(f"found {np.mean(found):.3f}, visible joints told {np.mean(told):.3f}, off by "
-          f"{np.mean(away):.2f} px (median {np.median(away):.2f})"
-          f", mask IoU {np.mean(overlap):.3f}")
+    print(
+        f"found {np.mean(found):.3f}, visible joints told {np.mean(told):.3f}, off by "
+        f"{np.mean(away):.2f} px (median {np.median(away):.2f})"
+        f", mask IoU {np.mean(overlap):.3f}"
+    )
     assert np.mean(found) > 0.95 and np.mean(told) > 0.9
     assert np.mean(away) < 1.8 and np.mean(overlap) > 0.8
 
@@ -251,7 +282,8 @@ def test_poses_mirror_and_turn():
     for bone in BONES:
         np.testing.assert_allclose(again.rotations[bone], pose.rotations[bone])
     np.testing.assert_array_equal(
-        pose.mirrored().rotations["wrist.L"][:, 2, 2], pose.rotations["wrist.R"][:, 2, 2])
+        pose.mirrored().rotations["wrist.L"][:, 2, 2], pose.rotations["wrist.R"][:, 2, 2]
+    )
 
 
 @needs_egl
@@ -278,8 +310,12 @@ def test_a_figure_takes_the_directions_of_the_recorded_limbs():
     pose = motion.at(np.array([0.0, motion.seconds]))
     figure = Figure(part="body")
     posed = figure.pose(turns=pose.turns(), frames=2)
-    limbs = {"Arm ForeArm": ("upperarm01", "lowerarm01"), "ForeArm Hand": ("lowerarm01", "wrist"),
-             "UpLeg Leg": ("upperleg01", "lowerleg01"), "Leg Foot": ("lowerleg01", "foot")}
+    limbs = {
+        "Arm ForeArm": ("upperarm01", "lowerarm01"),
+        "ForeArm Hand": ("lowerarm01", "wrist"),
+        "UpLeg Leg": ("upperleg01", "lowerleg01"),
+        "Leg Foot": ("lowerleg01", "foot"),
+    }
     for (side, other), (limb, bones) in (
         (s, b) for s in (("L", "Left"), ("R", "Right")) for b in limbs.items()
     ):
@@ -311,7 +347,8 @@ def test_flow_of_a_known_shift():
     motion = posed.motion.copy()
     motion[..., :3, 3] += shift
     posed = posed._replace(
-        vertices=posed.vertices + shift, joints=posed.joints + shift, motion=motion)
+        vertices=posed.vertices + shift, joints=posed.joints + shift, motion=motion
+    )
     camera = Camera.body(figure, 0.8)
     picture = renderer.draw(figure, posed, 1, camera)
     facts = truth.read(figure, posed, 1, camera)
@@ -325,7 +362,8 @@ def test_flow_of_a_known_shift():
     assert set(np.unique(facts.parts)) == set(range(len(PARTS)))
     bone = figure.body.bones.index("lowerleg01.R")
     np.testing.assert_allclose(
-        facts.joints[JOINTS.index("right knee")], picture.joints[bone], atol=1e-5)
+        facts.joints[JOINTS.index("right knee")], picture.joints[bone], atol=1e-5
+    )
     assert facts.visible.sum() >= 15
 
 

@@ -136,9 +136,7 @@ def test_a_set_of_stills(tmp_path):
     entries = {"train": {}, "test": {}}
     for name, picture in pictures.items():
         split = "test" if name == "dog-1" else "train"
-        entry = layout.write_still(
-            tmp_path, split, name, picture, {"animal": np.array(name[:3])}
-        )
+        entry = layout.write_still(tmp_path, split, name, picture, {"animal": np.array(name[:3])})
         entries[split][name] = {**entry, "animal": name[:3]}
     written = layout.finish_set(tmp_path, ABOUT, stills=entries)
     assert written.clips("train") == [] and len(written.stills("train")) == 3

@@ -167,9 +167,11 @@ def test_a_perfect_model_wins_every_split_and_a_copy_does_not(people, no_network
         (floor,) = find(rows, split=split, method="judge-floor", metric="akd_l2")
         assert 0 < floor["value"] < 0.7
     (near,) = find(rows, split="segments", method="nearest-train", metric="l1")
-    assert 0 < near["value"] < find(rows, split="segments", method="copy-source", metric="l1")[0][
-        "value"
-    ]
+    assert (
+        0
+        < near["value"]
+        < find(rows, split="segments", method="copy-source", metric="l1")[0]["value"]
+    )
     # the same person is nearer than another one
     (same,) = find(rows, split="segments", method="same-person", metric="aed")
     (other,) = find(rows, split="segments", method="other-person", metric="aed")

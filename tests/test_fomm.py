@@ -38,9 +38,7 @@ def test_every_intermediate_has_its_shape(model):
 def test_the_source_driven_by_itself_does_not_move(model):
     source = frames(1)
     out = model.render(model.encode(source), model.motion(source))
-    torch.testing.assert_close(
-        out.flow[0], grids.identity_grid(32, 32), atol=1e-5, rtol=0
-    )
+    torch.testing.assert_close(out.flow[0], grids.identity_grid(32, 32), atol=1e-5, rtol=0)
     torch.testing.assert_close(out.heatmaps, torch.zeros_like(out.heatmaps))
     # nor does resizing the flow to the picture's size move it, which the published resizing does
     torch.testing.assert_close(out.deformed, source, atol=1e-3, rtol=0)

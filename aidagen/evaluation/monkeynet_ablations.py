@@ -1,5 +1,6 @@
 """What each part of Monkey-Net buys: the model beside itself without its residual flow and without
-its deformed skips, on `bodies`; scored as in `stand_ins`."""
+its deformed skips, on `bodies`; scored as in `stand_ins`. All three had the same steps on the set's
+earlier framing, and none has the term for the keypoints (`monkeynet_keypoints`)."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from aidagen.evaluation.sheets import Sheet, Table
 
 WHOLE = "monkeynet"
 METHODS = {
-    WHOLE: "monkeynet-bodies-64",
+    WHOLE: "monkeynet-bodies-64-no-keypoint-warp",
     "monkeynet-no-flow": "monkeynet-bodies-64-no-flow",
     "monkeynet-no-deformed-skips": "monkeynet-bodies-64-no-deformed-skips",
 }

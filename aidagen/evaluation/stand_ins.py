@@ -69,7 +69,7 @@ def _score_set(sheet, data, checkpoints, judge_of, limit, progress, load_model, 
             sheet.notes.append(f"{method} on {data} left out: {_first_sentence(error)}")
     gallery = clips.Gallery(clip_set.clips("train"))
     for split in SPLITS[data]:
-        chosen = clips.some(_clips(clip_set, split), limit)
+        chosen = clips.some(clips_of(clip_set, split), limit)
         if not chosen:
             sheet.notes.append(f"{data} / {split} left out: it has no clips")
             continue
@@ -85,7 +85,8 @@ def _score_set(sheet, data, checkpoints, judge_of, limit, progress, load_model, 
         )
 
 
-def _clips(clip_set: ClipSet, split: str) -> list[Clip]:
+def clips_of(clip_set: ClipSet, split: str) -> list[Clip]:
+    """The test clips that belong to ``split``, one of `SPLITS`."""
     test = clip_set.clips("test")
     return test if split == "test" else [c for c in test if c.entry.get("group") == split]
 

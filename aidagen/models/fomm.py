@@ -12,8 +12,8 @@ How this differs from the paper's code: the sampler's ``align_corners`` is expli
 published weights were trained); constants (anti-alias kernels) are not saved; Jacobians of the
 random transform are in closed form; ``kernel``, ``kp_padding``, ``resize_corners`` and ``blend``
 are options for small pictures, off in every published config; everything else, sizes and keys
-included, is as published. Equations (4) and (6) carry the numbers of the authors' comments, the
-others were numbered from memory.
+included, is as published. Equations (4) and (6) carry the numbers of the comments in the authors'
+code; the other numbers are this course's own.
 
 Letters: B frames, K keypoints, J = K + 1 maps with the background first, C channels, H W pixels of
 the picture, h w of the motion map.

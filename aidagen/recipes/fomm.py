@@ -45,12 +45,40 @@ FACES_128 = Recipe(
     ema=0.999,
 )
 
+# The bodies were framed closer later (version 2 of the set). Each system goes on from its weights
+# of the earlier framing, all for the same steps.
+FURTHER = 1000
+
+
+def further_on_bodies(recipe: Recipe, start: str) -> Recipe:
+    """``recipe`` on the closer bodies, from the checkpoint ``start`` of the earlier framing on."""
+    return replace(recipe, start=start, steps=FURTHER, rate=4e-4, ema=0.995)
+
+
+# For a GPU: more samples help every system, so all of them get the same, many more of them.
+LONG = {"steps": 9066, "batch": 32}
+
+
+def on_a_gpu(system: str, config: object, larger: object, weights: object) -> dict[str, Recipe]:
+    """The recipes of one system by name, which says steps and batch; ``larger`` is for 128 px."""
+    end = f"{LONG['steps']}x{LONG['batch']}"
+    recipe = replace(COMPARED["bodies"], config=config, weights=weights, **LONG)
+    at_128 = replace(recipe.data, shares={"bodies-128": 1.0})
+    return {
+        f"{system}-bodies-64-{end}": recipe,
+        f"{system}-robot-64-{end}": replace(recipe, data=COMPARED["robot"].data),
+        f"{system}-bodies-128-{end}": replace(recipe, config=larger, data=at_128),
+    }
+
+
 # rendered heads alone: what each part buys, and a run to look back on (the weights are ours)
 HEADS = Recipe(fomm.fomm_tiny(), Pairs({"heads": 1.0}), steps=2400, weights=WEIGHTS)
 
 RECIPES = {
     **{f"fomm-{data}-64": recipe for data, recipe in COMPARED.items()},
     "fomm-faces-128": FACES_128,
+    "fomm-bodies-64": further_on_bodies(COMPARED["bodies"], "fomm-bodies-64-framing-1"),
+    "fomm-bodies-64-framing-1": COMPARED["bodies"],
     "fomm-cartoons-64": Recipe(
         fomm.fomm_small(),
         Pairs({"cartoons": 1.0}, across=0.5, jitter=0.25, placing=0.05),
@@ -64,4 +92,15 @@ RECIPES = {
         HEADS, config=replace(HEADS.config, occlusion=False, blend=False)
     ),
     "fomm-heads-64-no-equivariance": replace(HEADS, weights=UNSTEADY),
+}
+RECIPES |= on_a_gpu("fomm", fomm.fomm_small(), FACES_128.config, WEIGHTS)
+# what Jacobians and occlusion buy on data that turn and hide
+_WHOLE = RECIPES["fomm-bodies-64-9066x32"]
+RECIPES |= {
+    "fomm-bodies-64-9066x32-no-jacobian": replace(
+        _WHOLE, config=replace(_WHOLE.config, jacobian="none")
+    ),
+    "fomm-bodies-64-9066x32-no-occlusion": replace(
+        _WHOLE, config=replace(_WHOLE.config, occlusion=False, blend=False)
+    ),
 }

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Place = tuple[str, str]  # (data, split)
-WIDTH = 8.0  # inches
+WIDTH = 8.0  # inches; a plot is about half as high, so that it fills a slide below its text
 LETTERS = 15  # points; the smallest are 14, which is 28 px where the plot is 1152 px wide
 DPI = 180  # of the stored PNG, which is shown at half its pixels
 # Okabe and Ito's colours that are dark enough on white, each with a marker of its own
@@ -214,8 +214,11 @@ def _points(
 ) -> Figure:
     """Methods as rows where there is one place; else places as rows, methods as markers."""
     single = len(places) == 1
-    count = len(methods) if single else len(places) * (len(methods) + 0.8)
-    figure, axes = _figure(1.75 + 0.48 * count + (0.55 if title else 0) + (0 if single else 0.5))
+    count = len(methods) if single else len(places) * (len(methods) + 0.6)
+    extra = (0.35 if title else 0) + (
+        0.3 * ((len(methods) + 1) // 2) if not single and len(methods) > 1 else 0
+    )
+    figure, axes = _figure(1.35 + (0.36 if single else 0.3) * count + extra + (0.3 if line else 0))
     ticks, names, y = [], [], 0.0
     for place in places:
         first = y
@@ -234,20 +237,22 @@ def _points(
             y += 1
         if not single:
             ticks, names = [*ticks, (first + y - 1) / 2], [*names, places[place]]
-            y += 0.8
+            y += 0.6
     axes.set_yticks(ticks, [textwrap.fill(name, 26) for name in names])
-    axes.set_ylim(y - (0.4 if single else 1.2), -0.6)
+    axes.set_ylim(y - (0.4 if single else 1.0), -0.6)
     if from_zero:
         axes.axvline(0, color="#444444", linewidth=1.2)
     else:
         axes.set_xlim(left=min(0.0, axes.get_xlim()[0]))
     if line is not None:
         axes.axvline(line[0], color="#444444", linestyle="--", linewidth=1.6)
+        left, right = axes.get_xlim()
+        axes.set_xlim(min(left, line[0]), max(right, 1.03 * line[0]))
         axes.annotate(
             line[1], (line[0], 1), xycoords=("data", "axes fraction"), xytext=(0, 4),
             textcoords="offset points", ha="center", va="bottom", fontsize=LETTERS - 1,
         )  # fmt: skip
-    if not single:
+    if not single and len(methods) > 1:
         figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=LETTERS - 1)
     counts = sorted({p.n for p in points.values()})
     n = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
@@ -307,7 +312,7 @@ def terms(
     names = list(dict.fromkeys(name for step in history for name in step))
     curves = {n: np.array([step.get(n, np.nan) for step in history], float) for n in names}
     logarithmic = not any((curve < 0).any() for curve in curves.values())
-    figure, axes = _figure(4.2 + 0.2 * len(names) + (0.4 if title else 0))
+    figure, axes = _figure(3.7 + (0.35 if title else 0))
     steps, told = np.arange(1, len(history) + 1), []
     for k, (name, curve) in enumerate(curves.items()):
         if logarithmic:
@@ -326,7 +331,7 @@ def terms(
     axes.set(xlabel="step", ylabel="weighted loss", yscale="log" if logarithmic else "linear")
     axes.yaxis.label.set_size(LETTERS)
     axes.grid(axis="y", color="#DDDDDD")
-    figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=LETTERS - 1)
+    figure.legend(loc="outside right upper", frameon=False, fontsize=LETTERS - 1)
     _titled(figure, title)
     what = title or "The terms of the loss"
     return Plot(figure, f"{what}, over {len(history)} steps: {'; '.join(told) or 'all are 0'}.")

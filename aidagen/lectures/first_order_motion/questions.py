@@ -112,10 +112,12 @@ QUESTIONS = (
 PREDICTIONS = (
     Prediction(
         "05.p1",
-        "Rebuild test frames from the first frame of their clip. What is the model's L1 error, as "
-        "a share of the error of copying that first frame (1: no better than a copy)?",
-        because="A share near 0 would mean that all pixels are right. It is hard to reach: most "
-        "of the picture hardly moves, and a copy of the source is already right there.",
+        "New moments of people whom the model knows are rebuilt from the first frame of their "
+        "clip. What is its error in the moving pixels, as a share of the error of copying that "
+        "first frame (1: no better than a copy)?",
+        because="A share near 0 would mean that all pixels are right. It is hard to reach: edges "
+        "have to be placed to a fraction of a pixel, and what the source hides can only be "
+        "guessed.",
     ),
     Prediction(
         "05.p2",
@@ -134,5 +136,16 @@ PREDICTIONS = (
         unit=" px",
         because="Pixel j is read at j W / (W - 1) - 1/2: half a pixel off at either end, and "
         "nothing in the middle.",
+    ),
+    Prediction(
+        "05.p4",
+        "A picture drives itself, turned by 20 degrees in the plane. By how many degrees will the "
+        "trained model's Jacobians say that it turned (median over keypoints and test frames)?",
+        low=0.0,
+        high=30.0,
+        step=1.0,
+        unit="°",
+        because="They see the turn, but not all of it: in training, frames were deformed by a few "
+        "degrees only, and heads seldom tilt far.",
     ),
 )

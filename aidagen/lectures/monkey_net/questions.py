@@ -137,6 +137,28 @@ QUESTIONS = (
         ),
         right=2,
     ),
+    Question(
+        "04.q7",
+        "A model with keypoints and a residual flow beats its baseline by far. What shows that the "
+        "keypoints are the reason?",
+        (
+            Option(
+                "The keypoints follow the arm in every frame",
+                "They may say where the arm is, and yet move no pixel: a network can read the pose "
+                "off them and write the motion into the residual.",
+            ),
+            Option(
+                "The low error of the finished frames",
+                "The error is that of the whole model; it does not say which part moved a pixel.",
+            ),
+            Option(
+                "The source warped by the keypoints' part alone is near the true frame",
+                "This measures the keypoints' own contribution. In this lecture it was as bad as a "
+                "copy at first, although the finished frames were good.",
+            ),
+        ),
+        right=2,
+    ),
 )
 
 PREDICTIONS = (
@@ -153,11 +175,15 @@ PREDICTIONS = (
     ),
     Prediction(
         "04.p2",
-        "Three systems were trained in the same way on three data sets. On which one is "
-        "Monkey-Net's error in the pixels that move the smallest share of X2Face's?",
-        options=("faces", "bodies", "robot"),
-        because="Keypoints help most where parts move independently, and where the shape to "
-        "follow is the same in all clips.",
+        "On the robot, the source is warped by the keypoints' part of the first Monkey-Net's flow "
+        "alone, without residual and painting. How much of a copy's error is left in the pixels "
+        "that move? 100 % means that the keypoints do nothing.",
+        low=0.0,
+        high=120.0,
+        step=1.0,
+        unit=" %",
+        because="The loss compares pictures; it does not ask whether the keypoints or the residual "
+        "moved the pixels.",
     ),
     Prediction(
         "04.p3",
