@@ -108,7 +108,7 @@ HTML(figures.moving_portrait(model))
 clip = figures.median_driver()
 frames = as_floats(clip.frames())  # (32, 3, 128, 128), floats in [0, 1]
 face = frames[figures.frontal(clip)]
-puppet = Puppet(model, face, name=name, size=300)
+puppet = Puppet(model, face, name=name, size=280)
 puppet.move(1, right=0.2)
 puppet
 
