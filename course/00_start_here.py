@@ -14,19 +14,19 @@
 # %% [markdown] slideshow={"slide_type": "slide"} tour=true
 # # 00 · Start here
 #
-# **aidagen** is a course on image and video generation that you run. In each of its ten lectures
-# you read a system from the research literature, train it, measure it and play with it, on a laptop.
+# **aidagen** is a course on image and video generation whose code you run yourself. Each lecture takes
+# a system from the research literature: you read it, train it, measure it and play with it, on a laptop.
 #
 # **After this lecture you can**
 #
 # 1. say which question each lecture answers, and where its model lives in the package;
-# 2. read the notation of the course: pictures, points, grids, and which way round a warp goes;
-# 3. judge a number by its baseline, and say whose picture you may animate.
+# 2. read the notation of the course: pictures, points and grids, and which way round a warp goes;
+# 3. judge a number beside its baseline, and say whose picture you may animate.
 #
-# **You need** Python, and to have seen a PyTorch tensor. Nothing is downloaded.
+# **You need** Python, and you should have seen a PyTorch tensor before. Nothing is downloaded.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **1 min.** Say: "Today nobody has to train anything: we look, we move a face, and we agree on a
+# **1 min.** Say: "Today we do not train anything: we look, we move a face, and we agree on a
 # notation." Ask: "Who has used a system that animates a picture?"
 
 # %% [markdown] slideshow={"slide_type": "skip"}
@@ -88,21 +88,21 @@ model = zoo.load(name, device=str(lesson.device))
 HTML(figures.moving_portrait(model))
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# *How the clip was chosen: of the 24 rendered people that the model never saw, it is the one whose
+# *How the clip was chosen: of the 24 rendered people whom the model never saw, it shows the one whose
 # head turns by the median amount. The clip runs forwards and backwards. Photograph: the astronaut
-# Eileen Collins, NASA, public domain, from scikit-image. The film carries a mark that says that it is
-# generated.*
+# Eileen Collins, NASA, public domain, from scikit-image. The film carries a visible mark that says that
+# it was generated.*
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **3 min.** Say: "One photograph is all that the program knows of the woman on the right." Ask: "What
-# was taken from the left, what from the right, and what from neither?" (The movement; the looks; what
-# the photograph does not show, such as the background behind the head, has to be invented.) Say at the
-# end that the smile does not follow the mouth on the left; this comes back in ten minutes.
+# was taken from the left, what from the right, and what from neither?" (The movement; the appearance;
+# what the photograph does not show, such as the background behind the head, has to be invented.) Say at
+# the end that her mouth does not follow the mouth on the left; this comes back in ten minutes.
 
 # %% [markdown] slideshow={"slide_type": "slide"} tour=true
 # ## Move a face yourself
 #
-# **Keypoints** are ten places that a network found by itself. One was moved; **drag another**.
+# **Keypoints** are ten places that a network found by itself. One has been moved; **drag another**.
 
 # %% alt="On the left a rendered head with ten numbered keypoints that can be dragged, on the right the picture that the model generates from them." tags=["hide-input", "nbval-ignore-output"] tour=true
 clip = figures.median_driver()
@@ -113,9 +113,9 @@ puppet.move(1, right=0.2)
 puppet
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **4 min.** Say: "The point between the eyes was moved to the right, and the head turned." Ask: "Where will the picture
-# break first?" Then drag a point to the edge of the picture: it breaks, and the class has its second
-# question, namely what the network was trained to do.
+# **4 min.** Say: "The point between the eyes was moved to the right, and the head turned." Ask: "Where
+# will the picture break first?" Then drag a point to the edge: the picture breaks, and this raises the
+# next question, namely what the network was trained to do.
 
 # %% slideshow={"slide_type": "skip"} tags=["hide-input", "nbval-check-output"]
 start = model.motion(face[None].to(lesson.device))
@@ -130,14 +130,15 @@ print("Does the picture move when all keypoints move?", "Yes." if moved else "No
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## What just happened?
 #
-# A few points say how a head turns; one picture says what it looks like.
+# A few points say how the head turns; one picture says what the person looks like.
 #
-# ![Data flow from left to right. A source picture S and a driving frame D each go through the same keypoint network. The motion, where each keypoint went, becomes a warp grid, which says where to read the source and what the source does not show. The generator reads the source through the grid and paints what is missing. The result has the looks of the source and the pose of the driving frame.](../course/diagrams/00_animation.svg)
+# ![Data flow from left to right. A source picture S and a driving frame D each go through the same keypoint network. The motion, where each keypoint went, becomes a warp grid, which says where to read the source and what the source does not show. The generator reads the source through the grid and paints what is missing. The result has the appearance of the source and the pose of the driving frame.](../course/diagrams/00_animation.svg)
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **3 min.** Say: "Follow the colours: they come from the source alone; the driving frame only says
-# where." Ask: "Which arrow would you cut so that nothing moves any more?" (Any from the driving frame to
-# the warp grid.) Keypoints, grid and occlusion get their equations in lecture 05.
+# where they go." Ask: "Which arrow would you cut so that nothing moves any more?" (Any on the path
+# from the driving frame to the generator.) The equations of keypoints, grid and occlusion follow in
+# lecture 05.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## How did it learn this?
@@ -150,27 +151,26 @@ Markdown(figures.training_facts(model, zoo.card(name)))
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **3 min.** Say: "Source and driving frame show the same person here, so the second frame is at once the
 # question and the answer." Ask: "In the film we used two different people. Which true frame could we
-# have compared it with?" (None: that is why judging such films is hard, and why it fills lectures 04
-# and 05.)
+# have compared it with?" (None exists: that is why such films are hard to judge, a question to which
+# lectures 04 and 05 return.)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Where it breaks
 #
-# Column 1: the driver of the film, turned as far as it goes; the result mostly holds. Columns 2 and 3: of the
-# 24 drivers, the one whose head turns **farthest** from its first frame. Columns 4 and 5: the driver of
-# the film, with its mouth closed and open.
+# Column 1: the driver of the film at its farthest turn; the face holds, but one eye blurs. Columns 2
+# and 3: of the 24 drivers, the one whose head turns **farthest** from its first frame. Columns 4 and 5:
+# the driver of the film with the mouth closed and open.
 
-# %% alt="Five driving frames above, five results below. In the first column the result turns with the driver. In the third column the driver has turned far to the other side, and the result is a torn face. In columns four and five the driver closes and opens the mouth, and the result smiles in both." tags=["hide-input", "nbval-ignore-output"]
+# %% alt="Five driving frames above, five results below. In the first column the result turns with the driver, and one eye is blurred. In the third column the driver has turned far to the other side, and the result is a torn face. In columns four and five the driver closes and opens the mouth, and the result smiles in both." tags=["hide-input", "nbval-ignore-output"]
 still(figures.limits(model))
 
 # %% [markdown]
-# **Key point.** The model copies what it saw often in training: turns of the head up to a limit. It
-# tears where the movement leaves that range, and to a face that it does not know it carries no expression
-# over.
+# **Key point.** The model reproduces turns of the head up to a limit; beyond it, the picture tears. On
+# a face that it was not trained on, the expression hardly changes with the driver's.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **3 min.** Say: "The third column is what you do not see in a demonstration." Ask: "How could you find
-# out before you publish where your own model breaks?" Note for questions: the movement is counted from
+# **3 min.** Say: "The third column is what demonstrations usually do not show." Ask: "How could you find
+# out before you publish where your own model breaks?" Note for questions: movement is measured from
 # the clip's first frame. If that frame is turned away and the photograph is not, all later turns start
 # from the wrong pose; so begin a driving clip with a frame that shows the pose of your picture.
 
@@ -181,11 +181,11 @@ still(figures.limits(model))
 #
 # ![The map of the course as a table. Lecture 01 tells the history. Lecture 02: from a label and one face to many smiles. 03: from a picture and a pose to the person in that pose. 04 and 05: from a picture and a clip to a picture that moves like the clip. 06: from a clip without labels to parts that move together. 07: from a frame and a key press to the next frame. 08: from music to a body that dances. 09 goes beyond, to three dimensions, several people and cartoons. 10 asks whether a picture was generated.](../course/diagrams/00_map.svg)
 #
-# **Key point.** Every lecture asks the same: who says what is to be seen, and who says what moves?
+# **Key point.** Every lecture asks: which input decides what is shown, and which one how it moves?
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **5 min.** Say: "What changes from lecture to lecture is what you give; what comes out is always a
-# picture or a film." Ask: "Which row would help your own research?" The course follows the lecture
+# **5 min.** Say: "What changes from lecture to lecture is what you give; what comes out is nearly always
+# a picture or a film." Ask: "Which row would help your own research?" The course follows the lecture
 # *Image and Video Generation: A Deep Learning Approach* by Nicu Sebe (University of Trento).
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
@@ -195,13 +195,13 @@ still(figures.limits(model))
 Markdown(figures.map_table())
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **1 min.** Say: "The last column is looked up in the package, so it is right for your copy." Ask:
+# **1 min.** Say: "The last column is computed from the package, so it is right for your copy." Ask:
 # "Which of these files would you open first?"
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Notation, said once
 #
-# **Objective.** Read every array and every symbol of the course.
+# **Objective.** Read the arrays and symbols that every lecture uses.
 #
 # | thing | in code | in text |
 # |---|---|---|
@@ -226,12 +226,12 @@ Markdown(figures.map_table())
 # ![Left: a picture of four by four pixels with a dot on each pixel's centre. x runs to the right from -1 to 1, y runs down from -1 to 1; the centre of the top right pixel is (1, -1), column 3, row 0. Right: a row of four pixels twice. In this course -1 and 1 are the centres of the outermost pixels; elsewhere they are the edges of the picture. At the border the two differ by half a pixel.](../course/diagrams/00_pixels.svg)
 #
 # **Key point.** In this course −1 and 1 are the centres of the outermost pixels. If you mix the two
-# readings, everything shifts by up to half a pixel, and no error message tells you.
+# conventions, content shifts by up to half a pixel, and no error message warns you.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **5 min.** Say: "A shift of half a pixel looks like a slightly worse model, so it is found late." Ask:
-# "At which places of the picture do the two readings agree?" (Only in the middle.) PyTorch's
-# `grid_sample` and `interpolate` take the reading as the argument `align_corners`.
+# "At which place of the picture do the two conventions agree?" (Only in the middle.) In PyTorch's
+# `grid_sample` and `interpolate`, the argument `align_corners` chooses the convention.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Which way round does a warp go?
@@ -240,13 +240,13 @@ Markdown(figures.map_table())
 #
 # ![Left, forward: four source pixels are pushed into a row of eight new pixels; every second new pixel gets nothing, which leaves holes. Right, backward: each of the eight new pixels reads a place in the source, between two pixels if need be, and no hole is left. To move the content to the right, each new pixel has to read further to the left.](../course/diagrams/00_warp.svg)
 #
-# **Key point.** A warp grid answers for every new pixel: where in the source do I read? So signs are
-# the opposite of what one expects.
+# **Key point.** A warp grid says, for every new pixel, where to read in the source. So its signs are
+# the opposite of what most people expect.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **6 min.** Say: "The new picture asks the questions, the source answers." Ask: "The grid reads half a
-# picture further to the right. Where does the face go?" Let the class vote before you say it: to the
-# left. The left half of the diagram is what most people write first.
+# **6 min.** Say: "We ask where each new pixel comes from, not where each old one goes." Ask: "The grid
+# reads half a picture further to the right. Where does the face go?" Let the class vote before you
+# answer: to the left. The left half of the diagram is what most people write first.
 
 # %% [markdown] slideshow={"slide_type": "subslide"} tags=["exercise"]
 # ### Exercise 00.2 · Move the face to the right
@@ -292,8 +292,8 @@ still(overlays.sheet(cells, 3, ["as it is", "by 32 pixels", "by 64 pixels"], siz
 # the picture is black. Filling such places is the task of a generator.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **1 min.** Say: "Your function drew the two pictures on the right." Ask: "What should stand where it is
-# black now?"
+# **1 min.** Say: "Your function moved the two heads on the right." Ask: "What should be shown where the
+# picture is black now?"
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## No number without its baseline
@@ -301,24 +301,24 @@ still(overlays.sheet(cells, 3, ["as it is", "by 32 pixels", "by 64 pixels"], siz
 # **Objective.** Tell a good number from one that only looks small.
 #
 # The **L1 error** is the mean absolute difference of two pictures. Is an L1 error of 0.03 good? If
-# hardly anything moves in the clip, **showing the source all the time** gets it without any model.
-# This copy is our **baseline**: every table of the course shows it beside the model.
+# hardly anything moves in the clip, **showing the source all the time** reaches it without any model.
+# This copy is our **baseline**: the tables of the course show it beside the model.
 
 # %% tags=["hide-input", "nbval-ignore-output"]
 bet = predict.guess("00.p1")
 bet
 
 # %% [markdown]
-# **Key point.** A number is good or bad only beside a baseline on the same clips.
+# **Key point.** A number can be judged only beside a baseline on the same clips.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **3 min.** Say: "Guess now: you will see the answer in ten minutes." Ask: "Who says above one half, who
-# below?" Let two people give a reason.
+# **3 min.** Say: "Guess now: you will see the answer in ten minutes." Ask: "Who says above one half, and
+# who below?" Let two people give a reason.
 
 # %% [markdown] slideshow={"slide_type": "subslide"} tags=["exercise"]
 # ### Exercise 00.3 · The honest ratio
 #
-# **Objective.** Compute an error that can be compared.
+# **Objective.** Compute an error that can be compared with others.
 #
 # Write `l1_against_copy(made, source, truth)` → `(l1, ratio)`. `l1` is the mean absolute error of the
 # generated frames `made` `(T, C, H, W)` against `truth` `(T, C, H, W)`. `ratio` is that error divided by
@@ -343,8 +343,8 @@ def l1_against_copy(made, source, truth):
 l1_against_copy = check.choose("00.3", l1_against_copy)
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **6 min.** Say: "Below one means better than a copy." Ask: "What is the ratio of a model that always
-# returns the source?" (Exactly one.)
+# **6 min.** Say: "A ratio below one means better than a copy." Ask: "What is the ratio of a model
+# that always returns the source?" (Exactly one.)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Your number for one clip
@@ -362,11 +362,11 @@ bet.reveal(ratio, f"The model's error is {ratio:.2f} times that of copying the f
 print("Does the model beat a copy of the source on this clip?", "Yes." if ratio < 1 else "No.")
 
 # %% [markdown]
-# **Key point.** The ratio to a copy says how much of the movement was understood; L1 alone does not.
+# **Key point.** The ratio to the copy's error shows how much the model helps; L1 alone does not.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **2 min.** Say: "Now uncover the number, and compare it with your guess." Ask: "Whose guess was closest,
-# and why?"
+# **2 min.** Say: "Now uncover the number, and compare it with your guess." Ask: "Whose guess was
+# closest, and why?"
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Better than a copy?
@@ -382,39 +382,41 @@ rows = evaluation.table(name)
 figures.better_than_a_copy(rows)
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **2 min.** Say: "The model helps everywhere, but least with people whom it never saw." Ask: "Why are the
-# bars of the unseen people so wide?" (Their clips differ much, and there are only five.)
+# **2 min.** Say: "The model helps everywhere; as a share of the copy's error, it helps least for real
+# people whom it never saw." Ask: "Why are the bars of the unseen people so wide?" (Their clips differ
+# a lot, and there are only five.)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### The same clips, compared
 #
 # Where two bars overlap, look at the **differences on the same clips**. An interval that lies below
-# zero says that the model is better.
+# zero shows that the model is better.
 
 # %% tags=["hide-input", "nbval-ignore-output"]
 Markdown(figures.clip_by_clip(rows))
 
 # %% [markdown]
-# **Key point.** One clip is an example. Many held-out clips, a baseline and an interval are a result.
+# **Key point.** One clip is an example; many held-out clips, a baseline and an interval make a result.
 
 # %% slideshow={"slide_type": "skip"} tags=["hide-input", "nbval-ignore-output"]
 plots.folded("All rows of this table", rows)
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **1 min.** Say: "A clip that is hard for the model is hard for the copy, too; the difference does not
-# see that." Ask: "Does the interval for the unseen people exclude zero?" The full table is folded below.
+# **1 min.** Say: "A clip that is hard for the model is hard for the copy, too; taking the difference
+# removes that." Ask: "Does the interval for the unseen people exclude zero?" (Yes.) The full table is
+# folded below this slide, in the notebook.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## How to study
 #
-# **Objective.** Get the most out of a lecture on your own.
+# **Objective.** Get the most out of a lecture when you work on your own.
 #
-# * **Predict before you run.** A prediction stays covered until you make or waive it.
-# * **Exercises never block you.** An answer that passes is used from there on; otherwise you read what
-#   probably went wrong, the reference takes over, and figures made with it say so.
-# * **Move every widget**, and try to break what it shows. Each works by keyboard, too.
-# * **Open the code.** `models/fomm.py` is meant to be read from top to bottom; a comment names each
-#   equation of the paper above the line that computes it.
+# * **Predict before you run.** The outcome stays covered until you make a prediction or waive it.
+# * **Exercises never block you.** An answer that passes is used from there on. Otherwise you read what
+#   probably went wrong, our reference solution takes over, and figures made with it say so.
+# * **Move every widget**, and try to break what it shows. Each can be used from the keyboard, too.
+# * **Open the code.** `models/fomm.py` is meant to be read from top to bottom; where a line computes an
+#   equation of the paper, a comment above it names the equation.
 # * **Your copies are in `work/`.** An update of the course never touches what you wrote.
 #
 # **Key point.** Guess, run, explain, and only then read on.
@@ -444,8 +446,8 @@ quiz.ask("00.q1")
 quiz.ask("00.q2")
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **3 min.** Say: "One minute alone, one minute in pairs, then hands." Ask: "Who can defend a wrong answer
-# best?"
+# **3 min.** Say: "One minute alone, one minute in pairs, then a show of hands." Ask: "Who can defend
+# a wrong answer best?"
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### And one more
@@ -454,22 +456,22 @@ quiz.ask("00.q2")
 quiz.ask("00.q3")
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **1 min.** Say: "Vote by hand, and keep your reason for the next slide." Ask: "Who chose the second
-# answer, and why?"
+# **1 min.** Say: "Raise your hand for one answer, and keep your reason for the next slide." Ask: "Who
+# chose the second answer, and why?"
 
 # %% [markdown] slideshow={"slide_type": "slide"} tour=true
 # ## How to behave
 #
 # **Objective.** Decide whose picture you may animate, and say so when you show it.
 #
-# * **Consent.** Animate yourself, people who agreed to *this* use, or people who do not exist. A
-#   photograph on the web is not an agreement.
+# * **Consent.** Animate yourself, people who agreed to *this* use, or people who do not exist. That a
+#   photograph is on the web does not mean consent.
 # * **Say so.** Films written here carry a visible mark and a note in their metadata. Leave both in.
 # * **Do no harm.** Do not imitate a person to deceive, shame or harass; it may be a crime where you live.
-# * **Look for yourself.** What works on the faces of the training data may fail on others; the model's
+# * **Test it yourself.** What works on the faces of the training data may fail on others; the model's
 #   card says what it was trained on.
 # * **Respect rights.** Footage, and weights trained on it, are outside the licences of the course.
-#   `NOTICE` says what is known.
+#   `NOTICE` says what is known about them.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **4 min.** Say: "Everything in this course can also be used to put words into somebody's mouth." Ask:
@@ -479,33 +481,33 @@ quiz.ask("00.q3")
 # ## Were we allowed to animate this portrait?
 #
 # NASA released the photograph of Eileen Collins into the public domain, and it is a common test picture.
-# Nobody asked her whether it may be made to move.
+# We did not ask her whether it may be made to move.
 #
 # * What does "public domain" settle, and what does it not?
-# * We turn the head and say that it is generated. Where would *you* draw the line?
+# * We turn the head, and say that the film is generated. Where would *you* draw the line?
 # * What would you change in this lecture?
 #
-# **Key point.** A licence answers whether you may copy a picture. Whether you may make a person do
-# something in it is another question.
+# **Key point.** A licence says whether you may copy a picture. Whether you may make the person in it
+# do something is another question.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **5 min.** Say: "We made a choice, and you may disagree with it." Ask: "Would you have shown this film on
-# your own project page?" Take both sides, and do not settle it. For the course's choice: a head that
-# turns, no speech, a visible mark, a person of public life in an official portrait. Against it: no
-# consent to this use.
+# **5 min.** Say: "We made a choice, and you may disagree with it." Ask: "Would you have shown this
+# film on your own project page?" Argue for both sides, and do not settle it. For the course's choice:
+# a head that turns, no speech, a visible mark, a public figure in an official portrait. Against it:
+# no consent to this use.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Homework
 #
-# * **00.1** *(equation)* From points to pixels: every drawing of the course uses it.
+# * **00.1** *(equation)* From points to pixels: every drawing of keypoints uses it.
 # * **00.4** *(find the fault)* A turn that shears.
-# * **00.5** *(experiment)* What does reading a picture cost?
+# * **00.5** *(experiment)* What does reading a picture through a grid cost?
 # * **00.o1** *(open)* A number that misleads.
 #
 # Begin with 00.1. All four are below; hints and solutions open when you need them.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **1 min.** Say: "Do 00.1 before lecture 05, and the others when you have an evening." Ask: "Who wants
+# **1 min.** Say: "Do 00.1 before lecture 05, and the others when you have time." Ask: "Who wants
 # to work on the open task in a pair?"
 
 # %% [markdown] slideshow={"slide_type": "subslide"} tags=["exercise"]
@@ -537,15 +539,15 @@ pixel_of = check.choose("00.1", pixel_of)
 still(figures.dots(face, start.points[0], pixel_of))
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **0 min.** Homework. Say: "Your function places the dots in the figure below it." Ask: "What would the
-# figure look like with `W` instead of `W - 1`?"
+# **0 min.** Homework. Say: "Your function places the dots in the figure below the exercise." Ask:
+# "What would the figure look like with `W` instead of `W - 1`?"
 
 # %% [markdown] slideshow={"slide_type": "subslide"} tags=["exercise"]
 # ### Exercise 00.4 · A turn that shears
 #
 # `turn(picture, degrees)` should return the warp grid `(H, W, 2)` that turns the content of `picture`
 # `(C, H, W)` clockwise. In a square picture it does; in a wide one it also shears. **Find the fault and
-# mend it.**
+# fix it.**
 
 # %% tags=["hide-input", "exercise"]
 check.card("00.4")
@@ -577,8 +579,8 @@ turned = grids.warp(wide[None], turn(wide, 20.0)[None])[0]
 still(overlays.sheet([figures.on_screen(one) for one in (wide, turned)], 2, ["as it is", "turned"]))
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **0 min.** Homework. Say: "The code is right for square pictures, and so it passes many tests." Ask:
-# "In which unit does it turn?"
+# **0 min.** Homework. Say: "The code is right for square pictures, so many tests do not find the
+# fault." Ask: "In which units does it compute the turn?"
 
 # %% [markdown] slideshow={"slide_type": "subslide"} tags=["exercise"]
 # ### Exercise 00.5 · What does reading cost?
@@ -623,8 +625,8 @@ Markdown(
 )
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **0 min.** Homework. Say: "Each reading mixes neighbours, so each one blurs a little." Ask: "How would
-# you animate a long film without blurring it more and more?"
+# **0 min.** Homework. Say: "Each reading mixes neighbouring pixels, so each one blurs a little." Ask:
+# "How would you animate a long film without blurring it more and more?"
 
 # %% [markdown] slideshow={"slide_type": "subslide"} tags=["exercise"]
 # ### An open task
@@ -634,18 +636,18 @@ check.open_task("00.o1")
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **0 min.** Homework. Say: "There is no single right answer; the rubric says what counts." Ask: "Which
-# change of a picture do you notice at once, although it is cheap in L1?"
+# change of a picture do you notice at once, although it hardly raises the L1 error?"
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Summary
 #
 # * A picture is animated by **keypoints** that say how things move, a **warp grid** that says where to
 #   read, and a **generator** that paints what is missing.
-# * It is learned without labels: a second frame of the same clip is question and answer at once.
+# * It is learned without labels: a second frame of the same clip is at once input and true answer.
 # * Points are (x, y) in [−1, 1], y down; −1 and 1 are the centres of the outermost pixels.
-# * A grid asks **backwards**. To move right, read further left.
-# * An error counts only beside a **baseline**, with an interval.
-# * A licence is not a **consent**.
+# * A warp works **backwards**: to move the content to the right, read further to the left.
+# * An error can be judged only beside a **baseline**, and with an interval.
+# * A licence is not **consent**.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **2 min.** Say: "Cover the right half of each line and complete it." Ask: "Which of the six lines
@@ -659,18 +661,18 @@ check.open_task("00.o1")
 # | source, driving frame | the picture that is animated; the frame that says how it moves |
 # | keypoint | a place in a picture that the model found by itself, (x, y) in [−1, 1] |
 # | warp grid | for each new pixel, the place in the source where it reads |
-# | occlusion | what the driving frame shows and the source does not; the generator has to paint it |
+# | occlusion | what the driving frame shows but the source does not; the generator has to paint it |
 # | generator | the network that reads the source through the grid and paints the rest |
 # | loss | the number that training makes smaller |
 # | held-out clip | a clip that was not used in training |
 # | L1 error | mean absolute difference of two pictures |
-# | baseline | what a method without any understanding reaches; here mostly a copy of the source |
+# | baseline | a simple method that every model has to beat; here mostly a copy of the source |
 # | 95 % interval | the range of means that other clips of the same kind would plausibly give |
 # | reference | our own solution of an exercise, used while yours does not pass |
 # | profile | how much is computed: `smoke`, `lecture` or `full` |
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **1 min.** Say: "Every later lecture uses these words without explaining them again." Ask: "Which term
+# **1 min.** Say: "The later lectures build on these words." Ask: "Which term
 # could you not explain to your neighbour?"
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -680,20 +682,20 @@ check.open_task("00.o1")
 #   authors' page of the system that moved the portrait (NeurIPS 2019,
 #   [arXiv:2003.00196](https://arxiv.org/abs/2003.00196)).
 # * [`torch.nn.functional.grid_sample`](https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.grid_sample.html):
-#   backward warps in PyTorch, and both readings of −1 and 1.
+#   backward warps in PyTorch, and both conventions for −1 and 1.
 # * [Digital source types](https://cv.iptc.org/newscodes/digitalsourcetype/) of the IPTC: the vocabulary
 #   behind the note that our films carry.
 # * Each lecture and each model file names its papers. For the course itself there is `CITATION.cff`.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **1 min.** Say: "Cite the papers first, and the course after them." Ask: "Who has read one of these
-# papers?"
+# **1 min.** Say: "Cite the papers first, and the course after them." Ask: "Who has already read a paper
+# on animating pictures?"
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## What comes next
 #
-# **Lecture 05** explains the dots that you have just dragged, and is the one to open now. **Lecture 04**
-# tells how one got there.
+# **Lecture 05** explains the keypoints that you dragged, and is the one to open now. **Lecture 04** shows
+# how research got there.
 #
 # **Thanks.** The course follows the lecture by **Nicu Sebe** and his collaborators X. Alameda-Pineda, S.
 # Lathuilière, W. Menapace, E. Ricci, S. Roy, E. Sangineto, A. Siarohin, H. Tang, S. Tulyakov, W. Wang and

@@ -72,7 +72,7 @@ PIXEL_OF = Exercise(
         Wrong(
             "width and height swapped",
             lambda points, width, height: pixel_of(points, height, width),
-            "x is taken for the row",
+            "takes x for the row",
             "x runs along the width and y along the height: yours are the other way round.",
         ),
         Wrong(
@@ -116,7 +116,7 @@ SHIFT_RIGHT = Exercise(
     reference=shift_right,
     cases=lambda: [(drawn(2, 3, 4, 6), 2), (drawn(3, 1, 5, 3), 1)],
     expects="a grid (H, W, 2) of places to read, floats",
-    hint="Begin with the grid that reads every pixel at its own place, then change x alone.",
+    hint="Begin with the grid that reads every pixel at its own place, then change only x.",
     importance=3,
     place="class",
     hints=(
@@ -201,7 +201,7 @@ L1_AGAINST_COPY = Exercise(
         "Which of the two errors belongs in the denominator: the model's, or the copy's?",
     ),
     picture=_ratio_picture,
-    picture_shows="Two bars: a short one for the L1 error, and one below a half for its share of "
+    picture_shows="Two bars: a short one for the L1 error, and one below 0.5 for its share of "
     "the copy's error.",
     wrong=(
         Wrong(
@@ -209,7 +209,7 @@ L1_AGAINST_COPY = Exercise(
             lambda made, source, truth: _pair(
                 (made - truth).square().mean(), (source - truth).square().mean()
             ),
-            "takes L1 for L2",
+            "mistakes L2 for L1",
             "you square the differences, which is L2; L1 is the mean of their absolute values.",
         ),
         Wrong(
@@ -228,22 +228,22 @@ L1_AGAINST_COPY = Exercise(
                 (made - truth).abs().mean(), (made - source).abs().mean()
             ),
             "measures how much was changed, not how good a copy would be",
-            "your baseline compares source and generated picture; a copy is judged like any other "
-            "answer, against the truth.",
+            "your baseline compares the source with the generated picture; a copy is judged like "
+            "any other answer, against the truth.",
         ),
         Wrong(
             "sum instead of mean",
             lambda made, source, truth: _pair(
                 (made - truth).abs().sum(), (source - truth).abs().sum()
             ),
-            "a number that grows with the picture cannot be compared",
+            "returns a number that grows with the picture, which cannot be compared",
             "your ratio is right, but the error is a sum: take the mean, so that pictures of "
             "different sizes can be compared.",
         ),
         Wrong(
             "signs kept",
             lambda made, source, truth: _pair((made - truth).mean(), (source - truth).mean()),
-            "lets too bright and too dark cancel",
+            "lets differences of opposite sign cancel",
             "positive and negative differences cancel in your mean: take absolute values first.",
         ),
     ),

@@ -25,12 +25,12 @@ QUESTIONS = (
                 "A copy of the source may reach that if most of the picture does not change.",
             ),
             Option(
-                "It cannot be said without a baseline on the same data",
+                "You cannot say without a baseline on the same data",
                 "Compare it with a method that does nothing, such as copying the source.",
             ),
             Option(
                 "No, a good method has an error of 0",
-                "Even a frame that is off by one pixel, which nobody sees, has an error.",
+                "Even a shift by one pixel, which nobody sees, gives an error above 0.",
             ),
         ),
         right=1,
@@ -41,15 +41,15 @@ QUESTIONS = (
         (
             Option(
                 "Anybody's whose photograph is public",
-                "A public photograph is not an agreement to be put into motion.",
+                "Being shown in a public photograph is not consent to be animated.",
             ),
             Option(
                 "Anybody's, as long as the clip carries a mark",
-                "The mark tells viewers how the clip was made; it does not replace a yes.",
+                "The mark tells viewers how the clip was made; it does not replace consent.",
             ),
             Option(
                 "Your own, those of people who agreed to this use, and of people who do not exist",
-                "And say that it is generated, whenever you show it.",
+                "And whenever you show the result, say that it is generated.",
             ),
         ),
         right=2,

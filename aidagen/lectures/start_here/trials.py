@@ -61,13 +61,13 @@ TURN = Exercise(
     hint="A turn keeps lengths: measure how far apart two pixels are before and after it.",
     hints=(
         "The function is right for square pictures. What is different about a picture that is "
-        "wider than high?",
+        "wider than it is high?",
         "One unit of x is (W - 1) / 2 pixels, one unit of y is (H - 1) / 2. Go to pixels, turn, "
         "and come back.",
     ),
     picture=_turn_picture,
-    picture_shows="A head, turned clockwise by 35 degrees in a picture that is wider than high; "
-    "its proportions are as before.",
+    picture_shows="A head, turned clockwise by 35 degrees in a picture that is wider than it is "
+    "high; its proportions are unchanged.",
     wrong=(
         Wrong(
             "turned in coordinates from -1 to 1",
@@ -80,8 +80,8 @@ TURN = Exercise(
             "turned the other way",
             lambda picture, degrees: turn(picture, -degrees),
             "turns the grid where the content should turn",
-            "your picture turns anticlockwise: the grid says where to READ, so it turns the other "
-            "way round than the content. The given matrix was right.",
+            "your picture turns anticlockwise: the grid says where to READ, so it turns in the "
+            "opposite direction to the content. The given matrix was right.",
         ),
         Wrong(
             "width and height swapped",
@@ -99,7 +99,7 @@ TURN = Exercise(
                 * torch.tensor([(picture.shape[2] - 1) / 2, (picture.shape[1] - 1) / 2])
             ),
             "goes to pixels and stays there",
-            "your grid is in pixels: after the turn, divide by what you multiplied with.",
+            "your grid is in pixels: after the turn, divide by what you multiplied by.",
         ),
         Wrong(
             "pixels instead of steps",
@@ -173,18 +173,18 @@ READ_AGAIN = Exercise(
     hints=(
         "Loop over [-step, step] * times with step = (1 / (W - 1), 0). In the loop, warp the last "
         "picture (padding='border') for the first number, and add up the steps for the second.",
-        "In both cases the picture is moved just as often. If one of the two has lost detail and "
-        "the other has not, what has lost it?",
+        "In both cases the picture is moved equally often. If only one of the two has lost detail, "
+        "what caused the loss?",
     ),
     words=("moving", "reading"),
     picture=_loss_picture,
     picture_shows="Two bars, one for the change if the picture is read at every step and one, "
-    "without length, for the change if it is read once; below them the word that was concluded.",
+    "of length zero, for the change if it is read once; below them the conclusion, one word.",
     wrong=(
         Wrong(
             "the other conclusion",
             lambda picture, times: (*read_again(picture, times)[:2], "moving"),
-            "sees the loss grow with the number of moves, and not that the reading is counted too",
+            "sees the loss grow with the number of moves, but not that the readings grow with it",
             "your numbers are right, your conclusion is not: read only once, the picture was moved "
             "just as often and has lost nothing.",
         ),
@@ -207,12 +207,12 @@ READ_AGAIN = Exercise(
                 "reading",
             ),
             "measures the movement, not what reading loses",
-            "your picture never comes back, so you measure how far it went: step right and left.",
+            "your picture never comes back, so you measure how far it went: step right, then left.",
         ),
         Wrong(
             "squared change",
             lambda picture, times: (*_squared(picture, times), "reading"),
-            "takes L2 for L1",
+            "mistakes L2 for L1",
             "you square the change; the mean of its absolute value was asked for.",
         ),
     ),
@@ -227,21 +227,21 @@ OPEN_TASKS = (
         title="A number that misleads",
         task="Find two generated pictures of the same true frame such that the one with the lower "
         "L1 error is the one that you would call worse. Make them with the model of this lecture, "
-        "or by spoiling a true frame (blur, shift, noise, a change of brightness). Show them side "
+        "or by degrading a true frame (blur, shift, noise, a change of brightness). Show them side "
         "by side with their numbers and with the copy's, and explain in at most 150 words what L1 "
         "does not see.",
         rubric=(
             (
                 2,
-                "Both numbers are computed on the same frame, and the copy's number stands beside.",
+                "Both numbers are computed on the same frame, with the copy's number beside them.",
             ),
             (
                 2,
                 "Three other people, who do not know the numbers, agree on which picture is worse.",
             ),
-            (3, "The explanation says what L1 adds up, and why this change is cheap in it."),
-            (2, "It proposes a measurement that would have ranked the two rightly, and tries it."),
-            (1, "Everything can be run again by somebody else: code, seed, the frame's number."),
+            (3, "The explanation says what L1 adds up, and why this change hardly raises it."),
+            (2, "It proposes a measurement that would have ranked both correctly, and tries it."),
+            (1, "Somebody else can run everything again: code, seed and frame number are given."),
         ),
     ),
 )
