@@ -202,7 +202,7 @@ def test_the_showcase_moves_a_photo_where_no_model_is_given():
     assert own.verdict == "familiar", own.sentence
     own.consent = True
     assert own.animate().shape == (4, 3, 128, 128)
-    assert "fomm-faces-128" in own.player.value
+    assert "fomm-faces-128" in own.note.value
     with pytest.raises(AidagenError, match="needs a clip that drives"):
         OwnPhoto()
     with pytest.raises(AidagenError, match="no model named 'fomm-faces-129'"):

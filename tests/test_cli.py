@@ -223,8 +223,9 @@ def test_wrong_names_and_options_are_told_in_a_sentence(files, capsys):
         (["--speed", "9"], "--speed"),
     ):
         assert word in refused(capsys, animate("face.png", "drive.mp4", "out.mp4", *options))
-    for arguments in ([], ["animate"], ["animate", "a", "b", "c"], ["sing"]):
+    for arguments in ([], ["animate"], ["animate", "a", "b"], ["sing"]):
         assert "--help" in refused(capsys, cli.main(arguments))
+    assert "no file b" in refused(capsys, cli.main(["animate", "a", "b", "c"]))
     assert sorted(os.listdir()) == ["drive.mp4", "face.png"]
 
 
