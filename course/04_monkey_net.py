@@ -44,8 +44,8 @@
 # | 5 | a blind study | discuss | Ask people: a blind preference study |
 # | 5 | failures, misuse, summary | discuss | Where they fail |
 #
-# **If late:** skip the slide "What it makes of a head", the bones that were measured, and exercise
-# 04.4. Do not skip "Who does the work?" and the slide on misuse.
+# **If late:** skip the slides "What it makes of a head" and "Measured", and exercise 04.4. Do not
+# skip "Who does the work?" and the slide on misuse.
 #
 # **At home:** exercises 04.2, 04.3, 04.5, 04.6 and 04.7, the open task, the mask painter and the
 # metric lab. They stand at the end of this page.
@@ -84,7 +84,8 @@ device = str(lesson.device)
 #
 # **Objective.** See what the lecture is about: one picture, moved by a clip of something else.
 #
-# A robot drives, left; **one still picture**, middle; the picture as it moves, right. No labels.
+# Left: a robot, the driving clip. Middle: **one still picture**. Right: that picture, animated by a
+# model that was trained without labels.
 
 # %% alt="A video of three pictures side by side: a driving robot arm, a still picture of another scene, and that scene with its arm moving as the driving arm does." tags=["hide-input"] tour=true
 robots = scenes.scenes(lesson.pick(6, 24))
@@ -97,15 +98,15 @@ says = "Left: a driving clip. Middle: a still picture. Right: that picture, move
 HTML(results.player([driving, source.expand_as(driving), moved], says))
 
 # %% [markdown]
-# Rule: the new scene that the model rebuilds with the *median* error; the next one drives.
+# How it was chosen: of the test scenes, this one has the *median* error; the next scene drives it.
 #
 # **Key point.** To animate a picture means to move its pixels, and to paint what was hidden.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **3 min.** Say: "Watch the right picture: its table, its object, but not its motion." Ask: "What
-# would you need to know about the left clip to make the right one?" Collect words such as joints,
-# flow, pose; each comes back. Do we give the source's appearance to the driving poses, or the
-# driving motion to the source? Failures come at the end.
+# **3 min.** Say: "Watch the right picture: its own arm and table, but the motion of the left clip."
+# Ask: "What would you need to know about the left clip to make the right one?" Collect words such as
+# joints, flow, pose; each comes back. Do we give the source's appearance to the driving poses, or the
+# driving motion to the source? The small object gets lost; "One frame on its way" shows where.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Appearance transfer, and where it breaks
@@ -113,12 +114,12 @@ HTML(results.player([driving, source.expand_as(driving), moved], says))
 # **Objective.** Say why joints of one body do not fit another.
 #
 # Lecture 03 detects a pose in every driving frame, and a generator draws the source person in it.
-# Two things go wrong:
+# This has two limits:
 #
 # * it needs a **detector**, trained with labels: for people, but not for robots or cartoons;
 # * a pose in picture coordinates is **somebody's** pose: it contains the lengths of their limbs.
 #
-# Here the joints are exact, so no detector can be blamed.
+# Below, the joints are exact, so that no error is the detector's.
 
 # %% tags=["nbval-ignore-output", "hide-input"]
 bet = predict.guess("04.p1")
@@ -126,13 +127,13 @@ bet
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **2 min.** Say: "A skeleton looks neutral, but it is a tall person's skeleton or a child's." Ask:
-# "By how much does the other body change if it takes these joints?" Let everybody guess first.
+# "By how much does the other body change if it is given these joints?" Let everybody guess first.
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Three ways to transfer joints
 #
-# Blue drives; orange is where the other person would have to go: in column 3 with the driving
-# body's height and shoulders, in columns 4 and 5 with their own. The worst of 24 pairs.
+# Blue: the driving joints. Orange: where the other person's joints would have to go, with the driving
+# body's height and shoulders (column 3) or nearly their own (4 and 5). The worst of 24 pairs.
 
 # %% slideshow={"slide_type": "skip"}
 def put(way, p_source, p_t, p_1):
@@ -144,7 +145,7 @@ def put(way, p_source, p_t, p_1):
         size = np.linalg.norm(p_source - p_source.mean(0)) / np.linalg.norm(p_1 - p_1.mean(0))
     return p_source + size * (p_t - p_1)
 
-# %% alt="Two rows of five pictures: a person with a blue skeleton, another person with the own skeleton in green, and in orange the driving skeleton put as it is, which does not fit the body, relative, and relative to scale, which do." tags=["hide-input"]
+# %% alt="Two rows of five pictures: a person with a blue skeleton, another person with their own skeleton in green, and three times in orange the joints to go to: the driving joints as they are, which do not fit the body even in the first frame, relative ones, and relative ones to scale, which both begin on the body." tags=["hide-input"]
 people = skeletons.people()
 pairs = skeletons.pairs(people)
 still(skeletons.sheet(put, people, skeletons.worst(people, pairs, put)))
@@ -157,16 +158,16 @@ still(skeletons.sheet(put, people, skeletons.worst(people, pairs, put)))
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Measured
 #
-# A bone looks shorter when it points at the camera. So the right length of the source's bone at
-# time $t$ is its own length, times what became of the driving bone: $\ell_S\,\ell^D_t / \ell^D_1$.
+# A bone looks shorter when it points at the camera. So the right length of the source's bone at time
+# $t$ is its own, times the factor by which the driving bone changed: $\ell_S\,\ell^D_t / \ell^D_1$.
 
 # %% alt="The prediction, and below it a table of the error in the lengths of bones for the three ways." tags=["nbval-ignore-output", "hide-input"]
 errors = skeletons.bone_errors(put, people, pairs)
 bet.reveal(errors["as they are"].value, results.bones(errors))
 
 # %% [markdown]
-# **Key point.** Transfer how joints *moved*, not where they *are*: then a body keeps its
-# proportions.
+# **Key point.** Transfer how joints *moved*, not where they *are*: a body then keeps its
+# proportions better.
 
 # %% slideshow={"slide_type": "skip"} tags=["nbval-check-output", "hide-input"]
 print("Relative motion keeps the bones' lengths better:",
@@ -183,19 +184,19 @@ print("Relative motion keeps the bones' lengths better:",
 #
 # ![Data flow of X2Face: the source goes through an embedding network and a first warp to an embedded face; the driving frame goes through a driving network and a code of 128 numbers to a second warp, which reads the output from the embedded face.](../course/diagrams/04_x2face.svg)
 #
-# Equation (1): $E(z) = \sum_n c_n(z)\,S_n(T_n(z)) \,/ \sum_n c_n(z)$. Equation (2):
-# $\hat D(z) = E(T_D(z))$.
+# Equation (1), sources $S_n$ read through warps $T_n$, averaged with confidences $c_n$:
+# $E(z) = \sum_n c_n(z)\,S_n(T_n(z)) \,/ \sum_n c_n(z)$. Equation (2), $E$ read through the driving
+# warp $T_D$: $\hat D(z) = E(T_D(z))$.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **2 min.** Say: "Two warps, and that is all: a warp only says where to read." Ask: "Can X2Face
-# show a colour that no source picture has?" In (1) $S_n$ are the sources, $T_n$ their warps and
-# $c_n$ the network's confidence.
+# show a colour that no source picture has?" With a single source, as here, $c_n$ cancels in (1).
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### What it makes of a head
 #
-# The head on which it does best, of twelve. The grid shows where the output reads the embedded
-# face. It turns the head a little, and stays near the source.
+# Of twelve heads, this is the one on which X2Face does best. The grid shows where the output reads
+# the embedded face. The output turns a little, and stays near the source.
 
 # %% alt="A row of four pictures of a head: the source, the embedded face under a grid, the output, which is close to the source, and the true frame, in which the head has turned." tags=["hide-input"]
 heads = faces.heads(lesson.pick(4, 12))
@@ -214,23 +215,23 @@ for name, system in (("X2Face", talker), ("Monkey-Net", painter)):
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### What it does with an arm
 #
-# The embedding network knows neither where the arm will be nor where it came from. In the second
-# picture the arm has shrunk or gone, and nothing is left to move.
+# The embedding network sees the source alone and cannot know where the arm will be. In the second
+# picture the arm has nearly or wholly disappeared, so that hardly anything is left to move.
 
 # %% alt="Four pictures of a robot: the source, the embedded picture in which the arm has shrunk to a thread, the output with the same thread, and the true frame with the arm elsewhere." tags=["hide-input"]
 reacher = zoo.load("x2face-robot-64", device)
 still(faces.arm_sheet(reacher, robots[MEDIAN]))
 
 # %% [markdown]
-# L1 is least at the **median**. A place that shows the table most of the time is best filled with
+# L1 is lowest at the **median**: a place that shows the table most of the time is best filled with
 # table.
 #
-# **Key point.** A model that is not told where a thing is lowers L1 by removing the thing.
+# **Key point.** A model that cannot know where an object will be lowers its L1 by removing it.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **2 min.** Say: "Look at the second picture: the arm is already gone before anything moves." Ask:
 # "If you had to fill a pixel without knowing, and paid for the absolute error, with what?" A test
-# of the course holds this finding, on robot and bodies.
+# of the course checks this finding, on the robot and on bodies.
 
 # %% [markdown] slideshow={"slide_type": "slide"} tour=true
 # ## Monkey-Net in one picture
@@ -239,7 +240,7 @@ still(faces.arm_sheet(reacher, robots[MEDIAN]))
 #
 # ![Data flow of Monkey-Net: a detector finds keypoints with covariances in source and driving frame, each alone; a motion network turns both sets and the source into masks and a residual, which make a flow; the generator encodes the source, warps every level by the flow and paints what was hidden.](../course/diagrams/04_flow.svg)
 #
-# The name is made of *moving keypoints*. Nobody labels them.
+# The name is short for *moving keypoints*; nobody labels them.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **2 min.** Say: "Three networks, trained together on pairs of frames of one clip." Ask: "Why may
@@ -249,8 +250,8 @@ still(faces.arm_sheet(reacher, robots[MEDIAN]))
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### A motion by hand
 #
-# The robot's joints are known, so we can build the flow without a network: masks around the joints,
-# and each joint's shift.
+# The robot's joints are known, so we can build the flow without a network, from a mask around each
+# joint and the joint's shift.
 
 # %%
 robot, t, used = scenes.by_hand_frame(robots)  # a clip, a later frame of it, joints inside
@@ -269,6 +270,9 @@ by_hand = grids.warp(robot.frames[:1], (z + flow)[None], padding="border")[0]
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### What comes of it
+#
+# The arm has moved, and the wall around it was dragged along. The colours of the flow tell which way
+# a place has *moved*: the dial shows $-F$, since $F$ points back to the source.
 
 # %% alt="Ten pictures of a robot arm: source with joints, driving frame with joints, the mask of one joint, the sum of all masks, the flow, the source warped by hand, the true frame, what is still wrong, what is wrong in a copy, and the source." tags=["hide-input"]
 still(scenes.by_hand_sheet(robot, t, used, masks, z + flow, by_hand))
@@ -276,7 +280,7 @@ still(scenes.by_hand_sheet(robot, t, used, masks, z + flow, by_hand))
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **2 min.** Say: "The arm has moved, by joints and masks alone." Ask: "What is still wrong?" The wall
 # is dragged along; the upper arm has no joint in the picture, and where the arm turned it was only
-# shifted. A residual and painting come now, the turn in lecture 05.
+# shifted. A residual and painting come next, turning comes in lecture 05.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## The flow is a mixture
@@ -286,7 +290,8 @@ still(scenes.by_hand_sheet(robot, t, used, masks, z + flow, by_hand))
 # $$ F(z) = \sum_{k=0}^{K} M_k(z)\,(\mu_{S,k} - \mu_{D,k}) + R(z), \qquad
 #    \mu_{S,0} = \mu_{D,0} \tag{5} $$
 #
-# The masks $M_k$ sum to one at each place; the new frame reads the source at $T(z) = z + F(z)$.
+# $\mu_{S,k}$ and $\mu_{D,k}$: keypoint $k$ in the source and in the driving frame. The new frame
+# reads the source at $T(z) = z + F(z)$.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **2 min.** Say: "Every place of the new frame asks: whose motion is mine?" Ask: "Where do you read
@@ -296,8 +301,8 @@ still(scenes.by_hand_sheet(robot, t, used, masks, z + flow, by_hand))
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Keypoints that nobody labelled
 #
-# A heat map $H_k$ sums to one; its mean and covariance are the keypoint, and the motion network is
-# shown a smooth bump of that shape:
+# Each heat map $H_k$ sums to one; its mean and covariance are the keypoint. The motion network is
+# given a smooth bump of that shape:
 #
 # $$ \mu_k = \sum_z H_k(z)\,z, \quad
 #    \Sigma_k = \sum_z H_k(z)\,(z - \mu_k)(z - \mu_k)^\top \tag{3} $$
@@ -307,7 +312,7 @@ still(scenes.by_hand_sheet(robot, t, used, masks, z + flow, by_hand))
 still(scenes.keypoints_sheet(model, robots))
 
 # %% [markdown]
-# A few follow the arm; the others mark places that rest. That is information, too.
+# A few follow the arm; the others mark places at rest, which is information, too.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **2 min.** Say: "Find the numbers that follow the arm." Ask: "Where would you put ten points if
@@ -316,18 +321,22 @@ still(scenes.keypoints_sheet(model, robots))
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### One frame on its way
+#
+# 1 is the detector, 2 the motion network, 3 the generator. The painting closes the torn arm; the
+# object was lost by the flow, and stays lost.
 
 # %% alt="Ten pictures: keypoints of the source, keypoints of the driving frame, which keypoint claims which place, the residual, the flow, the source warped by it with a torn arm, the finished frame, the true frame, what is still wrong, and what is wrong in a copy." tags=["hide-input"]
 most = scenes.moved_most(example)
 still(scenes.stages_sheet(model, example[:1], example[most : most + 1]))
 
 # %% [markdown]
-# **Key point.** Keypoints say what moved, masks say who follows, and the generator paints the rest.
+# **Key point.** Keypoints say what moved, masks say which places follow, and the generator paints
+# the rest.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **3 min.** Say: "One frame on its way: 1 is the detector, 2 the motion network, 3 the generator."
-# Ask: "What did the painting repair, and what could no painting repair?" The object was lost by the
-# flow, and stays lost. The colours of the third picture are those of the keypoints.
+# **3 min.** Say: "Follow the frame from picture to picture, in the order of the numbers." Ask: "What
+# did the painting repair, and what can no painting repair?" What the flow has lost: the detail is no
+# longer there. The colours of the third picture are those of the keypoints.
 
 # %% [markdown] slideshow={"slide_type": "subslide"} tags=["exercise"]
 # ### Exercise 04.1 · From keypoints to a flow
@@ -336,7 +345,7 @@ still(scenes.stages_sheet(model, example[:1], example[most : most + 1]))
 #
 # Write `compose_flow(p_source, p_driving, masks, residual)`: equation (5). Points are `(K, 2)`,
 # masks `(K + 1, H, W)` with the background first, the residual is `(H, W, 2)`; so is the flow that
-# you return, without the identity grid. Your function then moves the real model's picture.
+# you return, without the identity grid. Your function then composes the real model's flow.
 
 # %% tags=["hide-input", "exercise"]
 check.card("04.1")
@@ -354,9 +363,9 @@ def compose_flow(p_source, p_driving, masks, residual):
 compose_flow = check.choose("04.1", compose_flow)
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **7 min.** Say: "Five minutes alone or in pairs; then your function moves the arm." Ask: "Who had
-# the arm go the other way?" The sign is the most frequent mistake; draw two frames and an arrow on
-# the board.
+# **7 min.** Say: "Five minutes alone or in pairs; then your function moves the arm." Ask: "In whose
+# picture did the arm go the other way?" The sign is the most frequent mistake; draw two frames
+# and an arrow on the board.
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Moved by your flow
@@ -379,16 +388,16 @@ print("Your flow is the model's own:", "yes" if torch.allclose(z + composed, sho
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **1 min.** Say: "This picture was warped by the flow that was just composed." Ask: "What would it
-# look like if the residual were forgotten?" In this model nearly the same; that is the next topic.
+# look like if the residual were forgotten?" In this model, nearly the same; that is the next topic.
 
 # %% [markdown] slideshow={"slide_type": "slide"} tour=true
 # ## Who does the work?
 #
 # **Objective.** Test a part of a trained model before you explain the result by it.
 #
-# Two things can move a pixel in (5): a keypoint's shift, or the residual $R$. The loss compares
-# pictures and does not ask which. So we ask: warp the source by each part alone, and measure what is
-# left in the pixels that move, as a share of a copy's error.
+# Two things can move a pixel in (5): a keypoint's shift, or the residual $R$. The loss does not ask
+# which, so we do: warp the source by each part alone, and divide the error in the pixels that move by
+# that of a **copy**, the source left as it is.
 
 # %%
 def who_moves(model, frames):
@@ -407,7 +416,7 @@ bet
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **3 min.** Say: "The first Monkey-Net of this course left less than half of a copy's error on the
-# robot, and we said: thanks to the keypoints." Ask: "How much is left by the keypoints alone, without
+# robot, and we said: thanks to the keypoints." Ask: "How much do the keypoints alone leave, without
 # the residual?" 100 % would mean that they do nothing.
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
@@ -437,8 +446,8 @@ bet.reveal(100 * scenes.keypoints_share(table, "first", "robot"), first_training
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Keypoints as a code, or as motion
 #
-# A test without a true answer: move **all** keypoints to the right. What the keypoints carry should
-# follow, and stay sharp.
+# A test that needs no true frame: move **all** keypoints to the right. What they carry should follow,
+# and stay sharp. Above: the first training. Below: a second one, which the next slide explains.
 
 # %% alt="Two rows of five pictures, source, keypoints, keypoints moved, source warped by them, finished: with the first training the warped picture does not change and the finished frame is smeared; with the mended one the sharp arm moves to the right." tags=["hide-input"]
 still(scenes.shifted_sheet(pair, example[:1]))
@@ -446,15 +455,16 @@ still(scenes.shifted_sheet(pair, example[:1]))
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **2 min.** Say: "Same picture, same push; only the training differs." Ask: "Which of the two would
 # you trust with a motion that it has never seen?" Relative motion, later, relies on keypoints
-# that carry their surroundings along.
+# that carry their surroundings along. The black strip was read from outside the source.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## How the shortcut was mended
 #
 # ![One training step: Monkey-Net gets two frames of a clip and makes three pictures, each compared with the driving frame: the source warped by the keypoints alone, which is the term that was added, the source warped by the whole flow, and the generated frame.](../course/diagrams/04_training.svg)
 #
-# One more term compares the source, **warped by the keypoints' part alone**, with the true frame. So
-# the keypoints have to move the pixels; the residual is left with what they cannot do.
+# The residual was a **shortcut**, a way to a low loss that leaves the keypoints idle. One more term
+# compares the source, **warped by the keypoints' part alone**, with the true frame. So the keypoints
+# have to move the pixels, and the residual adds what they cannot do.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **2 min.** Say: "Whatever the loss does not ask for, training need not do." Ask: "What else could
@@ -469,10 +479,10 @@ still(scenes.shifted_sheet(pair, example[:1]))
 results.mend_plot(table)
 
 # %% [markdown]
-# The mended models were also trained longer, so the plot shows *that* keypoints now work, not how
-# much of it is due to the term alone.
+# The mended models were also trained longer, so the plot shows *that* the robot's keypoints now work,
+# not how much of it is due to the term. On bodies they worked before, and the intervals overlap.
 #
-# **Key point.** A part that a figure does not test may be idle: switch it off before you credit it.
+# **Key point.** A part that no test isolates may be idle: switch it off before you credit it.
 
 # %% slideshow={"slide_type": "skip"} tags=["hide-input"]
 plots.folded("Six scenes, part by part; and all rows of this comparison", lambda: "\n\n".join(
@@ -499,17 +509,19 @@ print("Mended training: the keypoints' part moves the arm:",
 # ![Two rows: a plain skip hands features of the arm to the decoder at their old place, outside the small filter where the new arm is drawn; a deformed skip warps them by the flow first, so that they lie inside the filter.](../course/diagrams/04_alignment.svg)
 #
 # $$ \xi'_i = \bigl[\,\xi_i\bigl(T(z)\bigr),\; G_D - G_S\,\bigr] \tag{6} $$
+#
+# $\xi_i$: the source's features at level $i$ of the encoder; $G_D$, $G_S$: the keypoints' bumps.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **2 min.** Say: "A convolution sees a few pixels; the detail it needs lies elsewhere." Ask: "Where
-# did lecture 03 meet this problem?" There, each body part had its own affine map. $\xi_i$ is level
-# $i$ of the encoder; bumps tell the decoder where keypoints came and went.
+# did lecture 03 meet this problem?" There, each body part had its own affine map. The
+# bumps tell the decoder where keypoints came from and where they went.
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Does the warp bring features nearer?
 #
-# We compare the source's features with those of the *true* driving frame, which the generator never
-# sees: before the warp and after it.
+# We compare the source's features, before and after the warp, with those of the *true* driving
+# frame, which the generator never sees.
 
 # %% alt="Points with intervals for three levels of the encoder: the distance to the true frame's features that is left after the warp is below that before the warp, least at the finest level." tags=["hide-input", "nbval-ignore-output"]
 left = scenes.left_over_rows(model, robots[: lesson.pick(3, 12)])
@@ -521,7 +533,7 @@ print("The warp brings features nearer to where they are needed, at every level:
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **2 min.** Say: "Left of the dashed line means nearer to the truth." Ask: "Why is the gain largest
-# at the finest level?" Coarse features change less when an arm moves, so there is less to bring.
+# at the finest level?" Coarse features change less when an arm moves, so there is less to gain.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Relative motion, on another shape
@@ -536,7 +548,7 @@ print("The warp brings features nearer to where they are needed, at every level:
 still(faces.transfer_sheet(painter, heads[-1][0], heads[2]))
 
 # %% [markdown]
-# Absolute mode takes over the driving head's place and size; relative mode keeps the source's.
+# Absolute mode takes over the driving head's place and size; relative mode starts from the source's.
 #
 # **Key point.** Relative motion keeps a shape; it needs a first frame in which both poses agree.
 
@@ -551,12 +563,13 @@ still(faces.transfer_sheet(painter, heads[-1][0], heads[2]))
 # **Objective.** Read a table of results: what is compared, what is not, and how sure it is.
 #
 # X2Face, Monkey-Net and First Order Motion (lecture 05) on three sets, at 64 × 64 as in the paper.
-# `faces` stands in for Nemo, `bodies` for Tai-Chi, `robot` for BAIR. On each set all see the same
-# clips and share one objective of reconstruction. Each rebuilds test clips from their first frame.
+# `faces` stands in for Nemo, `bodies` for Tai-Chi, `robot` for BAIR. On each set all three see the
+# same clips and share one reconstruction loss; on `bodies`, Monkey-Net has the added term as well.
+# Each rebuilds test clips from their first frame. A **judge** is a network that only measures.
 #
 # * **error in the pixels that move**: over pixels in which the truth differs from the source;
-# * **AKD**, **MKR**: distance of keypoints found by a judge, and the share that is lost;
-# * **AED**: distance of identities.
+# * **AKD**, **MKR**: distance of keypoints that a judge finds, and the share that it misses;
+# * **AED**: distance of identities, as a judge describes them.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **2 min.** Say: "The order of the systems can be compared with the paper, the numbers cannot." Ask:
@@ -566,7 +579,7 @@ still(faces.transfer_sheet(painter, heads[-1][0], heads[2]))
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Does the order hold?
 
-# %% alt="Points with intervals on three sets: the error in the pixels that move as a share of a copy's; X2Face is near the copy, Monkey-Net lower, the First Order Motion Model lowest." tags=["hide-input", "nbval-ignore-output"]
+# %% alt="Points with intervals on three sets: the error in the pixels that move as a share of a copy's; X2Face is near the copy, Monkey-Net lower, First Order Motion lowest." tags=["hide-input", "nbval-ignore-output"]
 rows = evaluation.table("animation")
 results.systems_plot(rows)
 
@@ -580,14 +593,14 @@ plots.folded("All rows, the paper's numbers, and every ordering with its interva
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **3 min.** Say: "The dashed line is a copy of the source." Ask: "Where do two systems overlap, and
 # what does the interval say about another training?" Nothing: it is about these weights on other
-# clips. One seed was trained.
+# clips, and one seed was trained. The robot's Monkey-Net in this plot is that of the first training.
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### What does each part buy?
 #
-# Monkey-Net on `bodies`, with the same data, batch, steps and seed, each time without one part: **no
-# flow** (a U-Net that learns of the motion from bumps alone), **no deformed skips** (a flow is
-# found, but features are passed on where they were).
+# Monkey-Net on `bodies`, trained with the same data, batch, steps and seed, each time without a
+# part: **no flow** (a U-Net that is told the motion by bumps alone), **no deformed skips** (there is
+# a flow, but the features are passed on unwarped).
 
 # %% slideshow={"slide_type": "skip"} tags=["nbval-ignore-output", "hide-input"]
 bet = predict.guess("04.p4")
@@ -618,8 +631,8 @@ bet.reveal(results.worse_part(less), without_a_part)
 #
 # **Objective.** Find out what a metric does not see.
 #
-# Clip **A** never moves: it repeats the source. Clip **B** moves exactly as the truth does, but sits
-# four pixels beside its place, as a careless crop leaves it. You would choose B.
+# Clip **A** never moves: it repeats the source. Clip **B** moves exactly as the truth does, but is
+# shifted by four pixels, as after a careless crop. Which one would you choose?
 
 # %% alt="A video of three clips side by side: the truth, clip A that never moves, and clip B that moves but sits four pixels to the right." tags=["hide-input"]
 trap = results.trap_clips(example)
@@ -627,8 +640,8 @@ says = "Left: the truth. Middle: clip A, which never moves. Right: clip B, moved
 HTML(results.player(list(trap.values()), says, mark=False))
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **2 min.** Say: "Left is the truth, then A, then B. Vote by hand: A or B for your eyes?" Ask: "What
-# is most of this picture made of?" Of background that does not move.
+# **2 min.** Say: "Left is the truth, then A, then B. Raise your hand: which looks better, A or B?"
+# Ask: "What is most of this picture made of?" Of background that does not move.
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### What L1 says
@@ -655,7 +668,7 @@ bet.reveal(min(means, key=means.get), results.trap_table(means))
 #
 # Write `l1_moving(made, truth, source, threshold)`: clips `(T, 3, H, W)`, source `(3, H, W)` → one
 # number. In each frame count only the pixels in which any channel of the *truth* differs from the
-# source by more than the threshold; mean over these pixels and channels, then over frames.
+# source by more than the threshold. Take the mean over these pixels and channels, then over frames.
 
 # %% tags=["hide-input", "exercise"]
 check.card("04.4")
@@ -680,7 +693,7 @@ scores = {name: float(l1_moving(clip, after["the truth"], example[0], 0.1))
 print("By your metric the better clip is", min(("A", "B"), key=scores.get))
 
 # %% [markdown]
-# **Key point.** Choose the pixels that count by truth and source, never by what was made.
+# **Key point.** Truth and source decide which pixels count, never the generated clip.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **8 min.** Say: "Five minutes; the card holds two hints." Ask: "Why must the generated clip have
@@ -695,19 +708,20 @@ print("By your metric the better clip is", min(("A", "B"), key=scores.get))
 # the paper Monkey-Net was preferred over X2Face in 85.0, 79.2 and 90.8 % of the votes on Tai-Chi,
 # Nemo and BAIR.
 #
-# * **blind**: nobody knows which system made which clip; sides and order are drawn for each rater;
-# * **attention checks** with a rule that is fixed beforehand;
-# * **resample whole clips**, with all their votes: votes on one clip resemble each other.
+# * **blind**: nobody knows which system made which clip; sides and order are random for each rater;
+# * **attention checks**: some pairs have an obvious answer; raters who fail them are left out, by
+#   a rule that is fixed beforehand;
+# * **resample whole clips** for the interval, since votes on one clip resemble each other.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **3 min.** Say: "85 % of how many votes, on how many clips?" Ask: "Are ten votes on one pair of
-# clips ten independent observations?" No: exercise 04.5 compares both intervals, 04.7 asks whether
+# clips ten independent observations?" No: exercise 04.5 compares the two intervals, 04.7 asks whether
 # more clips or more raters help.
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Vote
 #
-# Two systems animate rendered heads. Every vote is kept at once, without names; nobody has to vote.
+# Two systems animate rendered heads. Votes are saved at once, without names; voting is voluntary.
 
 # %% alt="The ballot: a driving clip as reference, two animations beside each other, and buttons to choose the better one." tags=["nbval-ignore-output", "hide-input"]
 tasks = results.study_tasks(heads, lesson.pick(3, 10))
@@ -730,11 +744,11 @@ Preference(plan, shown_clips, "votes")
 #
 # **Objective.** Know what these systems lose, and what they must not be used for.
 #
-# The test frame of `bodies` at which the three systems together are farthest from the truth. X2Face
-# hardly moves, Monkey-Net shifts where it should turn and smears limbs, and all three have to guess
-# what was hidden.
+# The test frame of `bodies` on which the three systems together do worst: the person has turned to
+# show a side that the source hides. X2Face hardly moves; the other two shift the view from behind,
+# and smear limbs.
 
-# %% alt="Six pictures of a person: source, true frame with another pose, and the frames of X2Face, Monkey-Net and FOMM, in which limbs are missing, smeared or doubled." tags=["hide-input"]
+# %% alt="Five pictures of a person: source, true frame with another pose, and the frames of X2Face, which stays at the source, and of Monkey-Net and First Order Motion, in which limbs are missing, smeared or doubled." tags=["hide-input"]
 still(results.failures_sheet(people.frames[: lesson.pick(3, 20)], device))
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -745,28 +759,29 @@ still(results.failures_sheet(people.frames[: lesson.pick(3, 20)], device))
 # %% [markdown] slideshow={"slide_type": "slide"} tour=true
 # ## Misuse, consent, provenance
 #
-# * **A body is a person, too.** A clip in which somebody dances, drinks or strikes can harm as a
-#   talking face can. Animate people who agreed to *this* use, or people who do not exist, as here.
-# * **Motion identifies.** People are known by their gait: a driving clip is personal data as well.
+# * **A body is a person, too.** A fake of somebody dancing, drinking or hitting can harm as much as a
+#   fake face. Animate people who agreed to *this* use, or people who do not exist, as here.
+# * **Motion identifies.** People can be recognised by their gait: a driving clip is personal data.
 # * **Raters are people.** Say what a study is for, ask for consent, keep no names, let them stop.
-# * **Say so.** Clips that the package writes carry a visible mark and a note.
+# * **Say so.** Clips that the package writes carry a visible mark, and a note in the file:
 
 # %% tags=["nbval-check-output", "hide-input"]
 print(video.provenance("monkeynet-bodies-64"))
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **2 min.** Say: "A small or distant figure needs less quality to be believed than a face." Ask:
-# "Whose consent do you need to use a dance video as driving clip?" Lecture 10 asks what is left if
-# somebody takes mark and note away.
+# "Whose consent do you need to use a dance video as a driving clip?" Lecture 10 asks what is left if
+# somebody removes the mark and the note.
 
 # %% [markdown] slideshow={"slide_type": "slide"} tour=true
 # ## Summary
 #
 # * A pose belongs to a body; **motion** can be given to another one, relative to a first frame.
-# * X2Face warps twice and paints nothing; without knowing where things are, it stays near a copy.
+# * X2Face warps twice and paints nothing; trained as here, it stays near a copy of the source.
 # * Monkey-Net mixes **keypoint shifts by masks**, adds a residual, warps every level of its
 #   features, and paints the rest.
-# * In our first training the **residual did all the work**. A test found it, one term mended it.
+# * In our first training on the robot the **residual did all the work**. A test found it; one more
+#   term, and longer training, mended it.
 # * L1 over all pixels favours standing still; votes need intervals over clips.
 #
 # **Key point.** Explain a result by a part only after a test has shown that the part works.
@@ -781,22 +796,23 @@ print(video.provenance("monkeynet-bodies-64"))
 # | term | meaning |
 # |---|---|
 # | source, driving frame | the picture to be moved; a frame of the clip that moves it |
-# | appearance transfer | the source's looks are drawn into the driving poses |
+# | appearance transfer | the source's appearance is drawn in the driving poses |
 # | motion transfer | the driving motion is applied to the source |
 # | embedded face | X2Face's common pose, from which every output is read |
 # | keypoint, covariance | mean and spread of a heat map that nobody labelled |
 # | bump | a smooth map of a keypoint's shape, given to the networks |
-# | mask | for each place, how far it follows a keypoint; the masks sum to one |
-# | flow | for each place of the new frame, how far away the source is read |
+# | mask | for each place, how strongly it follows a keypoint; the masks sum to one |
+# | flow | for each place of the new frame, the way from there to the place in the source to read |
 # | residual | the part of the flow that belongs to no keypoint |
 # | shortcut | a way to a low loss that avoids what the model was built to do |
 # | skip connection | features of the encoder, handed to the decoder at the same size |
 # | deformed skip | the same, warped by the flow first |
 # | absolute, relative motion | the driving pose itself; what changed since the first driving frame |
 # | pixels that move | pixels in which the true frame differs from the source |
-# | AKD, MKR, AED | distance of keypoints, share of lost keypoints, distance of identities |
-# | judge | a network that reads results and never trains with the models |
-# | baseline | a simple method that a new one has to beat, such as a copy of the source |
+# | AKD, MKR, AED | average keypoint distance, missing keypoint rate, average Euclidean distance of identities |
+# | judge | a network that measures results and never trains with the models |
+# | copy | the source itself, shown in place of every frame |
+# | baseline | a simple method that a new one has to beat, such as a copy |
 # | ablation | the model trained again without one of its parts |
 # | attention check | a pair in a study with an obvious answer |
 
@@ -811,8 +827,8 @@ print(video.provenance("monkeynet-bodies-64"))
 #   [*First Order Motion Model for Image Animation*](https://arxiv.org/abs/2003.00196), NeurIPS 2019.
 #
 # **The authors' weights.** The classes here are the published ones, with smaller sizes; that they
-# compute the same numbers is tested, array by array. Files that you fetched under their terms load
-# with `zoo.load_published("monkeynet", "moving-gif", "moving-gif.pth.tar")` and
+# compute the same numbers is tested, array by array. Files that you have downloaded under
+# their terms load with `zoo.load_published("monkeynet", "moving-gif", "moving-gif.pth.tar")` and
 # `zoo.load_published("x2face", "face", "x2face_model.pth")`.
 #
 # **Credits.** This lecture follows the part on image animation of *Image and Video Generation: A
@@ -846,11 +862,13 @@ plots.folded("From the equations to the lines that compute them",
 #
 # $$ L_{rec} = \sum_i \lambda_i\,\bigl|\phi_i(D, G_D) - \phi_i(\hat D, G_D)\bigr|, \tag{7} $$
 #
-# where level 0 is the picture itself. The keypoints get their gradient from the generator's losses
-# only. Our three systems share another objective: L1 of the frame, features of a network trained on
-# ImageNet, and L1 of the warped source at four scales. So the comparison is about architectures more
-# than about losses. First Order Motion keeps its equivariance losses, which lecture 05
-# explains, and both systems with keypoints have a term that keeps the points apart.
+# where $\phi_i$ is level $i$ of the discriminator, and level 0 the picture itself. The keypoints get
+# their gradient from the generator's losses only. Our three systems share another objective: L1 of
+# the frame, features of a network trained on ImageNet, and L1 of the warped source at four scales. So
+# the comparison is about architectures more than about losses. First Order Motion keeps its
+# equivariance losses, which lecture 05 explains; both systems with keypoints have a term that keeps
+# the points apart; and on `bodies` the last part of Monkey-Net's training had the term for its
+# keypoints as well.
 
 # %% slideshow={"slide_type": "skip"} tags=["hide-input"]
 plots.folded("Ledger: what the papers claim, and what was found here", lambda: ledger.table("04"))
@@ -870,8 +888,8 @@ MaskPainter(model, example[0], example, name="Monkey-Net, mended")
 # ### The metric lab: which metric is blind to what?
 #
 # Choose a fault (shift, blur, flicker, a frozen clip, another person's face) and its strength. Find
-# a fault that *none* of the pixel metrics minds, and one that all of them punish although nobody
-# would notice it.
+# a fault to which *none* of the pixel metrics reacts, and one that all of them punish although hardly
+# anybody would notice it.
 
 # %% alt="The metric lab: a clip with a chosen fault, and a table in colours with a row for each fault and a column for each metric, from blind to as bad as a copy." slideshow={"slide_type": "skip"} tags=["nbval-ignore-output"]
 MetricLab(*faces.with_landmarks())
@@ -879,7 +897,7 @@ MetricLab(*faces.with_landmarks())
 # %% [markdown] slideshow={"slide_type": "skip"} tags=["exercise"]
 # ### Exercise 04.2 · From a heat map to mean and covariance
 #
-# Write `mean_and_covariance(heat)`: maps `(K, H, W)` that sum to one each → means `(K, 2)` and
+# Write `mean_and_covariance(heat)`: maps `(K, H, W)`, each of which sums to one → means `(K, 2)` and
 # covariances `(K, 2, 2)`, equation (3). Places are (x, y) in [−1, 1], −1 and 1 at pixel centres.
 
 # %% slideshow={"slide_type": "skip"} tags=["hide-input", "exercise"]
@@ -931,10 +949,10 @@ still(faces.own_transfer_sheet(painter, transfer, heads[-1][0], heads[2]))
 # %% [markdown] slideshow={"slide_type": "skip"} tags=["exercise"]
 # ### Exercise 04.5 · How sure is a preference?
 #
-# Write `share_interval(votes, picks)`: votes are 0 or 1, `(items, raters)`; each line of `picks`
-# `(draws, items)` names the items of one made-up study, drawn with replacement. Return the 2.5 %
+# Write `share_interval(votes, picks)`: votes are 0 or 1, `(items, raters)`; each row of `picks`
+# `(draws, items)` lists the items of one resampled study, drawn with replacement. Return the 2.5 %
 # and the 97.5 % quantile of the share of votes over the draws. Whole items are drawn, with all
-# their votes: that is what keeps the interval honest.
+# their votes: otherwise the interval would be too narrow.
 
 # %% slideshow={"slide_type": "skip"} tags=["hide-input", "exercise"]
 check.card("04.5")
@@ -988,7 +1006,7 @@ still(scenes.deformed_sheet(deform_skip, shown, example[0], example[most]))
 # ### Exercise 04.7 · More clips or more raters?
 #
 # You can pay for a certain number of votes. Is it better to show many clips to a few people, or few
-# clips to many? Write `same_votes(votes, picks, few_picks)`, an experiment on votes that are there:
+# clips to many? Write `same_votes(votes, picks, few_picks)`, an experiment on given votes:
 # `votes` is `(items, raters)`, `picks` `(draws, items)` and `few_picks` `(draws, few)` are as in
 # exercise 04.5. Return three things:
 #
@@ -1024,8 +1042,8 @@ check.open_task("04.o1")
 # %% [markdown] slideshow={"slide_type": "skip"}
 # ### A class whose preference is known
 #
-# Can the analysis find the truth? Thirty simulated raters vote whose preference we set ourselves;
-# some slip, some never look.
+# Can the analysis find the truth? Thirty raters are simulated, with a preference that we set
+# ourselves; some press the wrong button, and some never look.
 
 # %% alt="The share of votes for Monkey-Net of a simulated class, as a dot with its interval; the dashed line at one half is far away from it." slideshow={"slide_type": "skip"} tags=["hide-input"]
 simulated, true_share = results.simulated_class(SEED)
@@ -1064,7 +1082,7 @@ quiz.ask("04.q7")
 # %% [markdown] slideshow={"slide_type": "skip"} tags=["instructor"]
 # **What goes wrong in class.** Students read the flow forwards; they add the identity grid twice;
 # they take a long ellipse for uncertainty; they compare our numbers with the paper's; they count
-# votes as if nobody had voted twice.
+# votes as if all of them were independent.
 
 # %% slideshow={"slide_type": "skip"} tags=["hide-input"]
 Markdown(compute.card("04"))

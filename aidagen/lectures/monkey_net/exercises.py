@@ -221,7 +221,7 @@ MEAN_AND_COVARIANCE = Exercise(
             "variances only",
             _variances_only,
             "one spread along x and one along y seem to be enough",
-            "your matrix has nothing beside its diagonal, so a slanted limb cannot be told from "
+            "your matrix is zero off its diagonal, so a slanted limb cannot be told from "
             "an upright one: keep the product of the x and y parts.",
         ),
         Wrong(
@@ -318,21 +318,21 @@ TRANSFER = Exercise(
             "not symmetric",
             lambda ps, pt, p1, cs, ct, c1: (ps + (pt - p1), ct @ torch.linalg.inv(c1) @ cs),
             "expects a product of symmetric matrices to be symmetric",
-            "your matrices are not symmetric, so they are no covariances: a product of symmetric "
-            "matrices need not be. Take the mean of it and its transpose.",
+            "your matrices are not symmetric, so they are not covariances: a product of symmetric "
+            "matrices need not be symmetric. Take the mean of it and its transpose.",
         ),
         Wrong(
             "C_1 not inverted",
             lambda ps, pt, p1, cs, ct, c1: (ps + (pt - p1), _symmetric(ct @ c1 @ cs)),
             "multiplies where a change has to be undone",
-            "your covariances shrink twice: the first frame's has to be undone, so invert it.",
+            "you multiply by the first frame's covariance, which has to be undone: invert it.",
         ),
         Wrong(
             "covariances added and subtracted",
             lambda ps, pt, p1, cs, ct, c1: (ps + (pt - p1), cs + (ct - c1)),
             "treats a spread like a place",
             "a difference of covariances can make a variance negative: the change is a ratio, "
-            "C_t C_1^-1, like a size that doubles.",
+            "C_t C_1^-1, as when a size doubles.",
         ),
     ),
 )

@@ -77,7 +77,7 @@ L1_MOVING = Exercise(
     ),
     picture=_moving_picture,
     picture_shows="Three bars, for a frozen clip, one that goes halfway and one that is a little "
-    "too bright: the frozen clip's is the longest, halfway has half of it.",
+    "too bright: the frozen clip's bar is the longest, the halfway clip's half as long.",
     wrong=(
         Wrong(
             "all pixels",
@@ -199,7 +199,7 @@ SHARE_INTERVAL = Exercise(
             "the error of the mean of the draws",
             _standard_error,
             "divides by the root of the number of draws, as if more draws gave more certainty",
-            "your interval shrinks with the number of draws, as if each draw asked more people: "
+            "your interval shrinks with the number of draws, as if each draw were more people: "
             "take the quantiles of the drawn shares.",
         ),
         Wrong(

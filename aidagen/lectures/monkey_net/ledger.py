@@ -26,11 +26,11 @@ METRICS = {
     "aed": "distance of identities (AED)",
 }
 JUDGES = {
-    "faces": "talking heads for smiles, other judges",
-    "bodies": "rendered bodies, exact joints and a small regressor for OpenPose",
+    "faces": "talking heads instead of smiling faces, other judges",
+    "bodies": "rendered bodies; exact joints and a small regressor instead of OpenPose",
     "robot": "a simulated arm; no keypoints on BAIR in the paper",
 }
-SHARED = "one objective, under a million weights"
+SHARED = "one reconstruction loss for all, each system under a million weights"
 
 
 class Reason(NamedTuple):
@@ -59,12 +59,12 @@ EXPLAINED: dict[tuple[str, str, str, str], Reason] = {
 
 _AWAY = Reason(
     "under L1 a place that is mostly background is best filled with background, so the embedding "
-    "network removes what moves, and the driving network moves almost nothing",
+    "network removes what moves, and the driving network has almost nothing left to move",
     "tests/test_ledger.py::test_x2face_takes_away_what_moves",
 )
 MISSES: dict[tuple[str, str], Reason] = {
     ("x2face", "faces"): Reason(
-        "in the same number of steps it has learnt one motion of heads, the turn to the side",
+        "in the same number of steps it has learnt only one motion of heads, the turn to the side",
         "tests/test_ledger.py::test_x2face_has_learnt_one_motion_of_heads",
     ),
     ("x2face", "bodies"): _AWAY,
@@ -153,10 +153,10 @@ def _mended(data: str) -> Row:
         for method in ("keypoint-warp", "monkeynet")
     ]
     return Row(
-        claim=f"{data}: with a term for them, the keypoints alone move more pixels rightly",
+        claim=f"{data}: with a term for them, the keypoints alone leave a lower error",
         ours=pair[0],
         against=(pair[1],),
-        differs="a term of this course; these weights were also trained longer",
+        differs="the term is this course's; the weights with it were also trained longer",
         test=STORED,
     )
 
@@ -185,7 +185,7 @@ ROWS = (
         "one seed; the paper's number is L1 of all pixels",
     ),
     _part(
-        "monkeynet-no-deformed-skips", "l1_moving", "Skips that are not deformed are misaligned",
+        "monkeynet-no-deformed-skips", "l1_moving", "Without deformed skips the error grows",
         "–", "one seed; the paper argues for it in words and gives no number",
     ),
     Row(

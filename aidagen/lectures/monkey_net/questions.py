@@ -67,7 +67,7 @@ QUESTIONS = (
             ),
             Option(
                 "So that the keypoints get a gradient",
-                "They would also get one through the decoder's heat maps.",
+                "They would also get one through the bumps that the decoder is given.",
             ),
         ),
         right=1,
@@ -78,7 +78,8 @@ QUESTIONS = (
         (
             Option(
                 "How sure the detector is that the point exists",
-                "A wide map may mean an unsure detector or a large part; the matrix does not say.",
+                "A wide map may mean an unsure detector or a large part; the matrix cannot "
+                "tell them apart.",
             ),
             Option(
                 "Which person the keypoint belongs to",
@@ -97,8 +98,8 @@ QUESTIONS = (
     ),
     Question(
         "04.q5",
-        "50 pairs of clips, 10 people each: 500 votes, 85 % for one system. Why is the interval of "
-        "500 independent coin tosses too narrow?",
+        "50 pairs of clips, each judged by the same 10 people: 500 votes, 85 % for one system. Why "
+        "is the interval of 500 independent coin tosses too narrow?",
         (
             Option(
                 "Because people press the wrong key now and then",
@@ -107,7 +108,8 @@ QUESTIONS = (
             ),
             Option(
                 "Because votes on the same pair, and by the same person, resemble each other",
-                "Ten votes on one clip are not votes on ten: resample pairs and raters.",
+                "Ten votes on one pair say less than one vote on each of ten pairs: resample "
+                "pairs and raters.",
             ),
             Option(
                 "Because 85 % is far from one half",
@@ -175,9 +177,9 @@ PREDICTIONS = (
     ),
     Prediction(
         "04.p2",
-        "On the robot, the source is warped by the keypoints' part of the first Monkey-Net's flow "
-        "alone, without residual and painting. How much of a copy's error is left in the pixels "
-        "that move? 100 % means that the keypoints do nothing.",
+        "Our first Monkey-Net on the robot: the source is warped by the keypoints' part of the "
+        "flow alone, without residual and painting. How much of a copy's error is left in the "
+        "pixels that move? 100 % means that the keypoints do nothing.",
         low=0.0,
         high=120.0,
         step=1.0,

@@ -99,7 +99,7 @@ def mend_plot(rows: Sequence[Mapping[str, Any]]) -> plots.Plot:
     trained = {(row["data"], row["split"]) for row in rows if row["method"] == METHODS[1]}
     places = {place: SETS[place[0]] for place in sorted(trained, reverse=True)}
     methods = dict(zip(METHODS, ("first", "mended"), strict=True))
-    title = "With one more term, the keypoints carry the motion"
+    title = "After the mend, the keypoints carry the robot's motion"
     return panels(rows, "l1_moving_keypoints", methods, places, title)
 
 
@@ -163,7 +163,7 @@ def panels(
 def systems_plot(rows: Sequence[Mapping[str, Any]]) -> plots.Plot:
     """Three systems on three sets: the error in moving pixels as a share of a copy's."""
     places = {(data, splits[0]): SETS[data] for data, splits in SPLITS.items()}
-    title = "Monkey-Net is below X2Face, First Order Motion below both"
+    title = "Monkey-Net errs less than X2Face, First Order Motion less than both"
     return panels(rows, "l1_moving", SYSTEMS, places, title)
 
 

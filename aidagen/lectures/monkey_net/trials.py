@@ -136,8 +136,8 @@ def same_votes(
 ) -> tuple[float, float, str]:
     """Widths of two intervals from the same number of votes, and what to ask for more of.
 
-    Once all items are judged by the first raters, few enough; once the first few items by all
-    raters.
+    In one study the first raters judge all items, in the other all raters judge the first few
+    items.
     """
     items, raters = votes.shape
     few = few_picks.shape[1]
@@ -201,7 +201,7 @@ SAME_VOTES = Exercise(
     hints=(
         "With 40 clips, 20 raters and 10 of the clips: votes[:, :5] and votes[:10] both hold 200 "
         "votes. Give each to share_interval, with the picks that fit its number of clips.",
-        "The width of an interval is its upper end less its lower end. The narrower one came from "
+        "The width of an interval is its upper end minus its lower end. The narrower one came from "
         "more of something: of what?",
     ),
     words=("clips", "raters"),
@@ -213,7 +213,7 @@ SAME_VOTES = Exercise(
             "the other conclusion",
             _other_word,
             "counts votes, and takes more voices for more evidence",
-            "your numbers are right, your conclusion is not: see which of the two studies has the "
+            "your numbers are right, your conclusion is not: look which of the two studies has the "
             "narrower interval, and what it has more of.",
         ),
         Wrong(
@@ -227,7 +227,7 @@ SAME_VOTES = Exercise(
             "lower ends",
             _lower_ends,
             "takes one end for the width",
-            "these are the lower ends of the two intervals: the width is upper end less lower end.",
+            "these are the lower ends of the two intervals: the width is upper minus lower end.",
         ),
         Wrong(
             "in the other order",
@@ -248,20 +248,24 @@ OPEN_TASKS = (
         task="Two of the lecture's systems are nearly level in one of its tables. Design a blind "
         "preference study that could decide between them: say what raters are asked, which clips "
         "they see and how these are chosen, how many pairs and raters it takes (estimate it with "
-        "simulated votes before you ask anybody), what you will conclude from each outcome. Run "
-        "it with at least five people and report it on one page.",
+        "simulated votes before you ask anybody), and what you will conclude from each outcome. "
+        "Run it with at least five people and report it on one page.",
         rubric=(
             (
                 2,
                 "The question, the clips and the rule that chooses them are fixed before any vote.",
             ),
-            (3, "The numbers of pairs and raters follow from simulated votes, not from a habit."),
+            (3, "The numbers of pairs and raters follow from simulated votes, not from habit."),
             (
                 2,
-                "Blind, sides and order drawn, attention checks; who is left out is said.",
+                "It is blind, sides and order are random, it has attention checks, and the report "
+                "says who was left out.",
             ),
-            (2, "The interval resamples clips and raters, and the conclusion is no wider than it."),
-            (1, "Raters agreed, could stop, and are not named."),
+            (
+                2,
+                "The interval resamples clips and raters; the conclusion claims no more than it.",
+            ),
+            (1, "Raters gave their consent, could stop at any time, and are not named."),
         ),
     ),
 )
