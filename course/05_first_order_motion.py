@@ -21,8 +21,8 @@
 #
 # 1. write down the motion around one keypoint as a first-order Taylor expansion, and warp a
 #    picture by it;
-# 2. say what keypoints, Jacobians, masks and the occlusion map each do, and show for each of them
-#    a picture and a number in which it does it;
+# 2. say what keypoints, Jacobians, masks and the occlusion map each do, and name for each of them
+#    a picture and a number that show it;
 # 3. animate one person's picture with another person's clip, choose between absolute and relative
 #    motion, and say when the result cannot be trusted, and when it must not be made.
 #
@@ -30,8 +30,8 @@
 # 00. Nothing is downloaded.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **1 min.** Say: "Today a still picture will move, and at the end you will know every step between
-# the two." Ask: "Who has seen such a clip online and believed it at first?"
+# **1 min.** Say: "Today a still picture will move, and at the end you will know every step that
+# makes it move." Ask: "Who has seen such a clip online and believed it at first?"
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # ### Plan
@@ -109,17 +109,18 @@ figures.film(show, made)
 # model saw none of them in training.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **3 min.** Say: "Three pictures, one clip; look at what is copied from whom." Ask: "What comes
-# from the picture, what from the clip, and what from neither?" Let them find the blurred side of a
-# turned head. The rule of choice is in `showcase.py`, and a test holds it.
+# **3 min.** Say: "Here are three pictures and one clip; look at what is taken from which." Ask:
+# "What comes from the picture, what from the clip, and what from neither?" Let them find the
+# blurred side of a turned head. The rule of choice is in `showcase.py`, and a test holds it.
 
 # %% [markdown] slideshow={"slide_type": "slide"} tour=true
 # ## The idea in pictures
 #
 # 1. Find **keypoints** in the source and in the driving frame. No label says "nose".
 # 2. Around each keypoint, say how its neighbourhood **moved, turned and stretched**.
-# 3. A small network decides for every place **which keypoint to follow**: one dense flow.
-# 4. **Warp** the source by the flow, and 5. **paint** what the source cannot show.
+# 3. A small network decides for every place **which keypoint to follow**; this gives one dense flow.
+# 4. **Warp** the source by the flow.
+# 5. **Paint** what the source cannot show.
 
 # %% alt="Five pictures in a row: source with ten numbered keypoints, driving frame with the same ten at other places, the flow in colours, the source warped by it with a torn ear, and the finished frame." tags=["hide-input"]
 far = int((driving - driving[0]).abs().mean((1, 2, 3)).argmax())  # the liveliest driving frame
@@ -153,8 +154,8 @@ figures.steps(model, source, driving[far])
 # $$ T(z) \approx p_S + J\,(z - p_D), $$
 #
 # the first two terms of a Taylor expansion: hence *first order*. $J$ is a 2 × 2 matrix, the
-# *Jacobian*; with the identity, $J = 1$, it is a plain shift. Far from the point everything stays, and
-# a soft mask mixes the two.
+# *Jacobian*; with $J = 1$, the identity, $T$ is a plain shift. Far from the point everything should
+# stay where it is; a soft mask mixes the two.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **3 min.** Say: "A warp is a table of places to read from." Ask: "If I instead told every source
@@ -183,8 +184,8 @@ def look_up(picture, places):  # nearest pixel; black outside
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **3 min.** Say: "Three lines matter here: read, mask, mixed." Ask: "Which of them would you have to
-# change so that the face shrinks instead of turning?" Point at the line of `mixed`: it is the whole
-# model in one line.
+# change so that the face shrinks instead of turning?" Point at the line of `mixed`: it is the core
+# of the model in one line.
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### A turn by 25°, around one point
@@ -204,7 +205,7 @@ print("the package reads at the same places:", np.allclose(grid[0].numpy(), read
 print("and makes the same picture, up to interpolation:", np.abs(package - toy[1]).mean() < 0.03)
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **1 min.** Say: "Black is where we read outside of the source." Ask: "What would the third picture
+# **1 min.** Say: "Black is where we read outside the source." Ask: "What would the third picture
 # look like with two keypoints?" (The mask becomes one weight per keypoint.)
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -213,8 +214,9 @@ print("and makes the same picture, up to interpolation:", np.abs(package - toy[1
 # ![Three small grids around one keypoint: in the driving frame turned one way, in a dashed reference upright, in the source turned the other way and squeezed. An arrow from driving frame to reference says undo with the inverse Jacobian, an arrow from reference to source says apply. A cross z in the driving frame reads the source at T of z.](../course/diagrams/05_first_order.svg)
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **3 min.** Say: "Read it from right to left: undo what the driving frame did, apply what the source
-# did." Ask: "Which Jacobian is inverted, and why that one?" Let somebody draw D → R → S on the board.
+# **3 min.** Say: "Read it from right to left: undo what the driving frame did, then apply what the
+# source did." Ask: "Which Jacobian is inverted, and why that one?" Let somebody draw D → R → S on
+# the board.
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Why through a reference?
@@ -233,8 +235,8 @@ print("and makes the same picture, up to interpolation:", np.abs(package - toy[1
 # different people, a pair that the model never saw.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **2 min.** Say: "The reference is a trick: it is never drawn, and it cancels." Ask: "What would we
-# need to train if the network had to look at source and driving frame together?"
+# **2 min.** Say: "The reference is a trick: it is never drawn, and it cancels." Ask: "Which
+# training pairs would we need if the network had to look at source and driving frame together?"
 
 # %% [markdown] slideshow={"slide_type": "subslide"} tags=["exercise"]
 # ### Exercise 05.1 · One keypoint, first order
@@ -243,8 +245,8 @@ print("and makes the same picture, up to interpolation:", np.abs(package - toy[1
 #
 # Write `local_affine(grid, p_source, p_driving, j_source, j_driving)`. `grid` is `(H, W, 2)`, points
 # are `(K, 2)`, Jacobians `(K, 2, 2)`; the result `(K, H, W, 2)` says for each keypoint where each
-# place of the driving frame reads in the source. The flow on the next slides is made by your
-# function.
+# place of the driving frame reads in the source. After exercise 05.3, your function makes the
+# flow of the real model.
 
 # %% tags=["hide-input", "exercise"]
 check.card("05.1")
@@ -263,7 +265,7 @@ def local_affine(grid, p_source, p_driving, j_source, j_driving):
 local_affine = check.choose("05.1", local_affine)
 
 # %% [markdown]
-# **Key point.** Two lines of code: a matrix that goes through the reference, and a step that it
+# **Key point.** Two lines of code: a matrix that leads through the reference, and a step that it
 # turns and stretches.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -276,22 +278,24 @@ local_affine = check.choose("05.1", local_affine)
 #
 # **Objective.** Say what makes a point mark the same thing in every picture.
 #
-# The detector makes **one heat map per keypoint**; the point is the mean position under a softmax of
-# that map (*soft-argmax*), so that gradients reach it from every pixel. It was only ever asked to
-# help rebuild one frame from another. Where would you put ten points?
+# The detector makes **one heat map per keypoint**; the point is the mean position under a softmax
+# of that map (*soft-argmax*), so that every pixel of the map gets a gradient. It was only ever
+# trained to help rebuild one frame from another. Which of its ten points mark the same place in all
+# six people?
 
 # %% alt="Six different heads, each with ten numbered dots in the same order at corresponding places of face, hair line, neck and shoulders." tags=["hide-input"]
 figures.keypoints(model, people, range(0, 24, 4))
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **3 min.** Say: "Before I show it: where would you put ten points?" Ask: "Which number sits at the
-# same place in all six people, and which one wanders?" Points sit where they help the warp, not where
-# an anatomist would put them.
+# **3 min.** Say: "Nobody told the detector where to put these ten points." Ask: "Which number sits
+# at the same place in all six people, and which one wanders?" Points sit where they help the warp,
+# not where an anatomist would put them.
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### What makes them stick: equivariance
 #
-# Deform a frame by a random map $T$ that **we** drew. Then we know where its points have to go.
+# **We** deform a frame by a random map $T$: rings mark where points must go, dots where they were
+# found.
 
 # %% alt="A face, and twice the same face deformed. With equivariance ten dots lie close to the rings that mark where they should be; without it several dots are far from their rings." tags=["hide-input"]
 trained = {"with equivariance": "fomm-heads-64", "without": "fomm-heads-64-no-equivariance"}
@@ -300,7 +304,7 @@ trained = {words: zoo.load(name, str(lesson.device)) for words, name in trained.
 figures.followed(trained, heads.frames[showcase.MEDIAN][0])
 
 # %% [markdown]
-# For the points in frame $X$ and in its deformed copy $Y$, equation (11):
+# For the points in frame $X$ and in its deformed copy $Y$ ($T$ is $T_{X\leftarrow Y}$), equation (11):
 # $T_{X\leftarrow R}(p_k) = T_{X\leftarrow Y}(T_{Y\leftarrow R}(p_k))$. For their neighbourhoods, equation (13):
 # $\mathbb{1} = T'_{X\leftarrow R}(p_k)^{-1}\, T'_{X\leftarrow Y}\, T'_{Y\leftarrow R}(p_k)$.
 #
@@ -318,8 +322,9 @@ figures.followed(trained, heads.frames[showcase.MEDIAN][0])
 #
 # **Objective.** Mix the motions of all keypoints, and see what the Jacobians add.
 #
-# The dense-motion network sees the source warped in all $K + 1$ ways (the first one is "stay"), and
-# for each keypoint a bump where it is now, minus a bump where it was in the source,
+# The dense-motion network sees the source warped in $K + 1$ ways ("stay" and the motion of each
+# keypoint), and for each keypoint a bump of variance $\sigma$ at its place in $D$, minus one at its
+# place in $S$,
 #
 # $$ H_k(z) = e^{-|z - T_{D\leftarrow R}(p_k)|^2/2\sigma}
 #    - e^{-|z - T_{S\leftarrow R}(p_k)|^2/2\sigma} \tag{6} $$
@@ -333,8 +338,8 @@ figures.followed(trained, heads.frames[showcase.MEDIAN][0])
 figures.masks(model, source, driving[far])
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **3 min.** Say: "Each mask answers one question: who is followed here?" Ask: "Which keypoint carries
-# the face, and what would happen if its mask also claimed the background?"
+# **3 min.** Say: "Together the masks answer one question: which keypoint is followed here?" Ask:
+# "Which keypoint carries the face, and what would happen if its mask also claimed the background?"
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### What the Jacobians see
@@ -354,7 +359,7 @@ bet.reveal(seen)
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **2 min.** Say: "The only motion is a turn, and we know it." Ask: "Why might the model see only a
-# part of it?" (In training, frames were deformed by a few degrees; it extrapolates.)
+# part of it?" (One likely reason: in training, frames were deformed by a few degrees only.)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### A turn, with and without Jacobians
@@ -372,17 +377,17 @@ figures.turned(model, show.sources[:2], 20)
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Where the Jacobians win, and where they do not
 #
-# The same on all frames of 24 test people: how much error is added if every $J_k$ is set to 1.
+# The same test on all frames of 24 people: how much error is added when every $J_k$ is set to 1?
 
-# %% alt="Points with intervals: the error that is added without Jacobians is 0.005 on frames as they are, and grows to 0.02 on frames turned by 30 degrees; no interval reaches zero." tags=["hide-input", "nbval-ignore-output"]
+# %% alt="Points with intervals: the error that is added without Jacobians is 0.005 on frames as they are, and grows to 0.02 on frames turned by 30 degrees; every interval lies above zero." tags=["hide-input", "nbval-ignore-output"]
 turned = {("heads-128", f"turned-{a}"): f"turned by {a}°" for a in (0, 10, 20, 30)}
 plots.claim(parts, "l1", {"no-turn": "points only"}, turned, paired_with="fomm-faces-128",
             title="Without Jacobians the error grows, most where frames turn",
             axis="added error (mean absolute difference of pixels)")
 
 # %% [markdown]
-# **Key point.** Jacobians pay where things turn in the plane. Heads rarely do: a model *trained*
-# without Jacobians loses only 3 % on them (see "Each part left out").
+# **Key point.** Jacobians help most where things turn in the plane. Heads rarely do: a model
+# *trained* without Jacobians loses only 3 % on them (see "Each part left out").
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **3 min.** Say: "Switching a part off in a trained model and training without it are two different
@@ -394,9 +399,9 @@ plots.claim(parts, "l1", {"no-turn": "points only"}, turned, paired_with="fomm-f
 #
 # **Objective.** Write equation (7), and rebuild the model's own flow with your two functions.
 #
-# Write `mix(mask_logits, motions)`: the network's raw scores `(J, H, W)`, one map for the background
-# and one per keypoint, and the motions `(J, H, W, 2)` in the same order → the dense flow `(H, W, 2)`.
-# At each place the masks are positive and sum to one.
+# Write `mix(mask_logits, motions)`: raw scores `(J, H, W)`, one map for the background and one per
+# keypoint, and motions `(J, H, W, 2)` in the same order → the dense flow `(H, W, 2)`. Here `J` is a
+# number, $K + 1$, not a Jacobian. At each place the masks are positive and sum to one.
 
 # %% tags=["hide-input", "exercise"]
 check.card("05.3")
@@ -414,8 +419,8 @@ def mix(mask_logits, motions):
 mix = check.choose("05.3", mix)
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **5 min.** Say: "One softmax and one sum." Ask: "Over which axis do the motions compete?" Whoever is
-# done can look at the homework 05.2.
+# **5 min.** Say: "You need one softmax and one sum." Ask: "Over which axis do the motions compete?"
+# Whoever finishes early can look at homework 05.2.
 
 # %% slideshow={"slide_type": "subslide"}
 # your two functions on the real model: its keypoints, its masks, your flow
@@ -453,28 +458,30 @@ plots.folded("From equations to lines of code", papermap.table("fomm"))
 #
 # **Objective.** See where warping fails, and what the occlusion map does about it.
 #
-# Turn a head to the side, and the source has nothing to say about the other cheek. The
-# **occlusion map** $O$ (1: visible in the source, 0: hidden) fades the warped features $\xi$, and the
-# generator paints what is missing; equation (8): $\xi' = O \odot \mathrm{warp}(\xi, \hat T_{S\leftarrow D})$.
+# When a head turns to the side, the source does not show the other cheek. The **occlusion map** $O$
+# (1, yellow: visible in the source; 0, blue: hidden) fades the warped features $\xi$ of the source,
+# and the generator paints what is missing; equation (8):
+# $\xi' = O \odot \mathrm{warp}(\xi, \hat T_{S\leftarrow D})$.
 
-# %% alt="Two rows of six pictures, a head turned far to the side: source, driving frame, the occlusion map, dark on face and hair, the source only warped, with smeared glasses and doubled mouths, the painted frame without them, and what painting changed." tags=["hide-input"]
+# %% alt="Two rows of six pictures, a head turned far to the side: source, driving frame, the occlusion map, dark on face and hair, the source only warped, with smeared glasses and doubled mouths, the painted frame, in which these faults are weaker and the face is softer, and what painting changed." tags=["hide-input"]
 figures.hidden(model, people, people.turning_most(2))
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **4 min.** Say: "These are the two clips of the test set in which a head turns furthest." Ask:
-# "Which details of the warped picture could never be right?" Our small models have an option of
+# "Which details of the warped picture could never be right?" The map is learned without labels, too:
+# it is also dark on parts of the face that both frames show. Our small models have an option of
 # their own, `blend`: where $O$ says "visible", warped pixels are kept as they are.
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Where painting wins
 #
-# The same frames, sorted by how far the head has turned to the side since the source.
+# All test frames, grouped by how far the head has turned to the side since the source.
 
 # %% alt="Points with intervals: without painting the error grows by 0.001 where the head turned by less than 10 degrees, and by 0.005 from 30 degrees on; all intervals lie above zero." tags=["hide-input", "nbval-ignore-output"]
 yaws = {"yaw-0": "less than 10°", "yaw-10": "10° to 20°", "yaw-20": "20° to 30°", "yaw-30": "30° and more"}
 plots.claim(parts, "l1", {"warp-only": "only warped"},
             {("heads-128", split): words for split, words in yaws.items()},
-            paired_with="fomm-faces-128", title="Without painting the error grows, most where heads turned away",
+            paired_with="fomm-faces-128", title="Without painting the error grows, most where heads turn away",
             axis="added error (mean absolute difference of pixels)")
 
 # %% [markdown]
@@ -498,7 +505,8 @@ figures.modes(model, source, driving, [0, far])
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **3 min.** Say: "In absolute mode she gets his head." Ask: "Which of the two would a video call
-# use, and why?" (Absolute: source and driver are the same person, and errors must not add up.)
+# use, and why?" (Absolute: source and driver are the same person, so the shape is right, and no
+# first frame has to match the source.)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### The equations of relative motion
@@ -506,9 +514,11 @@ figures.modes(model, source, driving, [0, far])
 # $$ p_t = p_S + (p^D_t - p^D_1) \tag{14} $$
 # $$ J_t = J^D_t\,(J^D_1)^{-1} J_S \tag{15} $$
 #
-# **The price:** the first driving frame has to show about the pose of the source, or everything is
-# offset from then on. That is why the rule of the example picked the source frame by its pose. With
-# footage of your own you would pick it by eye, or by a landmark detector.
+# Here $p^D_t$ and $J^D_t$ belong to frame $t$ of the driving clip, $p_S$ and $J_S$ to the source.
+#
+# **The price:** the first driving frame has to show roughly the source's pose, or everything is
+# offset from then on. That is why each source of our example is the frame whose pose fits best. In
+# footage of your own you would pick it by eye, or with a landmark detector.
 
 # %% slideshow={"slide_type": "skip"} tags=["nbval-check-output", "hide-input"]
 apart = {mode: float((animate(model, source, driving[:1], mode).cpu()[0] - source).abs().mean())
@@ -523,7 +533,7 @@ print("at frame 1, relative motion is nearer to the source:", apart["relative"] 
 # ## The motion microscope
 #
 # Choose *jacobians*, *masks*, *flow*, *occlusion*. Does the background stay? Which keypoint carries
-# the hair? Where does the grid fold over itself, and what is behind that place?
+# the hair? Where does the grid fold over itself, and what does the result show there?
 
 # %% alt="The motion microscope at its liveliest frame: source, driving and generated head, and beside them the paths of the ten keypoints." tags=["hide-input", "nbval-ignore-output"]
 microscope = MotionMicroscope(model, source, driving[::2], name="fomm-faces-128")
@@ -536,7 +546,7 @@ microscope
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Pull the strings yourself
 #
-# Put a keypoint somewhere else. How large is the piece that follows it?
+# Drag a keypoint to another place. How much of the picture follows it?
 
 # %% alt="The puppet: a head with ten keypoints that can be dragged, and the picture that the model makes of them." tags=["hide-input", "nbval-ignore-output"]
 puppet = Puppet(model, source, name="fomm-faces-128")
@@ -558,9 +568,9 @@ puppet
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **2 min.** Say: "Training needs clips, and nothing else." Ask: "Where is the label?" (The driving
-# frame itself.) The paper's reconstruction term, equation (9), compares features of a network:
-# `perceptual`. Pixels, warp and separation are ours, for small models. The live run leaves out
-# `perceptual`, to be quick.
+# frame itself.) The paper's reconstruction term, equation (9), compares features of another, fixed
+# network: `perceptual`. Pixels, warp and separation are ours, for small models. To save time, the
+# live run leaves out `perceptual`.
 
 # %% slideshow={"slide_type": "subslide"}
 person = heads.frames[showcase.MEDIAN].to(lesson.device)  # one person, 32 frames of 64 x 64
@@ -581,8 +591,9 @@ learner = fomm.FOMM(recipe.config).to(lesson.device)  # 264,671 weights, all ran
 learning = training.Training(fomm.Objective(learner, recipe.weights), recipe)
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **1 min.** Say: "This is all that a training run is made of: pairs, a recipe, random weights." Ask:
-# "Where in this code would a label enter?" It learns one person only, so that seconds are enough.
+# **1 min.** Say: "This is all that a training run is made of: pairs, a recipe, random weights."
+# Ask: "Where in this code would a label enter?" It learns one person only, so that less than a
+# minute is enough.
 
 # %% slideshow={"slide_type": "skip"} tags=["hide-input"]
 last = heads.widest_turn(showcase.MEDIAN)
@@ -601,7 +612,7 @@ def look():
 
 error_before, _ = look()
 
-# %% alt="Source, driving frame with ten keypoints, the frame that the learner rebuilds, and its error: after some hundred steps the points are spread over head and shoulders, and the head is turned." slideshow={"slide_type": "subslide"} tags=["nbval-ignore-output"]
+# %% alt="Source, driving frame with ten keypoints, the frame that the learner rebuilds, and its error: after the run the points are spread over head and shoulders, and the head is turned." slideshow={"slide_type": "subslide"} tags=["nbval-ignore-output"]
 watch = Watch(recipe.steps, lesson.pick(30, 45, 600), lambda: look()[1])
 with torch.enable_grad():
     for _ in watch:
@@ -614,18 +625,20 @@ print("the error fell:", "yes" if look()[0] < error_before else "no")
 # **2 min.** Say: "Start it now, and look at the points, not at the face." Ask: "Which moves first:
 # the points or the picture?" It takes 45 seconds; talk about the terms meanwhile.
 
-# %% alt="Curves of the five terms of the loss over the training steps, on a logarithmic axis: pixels and warp fall fastest, the two equivariance terms follow." slideshow={"slide_type": "subslide"} tags=["hide-input", "nbval-ignore-output"]
+# %% alt="Curves of the five terms of the loss over the training steps, on a logarithmic axis: separation falls furthest, then equivariance of the points; pixels and the warped source fall more slowly, and equivariance of the Jacobians hardly changes." slideshow={"slide_type": "subslide"} tags=["hide-input", "nbval-ignore-output"]
 words = {"pixels": "pixels", "warp": "warped source", "separation": "separation",
          "equivariance_points": "equivariance: points",
          "equivariance_jacobians": "equiv.: Jacobians"}
 plots.terms(watch.history, words, title="The five terms of this run, weighted")
 
 # %% [markdown]
-# **Key point.** Six terms train three networks at once, and none of them needs a label.
+# **Key point.** Six terms (five in this run) train three networks at once, and no frame needs a
+# label.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **2 min.** Say: "All terms that were trained are here." Ask: "Why may an equivariance term grow at
-# the beginning?" (Points that leave the middle of the picture have something to lose.)
+# **2 min.** Say: "Every term that this run minimised is here." Ask: "Why is the Jacobians' term
+# small from the start?" (All Jacobians start as the identity, and we deform frames only by a few
+# degrees.)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Looking back on a finished run
@@ -638,13 +651,13 @@ time_machine = TimeMachine(past, heads.frames[showcase.MEDIAN][::4], name="fomm-
 time_machine
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **1 min.** Say: "The same in 2400 steps, on many people." Ask: "What is the last thing to get
-# sharp?"
+# **1 min.** Say: "This is a longer run: 2400 steps, on many people." Ask: "What is the last thing to
+# get sharp?"
 
 # %% [markdown] slideshow={"slide_type": "slide"} tour=true
 # ## How good is it?
 #
-# **Objective.** Judge by numbers with baselines, not by a picture that persuades.
+# **Objective.** Judge by numbers with baselines, not by one persuasive picture.
 #
 # Test clips are rebuilt from their own first frame, so that the true answer is known. *Error in
 # moving pixels* is the mean absolute error where the driving frame differs from the source, here as a
@@ -661,7 +674,7 @@ places = {("faces-128", "segments"): "known people, new moments",
           ("heads-128", "heads"): "rendered heads it never saw"}
 graph = plots.claim(rows, "l1_moving", {"fomm-faces-128": "the model"}, places,
                     share_of="copy-source", line=(0.5, "half of a copy"),
-                    axis="error in moving pixels, as a share of copying the source")
+                    axis="error in moving pixels (copying the source: 1)")
 value = {(r["split"], r["method"]): r["value"] for r in rows if r["metric"] == "l1_moving"}
 bet.reveal(value["segments", "fomm-faces-128"] / value["segments", "copy-source"], graph)
 
@@ -676,14 +689,13 @@ print("people it never saw are harder than known ones:", left["persons"] > left[
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **3 min.** Say: "Before you look: what share of a copy's error is left?" Ask: "Why can it not be
-# zero?" Of the people it never saw there are two: for them even the interval promises too much.
+# zero?" There are only two people it never saw, so that even their interval is too optimistic.
 # Their heads turn, but their mouths hardly open; see "Where it fails".
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Each part left out
 #
-# The small model was trained again, three times, each time without one part: same data, batch, steps
-# and seed.
+# Our 64 px model was trained again three times, each time without one part; all else was the same.
 
 # %% tags=["hide-input", "nbval-ignore-output"]
 bet = predict.guess("05.p2")
@@ -709,14 +721,15 @@ panel
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **2 min.** Say: "Read the intervals aloud, and say that it is one seed." Ask: "The occlusion map
 # wins, and yet this model paints almost nothing: how can that be?" Without the map the model also
-# loses `blend`, and has to draw every pixel anew. It costs as much where heads have hardly turned, so
-# it is not about hidden places. The panel below the slide shows all four models on one clip.
+# loses `blend`, and has to draw every pixel anew. Leaving it out costs as much where heads have
+# hardly turned, so the gain is not about hidden places. The panel below the slide shows all four
+# models on one clip.
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### With a true answer for two characters
 #
-# One person driven by another has no true answer. Cartoon characters that dance the same moves in
-# phase have one: the other character's own sheet.
+# For one person driven by another there is no true answer. For two cartoon characters that dance the
+# same moves in step there is one: the source character's own frames of that dance.
 
 # %% alt="Points with intervals: the error of fomm-cartoons-64 lies below copying the source and below copying the driving frame, for characters it knows and for characters it never saw." tags=["hide-input", "nbval-ignore-output"]
 cartoons = evaluation.table("fomm-cartoons-64")
@@ -728,8 +741,8 @@ plots.claim(cartoons, "l1",
             axis="mean absolute error", of="clips")
 
 # %% [markdown]
-# **Key point.** A score needs a baseline, an interval, and strangers: they are harder than people whom
-# the model knows.
+# **Key point.** A score needs a baseline, an interval, and a test on strangers. New people are harder
+# for our model than people it knows; new cartoon characters are not.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **2 min.** Say: "Here the question 'what would she look like doing that' has an answer." Ask: "Why
@@ -740,8 +753,8 @@ plots.claim(cartoons, "l1",
 #
 # **Objective.** Know the limits before you use it, and what must not be made.
 #
-# Large turns, a first frame in another pose, pictures of another kind, noise: the model has no way
-# to say "this is not a face".
+# Large turns, a first frame in another pose, pictures of another kind, noise: some picture always
+# comes out, because the model cannot say "this is not a face".
 
 # %% alt="Four kinds of trouble, three pictures each: a start from another pose than the source's, which tears the face; an upside-down source; a source far too small, in which the whole square is bent; and noise as a driving clip." tags=["hide-input"]
 figures.trouble(model, show, SEED)
@@ -753,18 +766,18 @@ figures.trouble(model, show, SEED)
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Mouths of strangers
 #
-# How much of the true opening does a generated mouth have? The slope of the one on the other, by the
-# inner lips that a judge finds: 1 is all of it, 0 is a mouth that does not move.
+# Do generated mouths open as far as the true ones? A landmark network measures both; the slope of
+# the generated on the true opening is 1 for a mouth that opens fully, 0 for one that does not move.
 
 # %% alt="Points with intervals: of people whom the model knows, mouths open by about six tenths of the truth; of rendered heads it never saw by about one seventh, and of people it never saw not at all." tags=["hide-input", "nbval-ignore-output"]
 plots.claim(rows, "mouth_opening", {"fomm-faces-128": "the model"}, places,
-            line=(1.0, "the truth"), axis="opening of generated mouths, as a slope on the true one")
+            line=(1.0, "the truth"), axis="slope of generated on true opening")
 
 # %% [markdown]
-# The model turns the heads of strangers, but leaves their mouths as the source has them.
+# The model turns the heads of strangers, but hardly opens their mouths.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **1 min.** Say: "It does not know what your teeth look like, so it does not open your mouth." Ask:
+# **1 min.** Say: "It would turn your head, but it would hardly open your mouth." Ask:
 # "Which data, or which term of the loss, would you add first?"
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
@@ -785,14 +798,14 @@ own_photo
 # %% [markdown] slideshow={"slide_type": "slide"} tour=true
 # ## Misuse, consent, provenance
 #
-# What you have just used is the mechanism behind face-reenactment fakes. In this course:
+# What you have just used is one mechanism behind face-reenactment fakes. In this course:
 #
 # * **Consent.** Animate yourself, people who agreed to *this* use, or people who do not exist (as
 #   here). A public photograph is not an agreement.
 # * **Say so.** Every clip that the package writes carries a visible mark and a note in its metadata.
-#   Anyone who wants to deceive can remove both: they help honest users, and do not stop fraud.
-# * **A small window is enough.** Putting words into somebody's mouth needs no perfect picture.
-#   Lecture 10 looks for the traces.
+#   Anyone who wants to deceive can remove both: the marks help honest users, and do not stop fraud.
+# * **A small window is enough.** In a video call a fake need not be perfect to deceive. Lecture 10
+#   looks for the traces.
 # * **Data.** The shipped weights also saw a few people in public test footage whose rights nobody
 #   has settled; NOTICE says what is known.
 
@@ -806,8 +819,8 @@ with tempfile.TemporaryDirectory() as folder:
         print(clip.metadata["comment"])
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **2 min.** Say: "You can now do this to anybody, so we talk about whether you may." Ask: "Is a
-# politician's public photo fair use for a joke?" Do not skip this slide.
+# **2 min.** Say: "You can now do this to anybody, so we talk about whether you may." Ask: "May you
+# animate a politician's public photo for a joke?" Do not skip this slide.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Summary
@@ -818,11 +831,11 @@ with tempfile.TemporaryDirectory() as folder:
 #   warped, and the generator paints it.
 # * Points stick without labels because they have to follow deformations that we drew:
 #   **equivariance**.
-# * Jacobians pay where things turn in the plane, painting where they turn away: a part has to be
-#   tested where it is needed.
+# * Jacobians help most where things turn in the plane, painting where they turn away: a part has to
+#   be tested where it is needed.
 # * **Relative motion** keeps the source's shape, and needs a first frame in the source's pose.
 #
-# **Key point.** Everything you see comes from one picture, moved; what it does not hold is a guess.
+# **Key point.** Everything you see comes from one picture, moved; what it does not show is a guess.
 
 # %% slideshow={"slide_type": "skip"} tags=["hide-input", "nbval-ignore-output"]
 quiz.ask("05.q1")
@@ -837,15 +850,15 @@ quiz.ask("05.q3")
 quiz.ask("05.q4")
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **1 min.** Say: "Five sentences; cover them and say them yourselves." Ask: "Which of the five would
-# you have denied an hour ago?" The quiz below the slide repeats the misconceptions.
+# **1 min.** Say: "These are five sentences; cover them and say them yourselves." Ask: "Which of the
+# five would you have denied an hour ago?" The quiz below the slide repeats the misconceptions.
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # ## Glossary
 #
 # | term | meaning |
 # |---|---|
-# | source, driving frame | the picture that is animated; the frame that says how |
+# | source, driving frame | the picture that is animated; the frame whose motion it takes over |
 # | backward warping | every pixel of the new picture reads somewhere in the source |
 # | flow | for every place of the new picture, where it reads in the source |
 # | keypoint | a place that the detector finds in every picture; learned, without a name |
@@ -854,10 +867,10 @@ quiz.ask("05.q4")
 # | first order | a constant and a linear term: shift and Jacobian, no curvature |
 # | reference | an abstract pose through which all motions lead; it is never drawn |
 # | equivariance | deform the picture, and the keypoints follow in the same way |
-# | mask $M_k$ | how much of each place follows keypoint $k$; $M_0$ stays |
+# | mask $M_k$ | how much each place follows keypoint $k$; $M_0$ is the weight of staying |
 # | occlusion map $O$ | 1 where the source shows what is needed, 0 where it does not |
 # | painting | what the generator draws where the warped source is faded |
-# | absolute, relative motion | take over the driver's keypoints; or move one's own by their change |
+# | absolute, relative motion | take over the driver's keypoints; or move the source's own by their change |
 # | copy, baseline | what a method has to beat: here the source, unmoved |
 # | paired difference | the difference of two methods on the same clips, with its interval |
 
@@ -951,8 +964,9 @@ print("by your loss, training with equivariance makes points follow better:",
 # **Run an experiment.** `truth` says where each place of `grid` really reads. Compare two maps with
 # it: the shift `p_source + (z - p_driving)`, and the first-order map with `jacobian`. Take the mean
 # distance from the truth over all places within `radius` of `p_driving`, and again within
-# `radius / 2`. By what factor does each error shrink? `orders(grid, truth, p_source, p_driving,
-# jacobian, radius)` returns the two ratios, half radius over whole radius, first for the shift.
+# `radius / 2`. By what factor does each error shrink, and what does this say about the Jacobian?
+# `orders(grid, truth, p_source, p_driving, jacobian, radius)` returns the two ratios, half radius
+# over whole radius, first for the shift.
 
 # %% slideshow={"slide_type": "skip"} tags=["hide-input", "exercise"]
 check.card("05.6")
@@ -981,7 +995,7 @@ check.open_task("05.o1")
 # and 1 as the picture's outer **edges** (`align_corners=False`, torch's default since 1.3). Pixel $j$
 # of $W$ is then read at $j\,W/(W-1) - \tfrac12$, and the identity grid is no longer the identity. The
 # published weights were trained under one reading, while the authors' later demo runs under the
-# other, without an error message. How far is the outermost pixel of a 64 px map off?
+# other, without an error message. By how much is the outermost pixel of a 64 px map off?
 
 # %% slideshow={"slide_type": "skip"} tags=["hide-input", "nbval-ignore-output"]
 bet = predict.guess("05.p3")

@@ -215,13 +215,13 @@ SOFT_ARGMAX = Exercise(
             lambda logits, temperature: _expected(
                 logits, temperature, identity_grid(*logits.shape[1:])
             ),
-            "does not see temperature as 'colder is sharper'",
+            "does not know that a lower temperature makes a sharper map",
             "you multiply by the temperature: a low one should sharpen the map, so divide by it.",
         ),
         Wrong(
             "temperature forgotten",
             lambda logits, temperature: _expected(logits, 1.0, identity_grid(*logits.shape[1:])),
-            "the temperature is taken for a detail of training",
+            "thinks that the temperature matters in training only",
             "the temperature does nothing in your function: divide the logits by it before the "
             "softmax.",
         ),
@@ -319,7 +319,7 @@ MIX = Exercise(
         Wrong(
             "no softmax",
             lambda mask_logits, motions: (mask_logits[..., None] * motions).sum(0),
-            "takes logits for weights",
+            "uses logits as weights",
             "your weights do not sum to one: these are logits, take a softmax over the J motions "
             "first.",
         ),

@@ -79,11 +79,11 @@ ROWS = (
         test="tests/test_ledger.py::test_relative_motion_keeps_the_shape_of_the_source",
     ),
     Row(
-        claim="The Jacobians do their work inside the model: without their turn the error grows",
+        claim="The Jacobians do their work inside the model: with every J set to 1 the error grows",
         paper="explained by the first-order expansion",
         ours=_part("turned-20", SHOWN),
         against=(_part("turned-20", "no-turn"),),
-        differs="here: frames turned by 20 degrees; the same weights with every J set to 1",
+        differs="here: frames turned by 20 degrees; the same weights, not trained again",
         test=STORED,
     ),
     Row(
@@ -95,7 +95,7 @@ ROWS = (
         test=STORED,
     ),
     Row(
-        claim="The same on frames turned by 20 degrees",
+        claim="A model trained without Jacobians is worse on frames turned by 20 degrees (L1)",
         ours=_part("turned-20", TRAINED, "heads"),
         against=(_part("turned-20", "no-jacobian", "heads"),),
         differs="the paper does not turn frames; " + SHORT,

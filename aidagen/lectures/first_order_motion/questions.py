@@ -42,8 +42,8 @@ QUESTIONS = (
                 "Every frame is made from the source alone; nothing is carried over in time.",
             ),
             Option(
-                "It fades warped features where the source cannot know what to show",
-                "What it fades, the generator has to invent from what is around.",
+                "It fades warped features where the source does not show what is needed",
+                "What it fades, the generator has to invent from what surrounds it.",
             ),
         ),
         right=3,
@@ -113,8 +113,8 @@ PREDICTIONS = (
     Prediction(
         "05.p1",
         "New moments of people whom the model knows are rebuilt from the first frame of their "
-        "clip. What is its error in the moving pixels, as a share of the error of copying that "
-        "first frame (1: no better than a copy)?",
+        "clip. What is the model's error in the moving pixels, as a share of the error of copying "
+        "that first frame (1: no better than a copy)?",
         because="A share near 0 would mean that all pixels are right. It is hard to reach: edges "
         "have to be placed to a fraction of a pixel, and what the source hides can only be "
         "guessed.",
@@ -124,12 +124,13 @@ PREDICTIONS = (
         "Three short training runs each leave out one part. Which part, when it is left out, gives "
         "the largest L1 error?",
         options=("Jacobian", "occlusion", "equivariance"),
-        because="How much a part helps depends on the data and on the length of the run.",
+        because="How much a part helps depends on the data and on the length of the run. Without "
+        "its occlusion map, this model also has to draw every pixel anew.",
     ),
     Prediction(
         "05.p3",
         "A picture of 64 pixels is read through the identity grid with align_corners=False. How "
-        "many pixels away from its place is the outermost one read?",
+        "many pixels away from its true place is the outermost pixel read?",
         low=0.0,
         high=4.0,
         step=0.1,
@@ -145,7 +146,7 @@ PREDICTIONS = (
         high=30.0,
         step=1.0,
         unit="°",
-        because="They see the turn, but not all of it: in training, frames were deformed by a few "
-        "degrees only, and heads seldom tilt far.",
+        because="They see the turn, but not all of it. One likely reason: in training, frames were "
+        "deformed by a few degrees only, and heads seldom tilt far.",
     ),
 )

@@ -98,14 +98,14 @@ EQUIVARIANCE = Exercise(
         Wrong(
             "shift left out",
             lambda p_x, p_y, matrix, shift: _miss(p_x, p_y @ matrix.T),
-            "takes T for its Jacobian, which eq. (13) is about",
-            "you use the matrix alone; the shift belongs to where a point goes. Without it you "
-            "have the Jacobian, of equation (13).",
+            "confuses T with its Jacobian, which eq. (13) is about",
+            "you use the matrix alone, but where a point goes depends on the shift, too. The "
+            "matrix alone is the Jacobian, of equation (13).",
         ),
         Wrong(
             "squared",
             lambda p_x, p_y, matrix, shift: (p_x - (p_y @ matrix.T + shift)).square().mean(),
-            "takes L2 for L1",
+            "uses L2 instead of L1",
             "the direction is right, but you square the miss; the given loss takes its absolute "
             "value, as the paper does.",
         ),
@@ -214,7 +214,7 @@ ORDERS = Exercise(
             "ratio upside down",
             _upside_down,
             "divides the larger radius's error by the smaller one's",
-            "your ratios are upside down: the error at half the radius stands above the line.",
+            "your ratios are upside down: the error at half the radius belongs in the numerator.",
         ),
         Wrong(
             "first order over zeroth order",
@@ -248,17 +248,18 @@ OPEN_TASKS = (
         title="Find the border",
         task="Choose one thing that the lecture's model was not trained on (a pet, a statue, a "
         "drawing, a face from the side, a hand) and animate it with a driving clip of your own or "
-        "of the course. Then find the border: change one condition step by step (the angle of the "
-        "head, the size of the face in the picture, the distance of the first driving frame from "
-        "the source's pose) until the result breaks. Show the series, and say which part of the "
-        "model gives way first: keypoints, Jacobians, masks, occlusion, or the generator.",
+        "of the course. Then find the border where the animation fails: change one condition step "
+        "by step (the angle of the head, the size of the face in the picture, the distance of the "
+        "first driving frame from the source's pose) until the result breaks. Show the series, and "
+        "say which part of the model fails first: keypoints, Jacobians, masks, occlusion, or the "
+        "generator.",
         rubric=(
             (
                 2,
                 "One condition is changed, the others stay; the series has at least five steps.",
             ),
             (2, "'Broken' is defined before looking: a number, or a question put to other people."),
-            (3, "The part that gives way is shown under the microscope, and not only named."),
+            (3, "The part that fails first is shown in the microscope, and not only named."),
             (2, "A prediction follows from the explanation, and is tried on a second example."),
             (1, "Everybody who can be seen has agreed, and the clips say that they are generated."),
         ),
