@@ -133,7 +133,7 @@ figures.steps(model, source, driving[far])
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### The data flow
 #
-# ![Source and driving frame pass through one keypoint detector. The points and Jacobians of both enter the dense-motion network, which gives a flow and an occlusion map. The generator takes colours and texture from the source alone: it encodes the source, warps it by the flow, fades it by the occlusion map and paints the rest.](../course/diagrams/05_flow.svg)
+# ![Source and driving frame pass through one keypoint detector. The points and Jacobians of both, and the source itself, enter the dense-motion network, which gives a flow and an occlusion map. The generator takes colours and texture from the source alone: it encodes the source, warps it by the flow, fades it by the occlusion map and paints the rest.](../course/diagrams/05_flow.svg)
 #
 # **Key point.** The driving frame says only *where things go*. Everything that you see of the person
 # comes from the source, or is painted.
@@ -161,7 +161,10 @@ figures.steps(model, source, driving[far])
 # **3 min.** Say: "A warp is a table of places to read from." Ask: "If I instead told every source
 # pixel where to go, what would the new picture look like?" (Holes and collisions.)
 
-# %% slideshow={"slide_type": "subslide"}
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### The same in NumPy
+
+# %%
 size = source.shape[-1]
 ticks = np.arange(size) * 2 / (size - 1) - 1  # pixel centres, from -1 to 1
 z = np.stack(np.meshgrid(ticks, ticks), axis=-1)  # (S, S, 2), last axis (x, y)
@@ -375,7 +378,7 @@ figures.turned(model, show.sources[:2], 20)
 # a head at all?" (Each one drags its own neighbourhood to another place.)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
-# ### Where the Jacobians win, and where they do not
+# ### What the Jacobians are worth
 #
 # The same test on all frames of 24 people: how much error is added when every $J_k$ is set to 1?
 
@@ -422,7 +425,10 @@ mix = check.choose("05.3", mix)
 # **5 min.** Say: "You need one softmax and one sum." Ask: "Over which axis do the motions compete?"
 # Whoever finishes early can look at homework 05.2.
 
-# %% slideshow={"slide_type": "subslide"}
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### Your two functions, on the real model
+
+# %%
 # your two functions on the real model: its keypoints, its masks, your flow
 at = [x[None].to(lesson.device) for x in (source, driving[far])]
 rendering = model(*at)
@@ -550,6 +556,7 @@ microscope
 
 # %% alt="The puppet: a head with ten keypoints that can be dragged, and the picture that the model makes of them." tags=["hide-input", "nbval-ignore-output"]
 puppet = Puppet(model, source, name="fomm-faces-128")
+puppet.move(1, right=0.2)  # it opens with one keypoint moved
 puppet
 
 # %% [markdown]
@@ -572,7 +579,10 @@ puppet
 # network: `perceptual`. Pixels, warp and separation are ours, for small models. To save time, the
 # live run leaves out `perceptual`.
 
-# %% slideshow={"slide_type": "subslide"}
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### A training run in ten lines
+
+# %%
 person = heads.frames[showcase.MEDIAN].to(lesson.device)  # one person, 32 frames of 64 x 64
 
 
@@ -848,6 +858,9 @@ quiz.ask("05.q3")
 
 # %% slideshow={"slide_type": "skip"} tags=["hide-input", "nbval-ignore-output"]
 quiz.ask("05.q4")
+
+# %% slideshow={"slide_type": "skip"} tags=["hide-input", "nbval-ignore-output"]
+quiz.ask("05.q5")
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **1 min.** Say: "These are five sentences; cover them and say them yourselves." Ask: "Which of the

@@ -113,7 +113,7 @@ def test_the_share_of_a_copy_and_the_sentence_on_credit_come_from_the_rows():
     idle = rows_of({(data, m): 0.2 for data in ("robot", "bodies") for m in both})
     said = results.credit(idle)
     assert "100 % on robot, 100 % on bodies" in said
-    assert "On robot and bodies its place is the residual's" in said
+    assert "On robot and bodies its result is owed to the residual" in said
     working = rows_of({(data, m): 0.08 for data in ("robot", "bodies") for m in both})
     assert "40 % on robot, 40 % on bodies" in results.credit(working)
     assert "residual" not in results.credit(working)

@@ -182,7 +182,7 @@ def credit(keypoints: Sequence[Mapping[str, Any]]) -> str:
     said = ", ".join(f"{100 * share:.0f} % on {SETS[data]}" for data, share in shares.items())
     said = f"In this Monkey-Net, the keypoints' part alone leaves {said} of a copy's error."
     if idle:
-        said += f" On {' and '.join(idle)} its place is the residual's, not the keypoints'."
+        said += f" On {' and '.join(idle)} its result is owed to the residual, not to them."
     return said
 
 
