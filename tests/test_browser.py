@@ -55,13 +55,14 @@ def lecture(tmp_path):
 def test_lecture_runs_and_answers(path, lecture, tmp_path):
     (tmp_path / "notebooks").mkdir()
     shutil.copy(path, tmp_path / "notebooks" / path.name)
+    shutil.copytree(ROOT / "course" / "diagrams", tmp_path / "course" / "diagrams")
     lab = lecture(path.name)
     lab.run_all()
     lab.screenshot(SCREENSHOTS / f"{path.stem}.png")
     assert lab.failures() == []
     slider = lab.sliders().first
     if path.name.startswith("04"):
-        slider = lab.page.get_by_label("Strength")  # the metric lab; the first is a bet, now over
+        slider = lab.page.get_by_label("Strength")  # of the metric lab; the first is a prediction's
     if path.name.startswith(("04", "05")):
         slider.wait_for()
     if slider.count():
