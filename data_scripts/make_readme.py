@@ -146,7 +146,7 @@ def _steps(rows) -> str:
         if (place, right, left) not in shown
     ]
     if not missing:
-        return "Each step to the right is larger than its 95 % interval."
+        return "Each column is better than the one before: the 95 % intervals exclude zero."
     return (
         "The 95 % interval of the difference shows each step to the right as an improvement, but "
         f"for {', '.join(missing)}."

@@ -83,7 +83,7 @@ def test_figures_stand_between_their_marks(make_readme):
 
 
 @pytest.mark.parametrize("low, high, words", [
-    (-0.3, -0.1, "Each step to the right is larger"),
+    (-0.3, -0.1, "the 95 % intervals exclude zero"),
     (-0.3, 0.1, "but for Monkey-Net over X2Face on faces"),
     (0.1, 0.3, "but for Monkey-Net over X2Face on faces"),
 ])  # fmt: skip
