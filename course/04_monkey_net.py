@@ -84,8 +84,7 @@ device = str(lesson.device)
 #
 # **Objective.** See what the lecture is about: one picture, moved by a clip of something else.
 #
-# Left: a robot, the driving clip. Middle: **one still picture**. Right: that picture, animated by a
-# model that was trained without labels.
+# Left: a robot, the driving clip. Middle: **one still picture**. Right: its animation. No labels.
 
 # %% alt="A video of three pictures side by side: a driving robot arm, a still picture of another scene, and that scene with its arm moving as the driving arm does." tags=["hide-input"] tour=true
 robots = scenes.scenes(lesson.pick(6, 24))
@@ -98,7 +97,7 @@ says = "Left: a driving clip. Middle: a still picture. Right: that picture, move
 HTML(results.player([driving, source.expand_as(driving), moved], says))
 
 # %% [markdown]
-# How it was chosen: of the test scenes, this one has the *median* error; the next scene drives it.
+# Of the test scenes, this one has the *median* error; the next scene drives it.
 #
 # **Key point.** To animate a picture means to move its pixels, and to paint what was hidden.
 

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from aidagen.errors import AidagenError
 from aidagen.publishing import decks, diagrams, lab, notebooks
 from aidagen.publishing.copies import tags
+from aidagen.publishing.execution import WIDGET_VIEW
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -108,6 +109,15 @@ def as_shown(source: Path) -> tuple[NotebookNode, int]:
             cell.metadata["slideshow"] = {"slide_type": "skip"}
     notebooks.fold(notebook)
     return notebook, missing
+
+
+def _stills(notebook: NotebookNode) -> None:
+    """Widgets as their own stills: without a kernel Lab shows a widget in some runs only."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            if any(kind == "text/html" or kind.startswith("image/") for kind in data):
+                data.pop(WIDGET_VIEW, None)
 
 
 # --- in the browser -------------------------------------------------------------------------------
@@ -246,6 +256,7 @@ def measure(
                 pictures.mkdir(parents=True, exist_ok=True)
             if place and address:
                 name = f"notebooks/{source.stem}.ipynb"
+                _stills(notebook)
                 (place / name).write_text(notebooks.dumps(notebook), encoding="utf-8")
                 lab.trust(place)
                 open_in_lab(page, address, name)
