@@ -16,8 +16,9 @@ from browser import LabPage, chromium, page, server, write_notebook
 from PIL import Image
 from playwright.sync_api import expect
 
+from aidagen.answers import progress
 from aidagen.errors import AidagenError
-from aidagen.teaching import cards, check, material, progress
+from aidagen.teaching import cards, check, material
 
 ROOT = Path(__file__).resolve().parents[1]
 SCREENSHOTS = ROOT / "build" / "screenshots"

@@ -15,9 +15,10 @@ from IPython.core.interactiveshell import InteractiveShell
 from PIL import Image
 
 from aidagen import grids
+from aidagen.answers import progress, verdicts
 from aidagen.errors import AidagenError
 from aidagen.publishing import copies, instructor, notebooks
-from aidagen.teaching import check, material, progress, verdicts
+from aidagen.teaching import check, material
 from aidagen.widgets import overlays
 
 COURSE = Path(__file__).resolve().parents[1] / "course"

@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "aidagen"
 # the ground floor, where nothing above may be imported.
 FLOORS = (
     ("cli", "__main__", "checkup"),
-    ("widgets", "lectures", "teaching", "study", "publishing"),
+    ("widgets", "lectures", "teaching", "answers", "study", "publishing"),
     ("training", "runs", "zoo", "animation", "recipes", "evaluation"),
     ("datasets",),
     ("models",),

@@ -20,7 +20,7 @@ import anywidget
 import traitlets
 
 from aidagen import markdown
-from aidagen.teaching import progress
+from aidagen.answers import progress
 from aidagen.teaching.card_script import CSS, ESM
 from aidagen.teaching.material import KINDS, PLACES, Exercise, OpenTask
 

@@ -17,10 +17,11 @@ from html import escape
 from typing import Any
 
 from aidagen import markdown
-from aidagen.teaching import cards, material, progress
+from aidagen.answers import progress
+from aidagen.answers.progress import begin
+from aidagen.answers.verdicts import PASSED, TODO, UNSOLVED, Judgement, judged, verdict
+from aidagen.teaching import cards, material
 from aidagen.teaching.material import Exercise, OpenTask, Wrong
-from aidagen.teaching.progress import begin
-from aidagen.teaching.verdicts import PASSED, TODO, UNSOLVED, Judgement, judged, verdict
 
 __all__ = [
     "PASSED",

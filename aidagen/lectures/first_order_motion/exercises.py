@@ -10,11 +10,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from aidagen.answers import expected
 from aidagen.grids import identity_grid
 from aidagen.lectures.first_order_motion.questions import PREDICTIONS, QUESTIONS
 from aidagen.lectures.first_order_motion.relative import RELATIVE
 from aidagen.lectures.first_order_motion.trials import EQUIVARIANCE, OPEN_TASKS, ORDERS
-from aidagen.teaching import expected
 from aidagen.teaching.cases import drawn, matrices, points
 from aidagen.teaching.material import Exercise, Wrong
 

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from aidagen.teaching import expected
+from aidagen.answers import expected
 from aidagen.teaching.cases import matrices, points
 from aidagen.teaching.material import Exercise, Wrong
 

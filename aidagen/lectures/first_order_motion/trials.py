@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from aidagen.answers import expected
 from aidagen.grids import identity_grid
-from aidagen.teaching import expected
 from aidagen.teaching.cases import drawn, matrices, points
 from aidagen.teaching.material import Exercise, OpenTask, Wrong
 

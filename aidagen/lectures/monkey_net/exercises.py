@@ -10,11 +10,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from aidagen.answers import expected
 from aidagen.grids import identity_grid
 from aidagen.lectures.monkey_net.judging import L1_MOVING, SHARE_INTERVAL
 from aidagen.lectures.monkey_net.questions import PREDICTIONS, QUESTIONS
 from aidagen.lectures.monkey_net.trials import DEFORM_SKIP, OPEN_TASKS, SAME_VOTES
-from aidagen.teaching import expected
 from aidagen.teaching.cases import drawn, points
 from aidagen.teaching.material import Exercise, Wrong
 

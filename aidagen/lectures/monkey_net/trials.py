@@ -10,8 +10,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from aidagen import grids
+from aidagen.answers import expected
 from aidagen.lectures.monkey_net.judging import share_interval
-from aidagen.teaching import expected
 from aidagen.teaching.cases import drawn
 from aidagen.teaching.material import Exercise, OpenTask, Wrong
 

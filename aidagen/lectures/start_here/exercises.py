@@ -10,10 +10,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from aidagen.answers import expected
 from aidagen.grids import identity_grid
 from aidagen.lectures.start_here.questions import PREDICTIONS, QUESTIONS
 from aidagen.lectures.start_here.trials import OPEN_TASKS, READ_AGAIN, TURN
-from aidagen.teaching import expected
 from aidagen.teaching.cases import drawn
 from aidagen.teaching.material import Exercise, Wrong
 

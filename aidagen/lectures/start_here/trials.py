@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from aidagen import grids
-from aidagen.teaching import expected
+from aidagen.answers import expected
 from aidagen.teaching.cases import drawn
 from aidagen.teaching.material import Exercise, OpenTask, Wrong
 
