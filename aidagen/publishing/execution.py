@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
     from traitlets.config import Config
 
-LARGEST_WIDGETS = 300_000  # bytes of the widget state that is kept for readers without a kernel
+# Bytes of the widget state that is kept for readers without a kernel; above it stills stand there.
+# While its kernel starts, Lab may look for a stored widget too early: many of them are a risk.
+LARGEST_WIDGETS = 100_000
 CELL_TIMEOUT = 600  # seconds of the clock, against a cell that hangs
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
