@@ -8,7 +8,6 @@ import contextlib
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -18,7 +17,8 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+from aidagen.publishing.slides import chromium
+
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -42,11 +42,6 @@ READABLE = """handle => {
     node => (node.getAttribute('alt') || '') + (node.getAttribute('aria-label') || ''));
   return area.textContent + '\\n' + described.join('\\n');
 }"""
-
-
-def chromium():
-    """The path of the system's Chromium, or None."""
-    return next(filter(None, map(shutil.which, NAMES)), None)
 
 
 @contextlib.contextmanager

@@ -245,7 +245,8 @@ EXERCISES = (
     _one(2, "fault", "halve", lambda x: x / 2, lambda x: x - 2, lambda x: x // 2),
     _one(3, "experiment", "square", lambda x: x * x, lambda x: 2 * x, lambda x: x**3),
 )
-OPEN_TASKS = (OpenTask("98.o1", "Treble", "Treble a number.", "Is it three times as much?"),)
+RUBRIC = ((2, "It is three times as much."), (1, "Another number was tried."))
+OPEN_TASKS = (OpenTask("98.o1", "Treble", "Treble a number.", RUBRIC),)
 QUESTIONS = (
     Question("98.q1", "What is 2 + 2?", (Option("3", "Count."), Option("4", "Indeed.")), 1),
 )

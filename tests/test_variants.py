@@ -261,3 +261,13 @@ def test_a_widget_that_says_itself_in_html_is_read_on_pages():
     one = nbformat.v4.new_code_cell("quiz.ask('07.q1')", outputs=[output])
     shown = pages.cell(one, nbformat.v4.new_notebook(cells=[one]), inputs=False)
     assert "Is that good?" in shown and "Live in the notebook" not in shown
+
+
+def test_variants_rest_on_the_code_that_judges_answers():
+    """A changed verdict, card or page makes derived files anew."""
+    from aidagen.answers import verdicts
+    from aidagen.teaching import cards
+
+    rests_on = variants._tools("05")
+    for module in (verdicts, cards, pages):
+        assert Path(module.__file__).read_text("utf-8") in rests_on, module.__name__

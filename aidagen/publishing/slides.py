@@ -123,6 +123,11 @@ def _stills(notebook: NotebookNode) -> None:
 # --- in the browser -------------------------------------------------------------------------------
 
 
+def chromium() -> str | None:
+    """The path of the system's Chromium."""
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
 @contextlib.contextmanager
 def browser() -> Iterator[Page]:
     """A page of 1920 x 1080 pixels in the system's Chromium.
@@ -133,7 +138,7 @@ def browser() -> Iterator[Page]:
         from playwright.sync_api import sync_playwright
     except ImportError:
         raise AidagenError('Playwright is missing: pip install "aidagen[test]".') from None
-    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    program = chromium()
     if program is None:
         raise AidagenError("Chromium is missing: sh data_scripts/install_system_packages.sh.")
     with sync_playwright() as playwright:

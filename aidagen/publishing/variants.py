@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aidagen import files, markdown, publishing, teaching
+from aidagen import answers, files, markdown, publishing, teaching
 from aidagen.errors import AidagenError
 from aidagen.publishing import copies, decks, diagrams, instructor, notebooks, proofs
 from aidagen.publishing.notebooks import NotebookError
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 MANIFEST = "variants.json"
-ROOMS = (publishing, teaching)  # the packages whose code derives the variants
+ROOMS = (publishing, teaching, answers)  # the packages whose code derives the variants
 
 
 def student(notebook: NotebookNode) -> NotebookNode:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import inspect
 import io
-import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from html import escape
@@ -21,7 +20,8 @@ import traitlets
 
 from aidagen import markdown
 from aidagen.answers import progress
-from aidagen.teaching.card_script import CSS, ESM
+from aidagen.teaching.browser_side import script, style
+from aidagen.teaching.covered import close, open_figures
 from aidagen.teaching.material import KINDS, PLACES, Exercise, OpenTask
 
 LARGE = 9_000  # bytes from which a picture is kept as JPEG
@@ -33,8 +33,8 @@ class Card(anywidget.AnyWidget):
     ``attempts`` counts the different answers that did not pass; `check.choose` tells the card.
     """
 
-    _esm = ESM
-    _css = CSS
+    _esm = script("card.js")
+    _css = style("card.css")
     title = traitlets.Unicode().tag(sync=True)
     facts = traitlets.List(traitlets.Unicode()).tag(sync=True)
     hints = traitlets.List(traitlets.Unicode()).tag(sync=True)
@@ -97,7 +97,7 @@ class Card(anywidget.AnyWidget):
 
 
 class Task:
-    """An open task, shown as text; a rubric with points becomes a table."""
+    """An open task, shown as text, with its rubric as a table."""
 
     def __init__(self, task: OpenTask) -> None:
         self.task = task
@@ -107,8 +107,6 @@ class Task:
 
     def _repr_markdown_(self) -> str:
         task, head = self.task, f"**Open task {self.task.id} · {self.task.title}** (homework)"
-        if isinstance(task.rubric, str):
-            return f"{head}\n\n{task.task}\n\n**Judged by.** {task.rubric}"
         rows = [(words, str(points)) for points, words in task.rubric]
         rows.append(("**all of it**", f"**{sum(points for points, _ in task.rubric)}**"))
         rubric = markdown.table(("what earns points", "points"), rows)
@@ -151,13 +149,12 @@ def _drawn(exercise: Exercise, answer: Callable[..., Any]) -> str:
     """The exercise's picture of an answer as a data URL; "" for an exercise without pictures."""
     if exercise.picture is None:
         return ""
-    before = _open_figures()
+    before = open_figures()
     try:
         drawn = exercise.picture(answer)
         return "" if drawn is None else _data_url(drawn)
     finally:  # the cell would show them by itself
-        for number in _open_figures() - before:
-            sys.modules["matplotlib.pyplot"].close(number)
+        close(figure for number, figure in open_figures().items() if number not in before)
 
 
 def _data_url(drawn: Any) -> str:
@@ -171,11 +168,6 @@ def _data_url(drawn: Any) -> str:
             buffer, kind = io.BytesIO(), "jpeg"
             drawn.convert("RGB").save(buffer, "JPEG", quality=85, optimize=True)
     return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
-
-
-def _open_figures() -> set[int]:
-    plt = sys.modules.get("matplotlib.pyplot")
-    return set() if plt is None else set(plt.get_fignums())
 
 
 # --- solutions ------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import io
 import sys
+from collections.abc import Iterable
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -66,17 +67,17 @@ def held(show: Any) -> list[dict[str, Any]]:
     """
     from IPython.utils.capture import capture_output
 
-    before = _figures()
+    before = open_figures()
     with capture_output(stderr=False) as captured:
         made = show() if callable(show) else show
     outputs = []
     if captured.stdout:
         outputs.append({"output_type": "stream", "name": "stdout", "text": captured.stdout})
     outputs += [_output(rich.data, rich.metadata) for rich in captured.outputs]
-    opened = [figure for number, figure in _figures().items() if number not in before]
+    opened = [figure for number, figure in open_figures().items() if number not in before]
     drawn = [figure for figure in opened if figure is not made]
     outputs += [_formatted(each) for each in (*drawn, made) if each is not None]
-    _close((*drawn, made))
+    close((*drawn, made))
     return [output for output in outputs if output.get("data", output.get("text"))]
 
 
@@ -100,7 +101,7 @@ def _output(data: dict[str, Any], metadata: dict[str, Any] | None) -> dict[str, 
     return {"output_type": "display_data", "data": encoded, "metadata": metadata or {}}
 
 
-def _figures() -> dict[int, Any]:
+def open_figures() -> dict[int, Any]:
     """The open figures of pyplot by number; none where nobody has imported it."""
     plt = sys.modules.get("matplotlib.pyplot")
     return {} if plt is None else {n: plt.figure(n) for n in plt.get_fignums()}
@@ -111,6 +112,7 @@ def _is_figure(thing: Any) -> bool:
     return plt is not None and isinstance(thing, plt.Figure)
 
 
-def _close(things: tuple[Any, ...]) -> None:
+def close(things: Iterable[Any]) -> None:
+    """Close those of ``things`` that are figures of pyplot, so that a cell does not show them."""
     for thing in filter(_is_figure, things):
         sys.modules["matplotlib.pyplot"].close(thing)

@@ -96,7 +96,7 @@ class OpenTask:
     id: str  # "05.o1"
     title: str
     task: str  # Markdown
-    rubric: tuple[tuple[int, str], ...] | str  # (points, what earns them), or Markdown
+    rubric: tuple[tuple[int, str], ...]  # (points, what earns them)
 
     def __post_init__(self) -> None:
         if not ID.fullmatch(self.id) or len(self.rubric) < 2:

@@ -249,7 +249,7 @@ def sheet(
 def still(image: Image.Image, alt: str | None = None) -> Any:
     """A picture as a notebook shows it: a PNG, or a JPEG where a PNG would be large.
 
-    While an exercise's reference stands in for the learner's answer, a line below says so.
+    A line below it names the exercises whose reference solution the cell called.
     """
     from IPython.display import Image as Display
 

@@ -133,24 +133,19 @@ def read_again(picture: Float[Tensor, "C H W"], times: int) -> tuple[float, floa
     return changes[0], changes[1], "reading"
 
 
-def _read_often(picture: Tensor, ways: list[float]) -> float:
-    """The change after steps of so many pixels to the left, the picture read at each one."""
+def _read_often(picture: Tensor, ways: list[float]) -> Tensor:
+    """What changed after steps of so many pixels to the left, the picture read at each one."""
     _, height, width = picture.shape
     often = picture[None]
     for way in ways:
         step = torch.tensor([2 * way / (width - 1), 0.0])
         grid = grids.identity_grid(height, width) + step
         often = grids.warp(often, grid[None], padding="border")
-    return float((often[0] - picture).abs().mean())
+    return often[0] - picture
 
 
-def _squared(picture: Tensor, times: int) -> tuple[float, float]:
-    _, height, width = picture.shape
-    often = picture[None]
-    for way in [-1.0, 1.0] * times:
-        grid = grids.identity_grid(height, width) + torch.tensor([way / (width - 1), 0.0])
-        often = grids.warp(often, grid[None], padding="border")
-    return float((often[0] - picture).square().mean()), 0.0
+def _size(change: Tensor) -> float:
+    return float(change.abs().mean())
 
 
 def _loss_picture(answer):
@@ -191,7 +186,7 @@ READ_AGAIN = Exercise(
         Wrong(
             "steps of a whole pixel",
             lambda picture, times: (
-                _read_often(picture, [-1.0, 1.0] * times),
+                _size(_read_often(picture, [-1.0, 1.0] * times)),
                 0.0,
                 "reading",
             ),
@@ -202,8 +197,8 @@ READ_AGAIN = Exercise(
         Wrong(
             "there and not back",
             lambda picture, times: (
-                _read_often(picture, [-0.5] * times),
-                _read_often(picture, [-0.5 * times]),
+                _size(_read_often(picture, [-0.5] * times)),
+                _size(_read_often(picture, [-0.5 * times])),
                 "reading",
             ),
             "measures the movement, not what reading loses",
@@ -211,7 +206,11 @@ READ_AGAIN = Exercise(
         ),
         Wrong(
             "squared change",
-            lambda picture, times: (*_squared(picture, times), "reading"),
+            lambda picture, times: (
+                float(_read_often(picture, [-0.5, 0.5] * times).square().mean()),
+                0.0,
+                "reading",
+            ),
             "mistakes L2 for L1",
             "you square the change; the mean of its absolute value was asked for.",
         ),

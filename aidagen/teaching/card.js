@@ -1,14 +1,5 @@
-"""What an exercise's card does in the browser; it loads nothing from elsewhere."""
-
-ESM = """
+// What an exercise's card does in the browser; it loads nothing from elsewhere.
 let cards = 0;
-
-function element(kind, attributes, ...children) {
-  const node = document.createElement(kind);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  node.append(...children);
-  return node;
-}
 
 function render({ model, el }) {
   const name = `aidagen-card-${Date.now()}-${cards++}`;
@@ -115,21 +106,3 @@ function render({ model, el }) {
 }
 
 export default { render };
-"""
-
-CSS = """
-.aidagen-card { max-width: 60em; margin: 4px 0; padding: 8px 14px; border: 1px solid #767676;
-  border-left: 6px solid #0072B2; border-radius: 4px; line-height: 1.45;
-  font-size: var(--aidagen-card-size, 14px); color: var(--jp-ui-font-color0, #111); }
-.aidagen-card p { margin: 0 0 4px; }
-.aidagen-card-title { font-weight: 600; }
-.aidagen-card-buttons { display: flex; flex-wrap: wrap; gap: 8px; margin: 4px 0; }
-.aidagen-card button { font: inherit; min-height: 28px; padding: 2px 12px; cursor: pointer;
-  color: inherit; background: transparent; border: 1px solid currentColor; border-radius: 4px; }
-.aidagen-card button:disabled { cursor: not-allowed; opacity: 0.75; border-style: dashed; }
-.aidagen-card button:focus-visible { outline: 3px solid #E69F00; outline-offset: 2px; }
-.aidagen-card-part { margin: 6px 0; }
-.aidagen-card pre { margin: 0; padding: 8px; overflow-x: auto; color: #111; background: #F4F6F8;
-  border: 1px solid #767676; }
-.aidagen-card [role=status] { min-height: 1.45em; margin: 0; }
-"""
