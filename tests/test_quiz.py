@@ -262,7 +262,7 @@ def shown(chromium_page, panel):
     chromium_page.set_default_timeout(120_000)
     chromium_page.goto("about:blank")
     chromium_page.set_content('<!doctype html><html lang="en"><title>a</title><main></main></html>')
-    chromium_page.evaluate(SHOW, [asking.ESM, asking.CSS, state])
+    chromium_page.evaluate(SHOW, [asking.Asking._esm, asking.Asking._css, state])
     return chromium_page
 
 
