@@ -106,7 +106,7 @@ class LabPage:
         self.address = address
         self.console = []  # error messages of the browser's console
         page.set_default_timeout(120_000)
-        page.on("console", lambda m: self._note(m.text) if m.type == "error" else None)
+        page.on("console", lambda m: self._note(said(m)) if m.type == "error" else None)
         page.on("pageerror", lambda error: self._note(str(error)))
 
     def _note(self, text):
@@ -233,6 +233,44 @@ class LabPage:
         """What a person would see now, as PNG."""
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=str(path))
+
+
+def said(message):
+    """A console message and the address it is about, such as that of a file not found."""
+    return f"{message.text} ({message.location.get('url', '')})"
+
+
+# a widget's own script in a page without Jupyter: `model` is what anywidget gives it
+ALONE = """async ([esm, css, state, watched]) => {
+  const source = URL.createObjectURL(new Blob([esm], { type: "text/javascript" }));
+  const { default: widget } = await import(source);
+  const style = document.createElement("style");
+  style.textContent = css;
+  document.head.append(style);
+  const listeners = {};
+  window.saved = [];
+  window.model = {
+    get: (name) => state[name],
+    set: (name, value) => {
+      state[name] = value;
+      (listeners[`change:${name}`] ?? []).forEach((listener) => listener());
+    },
+    save_changes: () => window.saved.push(watched.map((name) => state[name])),
+    send: () => {},
+    on: (name, listener) => (listeners[name] ??= []).push(listener),
+    off: (name, listener) => { listeners[name] = listeners[name].filter((l) => l !== listener); },
+  };
+  window.close = widget.render({ model: window.model, el: document.querySelector("main") });
+}"""
+
+
+def show_widget(page, kind, state, watched=()):
+    """The script of the anywidget class ``kind`` in ``page``'s <main>, without a kernel.
+
+    ``state`` holds its traits; ``window.model`` sets them, ``window.saved`` has the values of the
+    ``watched`` ones at each message to Python, ``window.close()`` removes the view.
+    """
+    page.evaluate(ALONE, [kind._esm, kind._css, state, list(watched)])
 
 
 # the texts of all error outputs; JupyterLab shows them as stderr, which holds warnings as well

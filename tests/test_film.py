@@ -2,12 +2,14 @@
 
 import base64
 import io
+import os
 
 import nbformat
 import numpy as np
 import pytest
 import torch
 import untrained
+from browser import chromium, page, said, show_widget
 from PIL import Image
 from shown import Shown
 
@@ -91,6 +93,34 @@ def test_a_bar_without_pictures_says_only_where_it_is():
 
 
 # --- stills
+
+
+# while frame 2 plays, Python draws frame 1 of another clip; a copy of the page reads what is shown
+COPIED = """pixels => {
+  window.model.set("pixels", pixels);
+  window.model.set("page", { ...window.model.get("page"), at: 1, key: "other" });
+  window.copy = document.querySelector("main").cloneNode(true);
+}"""
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(chromium() is None and not os.environ.get("CI"), reason="no Chromium")
+def test_a_picture_can_be_read_as_long_as_it_is_shown():
+    film = Film(grey, 3, value=2)
+    names = ("label", "low", "high", "value", "texts", "fps", "speed", "pictured", "page")
+    pixels = [list(each) for each in film.pixels]
+    state = {name: getattr(film, name) for name in names} | {"playing": True, "pixels": pixels}
+    script = Film._esm.replace('get("pixels")', 'get("pixels").map((x) => new Uint8Array(x))')
+    console = []
+    with page() as tab:
+        tab.on("console", lambda message: console.append(said(message)))
+        tab.set_content("<main></main>")
+        show_widget(tab, type("Bare", (), {"_esm": script, "_css": Film._css}), state)
+        tab.wait_for_function("document.querySelector('img').naturalWidth > 0")
+        tab.evaluate(COPIED, pixels)
+        tab.wait_for_function("window.copy.querySelector('img').complete")
+        assert tab.evaluate("window.copy.querySelector('img').naturalWidth") > 0
+        assert console == []
 
 
 @pytest.fixture(scope="module")

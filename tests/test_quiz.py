@@ -8,7 +8,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pytest
-from browser import LabPage, chromium, page, server, write_notebook
+from browser import LabPage, chromium, page, server, show_widget, write_notebook
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import HTML, display
 from PIL import Image
@@ -228,28 +228,6 @@ def test_unknown_ids_and_ill_formed_material():
 
 # --- the panel in a browser ----------------------------------------------------------------------
 
-SHOW = """async ([esm, css, state]) => {
-  const source = URL.createObjectURL(new Blob([esm], { type: "text/javascript" }));
-  const { default: widget } = await import(source);
-  const style = document.createElement("style");
-  style.textContent = css;
-  document.head.append(style);
-  const listeners = {};
-  window.saved = [];
-  window.model = {
-    get: (name) => state[name],
-    set: (name, value) => {
-      state[name] = value;
-      (listeners[`change:${name}`] ?? []).forEach((listener) => listener());
-    },
-    save_changes: () => window.saved.push([state.choice, state.number]),
-    on: (name, listener) => (listeners[name] ??= []).push(listener),
-    off: (name, listener) => { listeners[name] = listeners[name].filter((l) => l !== listener); },
-  };
-  window.close = widget.render({ model: window.model, el: document.querySelector("main") });
-}"""
-
-
 def shown(chromium_page, panel):
     """The panel's own script in a bare page, with the widget's state and no kernel."""
     state = {
@@ -262,7 +240,7 @@ def shown(chromium_page, panel):
     chromium_page.set_default_timeout(120_000)
     chromium_page.goto("about:blank")
     chromium_page.set_content('<!doctype html><html lang="en"><title>a</title><main></main></html>')
-    chromium_page.evaluate(SHOW, [asking.Asking._esm, asking.Asking._css, state])
+    show_widget(chromium_page, asking.Asking, state, watched=("choice", "number"))
     return chromium_page
 
 

@@ -13,6 +13,7 @@ function render({ model, el }) {
   const calm = window.matchMedia("(prefers-reduced-motion: reduce)");
   const screen = document.createElement("div");
   const pages = new Map(); // frame -> { cells: [[{ caption, alt, width, height, url }]], bytes }
+  const retired = new Set(); // addresses of frames that were dropped
   let key = null, kept = 0; // of what these frames are, and how large
   let at = model.get("value"); // what is to be shown
   let asked = null, sent = null, patience = 0; // what Python was asked for, and told
@@ -49,9 +50,18 @@ function render({ model, el }) {
   }
   function drop(t) {
     const { cells, bytes } = pages.get(t);
-    cells.flat().forEach(({ url }) => URL.revokeObjectURL(url));
+    cells.flat().forEach(({ url }) => retired.add(url));
     kept -= bytes;
     pages.delete(t);
+    sweep();
+  }
+  function sweep() { // what is still shown keeps its address: a copy of the page reads it again
+    const shown = new Set([...screen.querySelectorAll("img")].map(({ src }) => src));
+    for (const url of retired) {
+      if (shown.has(url)) continue;
+      URL.revokeObjectURL(url);
+      retired.delete(url);
+    }
   }
   function forget(now) { // another overlay, another source: other frames
     [...pages.keys()].forEach(drop);
@@ -101,6 +111,7 @@ function render({ model, el }) {
       Object.assign(image, { alt, width, height });
       if (below && below.textContent !== caption) below.textContent = caption;
     });
+    sweep();
     arrange(cells);
   }
   function arrange(cells = pages.get(at)?.cells) { // the columns in which pictures are largest
@@ -253,6 +264,7 @@ function render({ model, el }) {
     calm.removeEventListener("change", settle);
     for (const [event, action] of Object.entries(traits)) model.off(event, action);
     forget(null);
+    retired.forEach((url) => URL.revokeObjectURL(url));
   };
 }
 
