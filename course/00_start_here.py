@@ -238,7 +238,7 @@ Markdown(figures.map_table())
 #
 # **Objective.** Say what a warp grid holds, and why.
 #
-# ![Left, forward: four source pixels are pushed into a row of eight new pixels; every second new pixel gets nothing, which leaves holes. Right, backward: each of the eight new pixels reads a place in the source, between two pixels if need be, and no hole is left. To move the content to the right, each new pixel has to read further to the left.](../course/diagrams/00_warp.svg)
+# ![Left, forward: four source pixels are pushed into a row of eight new pixels; every second new pixel gets nothing, which leaves holes. Right, backward: each of the eight new pixels reads a place in the source, between two pixels if need be, and no hole is left. To enlarge the content, new pixels read closer together; to move it to the right, they read further to the left.](../course/diagrams/00_warp.svg)
 #
 # **Key point.** A warp grid says, for every new pixel, where to read in the source. So its signs are
 # the opposite of what most people expect.
@@ -392,8 +392,8 @@ figures.better_than_a_copy(rows)
 # Where two bars overlap, look at the **differences on the same clips**. An interval that lies below
 # zero shows that the model is better.
 
-# %% tags=["hide-input", "nbval-ignore-output"]
-Markdown(figures.clip_by_clip(rows))
+# %% alt="Points with intervals: the model's error minus a copy's on the same clips, for known people, people never seen and rendered heads; every interval lies below zero." tags=["hide-input", "nbval-ignore-output"]
+figures.clip_by_clip(rows)
 
 # %% [markdown]
 # **Key point.** One clip is an example; many held-out clips, a baseline and an interval make a result.

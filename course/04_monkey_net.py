@@ -448,7 +448,7 @@ bet.reveal(100 * scenes.keypoints_share(table, "first", "robot"), first_training
 # A test that needs no true frame: move **all** keypoints to the right. What they carry should follow,
 # and stay sharp. Above: the first training. Below: a second one, which the next slide explains.
 
-# %% alt="Two rows of five pictures, source, keypoints, keypoints moved, source warped by them, finished: with the first training the warped picture does not change and the finished frame is smeared; with the mended one the sharp arm moves to the right." tags=["hide-input"]
+# %% alt="Two rows of four pictures, source with its keypoints, keypoints moved, source warped by them, finished: with the first training the warped picture does not change and the finished frame is smeared; with the mended one the sharp arm moves to the right." tags=["hide-input"]
 still(scenes.shifted_sheet(pair, example[:1]))
 
 # %% [markdown] slideshow={"slide_type": "notes"}

@@ -273,8 +273,8 @@ def parts_sheet(model: Any, source: Tensor, driving: Tensor) -> Image.Image:
 def shifted_sheet(models: dict[str, Any], source: Tensor, by: float = 0.25) -> Image.Image:
     """All keypoints of the source moved to the right: what each model makes of it.
 
-    A row per model: source, its keypoints, the same moved, the source warped by the keypoints' part
-    of the flow, and the finished frame.
+    A row per model: its keypoints on the source, the same moved, the source warped by the keypoints'
+    part of the flow, and the finished frame.
     """
     cells, labels = [], []
     for name, model in models.items():
@@ -285,9 +285,9 @@ def shifted_sheet(models: dict[str, Any], source: Tensor, by: float = 0.25) -> I
             shown = model.render(encoded, encoded.motion._replace(points=there))
             warped = model.generator.by_keypoints(source.to(device), shown)
         own, moved = (spreads(source[0], m) for m in (encoded.motion, shown.motion))
-        cells += [source[0], own, moved, warped[0].cpu(), shown.image[0].cpu()]
-        labels += ["source", f"{name} training", "keypoints moved", "source, warped", "finished"]
-    return sheet(cells, 5, labels, generated=[i for i in range(len(cells)) if i % 5 > 2])
+        cells += [own, moved, warped[0].cpu(), shown.image[0].cpu()]
+        labels += [f"{name} training", "keypoints moved", "source, warped", "finished"]
+    return sheet(cells, 4, labels, generated=[i for i in range(len(cells)) if i % 4 > 1])
 
 
 # --- alignment -----------------------------------------------------------------------------------

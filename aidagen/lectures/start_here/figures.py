@@ -221,12 +221,14 @@ def better_than_a_copy(rows: Rows) -> plots.Plot:
     return plot
 
 
-def clip_by_clip(rows: Rows) -> str:
-    """One sentence with the differences of the same clips, model - copy, and their intervals."""
-    said = [
-        f"{PLACES[place]} {one['difference']:+.3f} ({one['low']:+.3f} to {one['high']:+.3f})"
-        for one in rows.comparisons
-        if (place := (one["data"], one["split"])) in PLACES
-        and (one["metric"], one["method"], one["against"]) == ("l1", MODEL, "copy-source")
-    ]
-    return f"Clip by clip, model minus copy: {', '.join(said)}.".replace("-0", "−0")
+def clip_by_clip(rows: Rows) -> plots.Plot:
+    """The differences of the same clips, model - copy, with their intervals."""
+    return plots.claim(
+        rows,
+        "l1",
+        {MODEL: ""},
+        PLACES,
+        paired_with="copy-source",
+        axis="L1, model minus copy",
+        title="On the same clips, the model is the closer one",
+    )
