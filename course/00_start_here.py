@@ -89,8 +89,8 @@ HTML(figures.moving_portrait(model))
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # *How the clip was chosen: of the 24 rendered people whom the model never saw, it shows the one whose
-# head turns by the median amount. The clip runs forwards and backwards. Photograph: the astronaut
-# Eileen Collins, NASA, public domain, from scikit-image. The film carries a visible mark that says that
+# head turns by the median amount. The clip runs forwards and backwards. The portrait is of the astronaut
+# Eileen Collins, photograph by NASA, from scikit-image. The film carries a visible mark that says that
 # it was generated.*
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -480,10 +480,11 @@ quiz.ask("00.q3")
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Were we allowed to animate this portrait?
 #
-# NASA released the photograph of Eileen Collins into the public domain, and it is a common test picture.
-# We did not ask her whether it may be made to move.
+# The photograph of Eileen Collins is NASA's. It is not under copyright in the United States, may be used
+# for teaching if NASA is named, and is a common test picture. We did not ask *her* whether it may be
+# made to move.
 #
-# * What does "public domain" settle, and what does it not?
+# * What does "no copyright" settle, and what does it not?
 # * We turn the head, and say that the film is generated. Where would *you* draw the line?
 # * What would you change in this lecture?
 #
