@@ -51,7 +51,7 @@ LECTURES = (
 
 
 def portrait() -> UInt8[Tensor, "3 230 230"]:
-    """Head and shoulders of the astronaut Eileen Collins; NASA, not under copyright; from scikit-image."""
+    """Head and shoulders of the astronaut Eileen Collins; by NASA, from scikit-image."""
     picture = np.asarray(Image.open(PORTRAIT).convert("RGB"))
     return torch.from_numpy(picture.copy()).permute(2, 0, 1)
 
