@@ -1,0 +1,195 @@
+"""CMM-Net part by part: the drawing, the loss with its three forms, sequences, and what trains."""
+
+import pytest
+import torch
+
+from aidagen.models import recurrent_smile, smile
+from aidagen.systems import Step
+
+SMALL = smile.SmileConfig(
+    size=32, latent=8, vae_width=4, vae_max=8, points_width=16, hidden=12, mode_hidden=6,
+    painter_width=4, painter_blocks=2, painter_max=8, critic_width=4, people=5,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def face():
+    """68 points that look a little like a face, (68, 2) in [-1, 1]."""
+    t = torch.linspace(0, torch.pi, 17)
+    jaw = torch.stack([-0.7 * t.cos(), 0.1 + 0.7 * t.sin()], -1)
+    rest = torch.rand(51, 2, generator=torch.Generator().manual_seed(0)) - 0.5
+    return torch.cat([jaw, rest])
+
+
+def batch(count=3, frames=5, size=32):
+    draw = torch.Generator().manual_seed(1)
+    first = 0.4 * torch.randn(count, 1, 68, 2, generator=draw)
+    points = first + 0.02 * torch.randn(count, frames, 68, 2, generator=draw)
+    pictures = torch.rand(2, count, 3, size, size, generator=draw)
+    return smile.Faces(
+        points, torch.tensor([0, 1, 0])[:count], torch.arange(count), *pictures,
+        torch.tensor([4, 2, 0])[:count],
+    )  # fmt: skip
+
+
+# --- the drawing ---------------------------------------------------------------------------------
+
+
+def test_a_landmark_picture_is_the_distance_to_the_nearest_line(face):
+    size, stroke = 48, 2.0
+    drawn = smile.landmark_map(face[None], size, stroke)
+    assert drawn.shape == (1, 1, size, size)
+    places = (face + 1) * (size - 1) / 2
+    for y, x in ((3, 3), (20, 24), (30, 12), (40, 24), (24, 40)):
+        distances = []
+        for i, j in smile.SEGMENTS:
+            a, b, p = places[i], places[j], torch.tensor([float(x), float(y)])
+            t = ((p - a) @ (b - a) / (b - a).square().sum()).clamp(0, 1)
+            distances.append((p - a - t * (b - a)).norm())
+        wanted = (stroke * size / 64 / 2 + 0.5 - min(distances)).clamp(0, 1)
+        assert drawn[0, 0, y, x] == pytest.approx(wanted.item(), abs=1e-3), (x, y)
+
+
+def test_lines_close_where_a_face_does():
+    pairs = set(smile.SEGMENTS)
+    assert {(41, 36), (47, 42), (59, 48), (67, 60)} <= pairs, "eyes and lips are closed"
+    assert not {(16, 0), (16, 17), (21, 22), (30, 31), (26, 27)} & pairs
+    assert len(pairs) == 63
+
+
+def test_points_on_top_of_each_other_can_be_drawn(face):
+    same = face.clone()
+    same[36:48] = 0.1
+    assert smile.landmark_map(same[None], 32).isfinite().all()
+
+
+# --- the loss ------------------------------------------------------------------------------------
+
+
+def test_pull_in_its_three_forms():
+    apart = torch.tensor([[1.0, 4.0, 7.0]], requires_grad=True)
+    for spread, wanted, gradient in (
+        (0.0, 1.0, (1, 0, 0)),
+        (2 / 3, 4.0, (1 / 3, 1 / 3, 1 / 3)),
+        (0.05, 0.95 + 0.05 * 5.5, (0.95, 0.025, 0.025)),
+    ):
+        loss = smile.pull(apart, spread)
+        assert loss.item() == pytest.approx(wanted)
+        (got,) = torch.autograd.grad(loss, apart)
+        assert got[0].tolist() == pytest.approx(gradient)
+    assert smile.pull(torch.tensor([[2.0], [4.0]]), 0.05) == 3.0, "one mode is simply pulled"
+
+
+def test_push_ends_at_the_margin():
+    made = torch.zeros(1, 3, 2, 68, 2)
+    made[:, 1, ..., 0], made[:, 2, ..., 1] = 0.1, 0.3  # squared distances 0.01, 0.09, 0.1
+    assert smile.push(made, 0.005) == 0
+    assert smile.push(made, 0.04).item() == pytest.approx(0.03 / 3)
+    assert smile.push(made[:, :1], 1.0) == 0, "one mode has nobody to push"
+
+
+def test_pulling_all_averages_the_modes_and_pulling_the_best_does_not():
+    """Three true answers to one question; K = 3 free answers, moved by each form of the pull."""
+    true = torch.zeros(3, 1, 68, 2)
+    true[1, ..., 0], true[2, ..., 1] = 0.5, 0.5
+    hit = {}
+    for name, spread in (("all", 2 / 3), ("best", 0.0), ("relaxed", 0.05)):
+        made = torch.randn(3, 1, 68, 2, generator=torch.Generator().manual_seed(3)) * 0.05
+        made.requires_grad_(True)
+        optimizer = torch.optim.Adam([made], lr=0.02)
+        for _ in range(150):
+            optimizer.zero_grad()
+            smile.pull(smile.distances(made.expand(3, -1, -1, -1, -1), true), spread).backward()
+            optimizer.step()
+        apart = (made.detach()[:, None] - true[None]).square().sum(-1).mean((-1, -2))
+        hit[name] = (apart.min(0).values < 0.02).sum().item()
+    assert hit["all"] == 0, "their mean is none of them"
+    assert hit["best"] == hit["relaxed"] == 3
+
+
+# --- sequences -----------------------------------------------------------------------------------
+
+
+def test_sequences_begin_at_the_neutral_face_and_follow_the_label():
+    torch.manual_seed(0)
+    model = smile.SmileNet(SMALL).eval()
+    points = batch().points[:, 0]
+    with torch.no_grad():
+        z = model.embed(points)
+        modes, shared = model.sequences(points, torch.tensor([0, 0, 0]), 6)
+        others, _ = model.sequences(points, torch.tensor([1, 1, 1]), 6)
+    assert modes.shape == (3, 3, 6, 8) and shared.shape == (3, 6, 8)
+    assert torch.equal(shared[:, 0], z)
+    assert torch.allclose(modes[:, :, 0], z[:, None].expand(-1, 3, -1), atol=1e-6)
+    assert (modes[:, 0] - modes[:, 1]).abs().max() > 1e-4
+    assert torch.equal(modes[:, :, 0], others[:, :, 0])
+    assert (modes - others)[:, :, 1:].abs().amax((1, 2, 3)).min() > 1e-4
+
+
+def test_a_film_of_every_face_by_itself():
+    torch.manual_seed(0)
+    model, faces = smile.SmileNet(SMALL).eval(), batch()
+    with torch.no_grad():
+        made = model(faces.neutral, faces.points[:, 0], faces.label, 4)
+        alone = model(faces.neutral[1:2], faces.points[1:2, 0], faces.label[1:2], 4)
+    assert made.images.shape == (3, 3, 4, 3, 32, 32) and made.maps.shape == (3, 3, 4, 1, 32, 32)
+    assert made.points.shape == (3, 3, 4, 68, 2)
+    for whole, one in zip(made, alone, strict=True):
+        assert torch.allclose(whole[1:2], one, atol=1e-5)
+
+
+def test_skips_off_hides_the_face_but_for_what_passes_the_bottleneck():
+    torch.manual_seed(0)
+    painter = smile.Painter(SMALL).eval()
+    neutral, maps = torch.rand(1, 3, 32, 32), torch.rand(1, 1, 32, 32)
+    with torch.no_grad():
+        with_skips, without = painter(neutral, maps, maps), painter(neutral, maps, maps, False)
+        again = smile.Painter(smile.SmileConfig(**{**vars(SMALL), "skips": False})).eval()
+        again.load_state_dict(painter.state_dict())
+        assert torch.equal(again(neutral, maps, maps), without)
+    assert not torch.allclose(with_skips, without)
+
+
+# --- training ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["vae", "sequence", "modes", "recognizer", "painter", "critic"])
+def test_each_phase_gives_its_own_part_a_gradient(name):
+    torch.manual_seed(0)
+    objective = smile.objective(SMALL, smile.LossWeights(margin=10.0))
+    phases = objective.phases()
+    step = Step(0, 10, torch.Generator().manual_seed(0))
+    sum(objective(name, batch(), step).values()).backward()
+    moved = [p for p in phases[name] if p.grad is not None and p.grad.abs().sum() > 0]
+    assert len(moved) > len(phases[name]) / 2
+    # these are read or scored by, and no optimizer of this phase moves them
+    helpers = {"painter": {"recognizer", "critic"}, "sequence": {"vae"}, "modes": {"vae"}}
+    for other in phases.keys() - {name} - helpers.get(name, set()):
+        assert all(p.grad is None or p.grad.abs().sum() == 0 for p in phases[other]), other
+
+
+def test_parts_without_a_weight_stay_as_they_are():
+    modes_only = smile.LossWeights(vae=0, sequence=0, pixels=0)
+    objective = smile.objective(SMALL, modes_only)
+    assert list(objective.phases()) == ["modes"]
+    assert not any(p.requires_grad for p in objective.model.painter.parameters())
+
+
+def test_the_model_of_pictures_learns_in_three_phases():
+    torch.manual_seed(0)
+    config = recurrent_smile.RecurrentConfig(
+        size=32, latent=8, width=4, max_width=8, hidden=12, critic_width=4, people=5
+    )
+    objective = recurrent_smile.objective(config)
+    frames = torch.rand(2, 6, 3, 32, 32)
+    clips = recurrent_smile.Clips(frames, torch.tensor([0, 1]), torch.tensor([2, 3]))
+    step = Step(0, 10, torch.Generator().manual_seed(0))
+    for name, parameters in objective.phases().items():
+        objective.zero_grad()
+        terms = objective(name, clips, step)
+        assert all(term.isfinite() for term in terms.values())
+        sum(terms.values()).backward()
+        assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in parameters), name
+    with torch.no_grad():
+        made = objective.model.eval()(frames[:, 0], clips.label, 7)
+    assert made.images.shape == (2, 7, 3, 32, 32) and made.codes.shape == (2, 7, 8)
