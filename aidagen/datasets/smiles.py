@@ -1,7 +1,7 @@
 """smiles: rendered people who smile, each in several ways; a stand-in for UvA-NEMO at 64 px.
 
     clips = load().clips("train")
-    clips[0].frames(), clips[0].labels(), clips[0].entry["mode"]
+    clips[0].frames(), clips[0].labels(), clips[0].entry["smile"]
 
 Every clip is neutral, then a smile, then neutral again: 32 frames at 12 per second, head and
 shoulders, with the head nearly still. 60 people who do not exist (48 train, 4 val, 8 test; nobody
@@ -20,11 +20,10 @@ smiles"; Ekman, Hager and Friesen 1981, "The symmetry of emotional and deliberat
     visible    (T, 68)     bool: nothing (head, hair, hat, glasses) lies in front of the point
     pose       (T, 3)      yaw, pitch, roll of the head in degrees
     strength   (T,)        of the smile, 0 neutral, 1 its apex
-    actions    (T, A)      strengths of the ARKit facial actions listed in ``info["actions"]``
     label      ()          index into `LABELS`
     mode       ()          index into `MODES`; no model of the course is trained on it
 
-and each entry says ``identity``, ``label``, ``mode``, glasses, hair and hat in words.
+and each entry says ``identity`` and, in words, ``smile`` (label and mode), glasses, hair and hat.
 
 The pack has 6 clips a person, one for each label and mode, at 64 px. ``load(size=128)`` has 20 a
 person, rendered on first use (EGL, ``pip install aidagen[data]``, about an hour of one core).
@@ -193,14 +192,12 @@ def clip(renderer, each: int, seed: int, index: int) -> Drawing:
             "visible": np.asfortranarray(np.stack([p.visible for p in pictures])),
             "pose": np.stack([p.pose for p in pictures]).astype(np.float16),
             "strength": strength.astype(np.float16),
-            "actions": np.asfortranarray(
-                np.round(np.stack([acted[k] for k in ACTIONS], 1) * 256) / 256, np.float16),
             "label": np.int64(LABELS.index(label)),
             "mode": np.int64(MODES.index(mode)),
         }  # fmt: skip
 
     look = someone.look
-    words = {"identity": identity, "label": label, "mode": mode, "glasses": look.glasses,
+    words = {"identity": identity, "smile": f"{label}, {mode}", "glasses": look.glasses,
              "hair": look.hair, "hat": look.hat, "beard": look.beard, "backdrop": kind}
     return Drawing(frames(), labels, words)  # fmt: skip
 
@@ -233,10 +230,10 @@ def make(
         "source": "rendered with anny 0.6 (Brégier et al., 2025; MakeHuman data)",
         "licence": "CC0-1.0 (the frames); anny: code Apache-2.0, data CC0-1.0",
         "citation": "Brégier et al., Human Mesh Modeling for Anny Body, arXiv:2511.03589",
-        "actions": ACTIONS, "labels": LABELS, "modes": MODES,
+        "labels": LABELS, "modes": MODES,
     }  # fmt: skip
     return rendered.make(
         root, info, Shares(of=15, test=2, val=1, each=each),
         lambda: partial(clip, Renderer((size, size), supersample=3), each),
-        clips=clips, size=size, seed=seed, fps=FPS, crf=20, only=only, progress=progress,
+        clips=clips, size=size, seed=seed, fps=FPS, crf=22, only=only, progress=progress,
     )  # fmt: skip
