@@ -54,8 +54,8 @@ class SmileConfig:
     modes: int = 3  # K
     people: int = 60  # that the identity network tells apart
     latent: int = 64  # E
-    vae_width: int = 16  # channels after the first convolution
-    vae_max: int = 64
+    vae_width: int = 24  # channels after the first convolution
+    vae_max: int = 96
     points_width: int = 256  # of the layer that reads points off an embedding
     label_width: int = 8  # of a label's embedding
     hidden: int = 256  # of the conditional LSTM
@@ -345,8 +345,8 @@ class LossWeights(NamedTuple):
     """Of the terms; a part whose terms are all 0 stays as it is."""
 
     stroke: float = 10.0  # what a pixel on a line counts in the VAE, beside 1 for the background
-    divergence: float = 1e-3  # of the embedding from a normal distribution; grows over a third
-    points: float = 100.0  # of points read off an embedding
+    divergence: float = 1e-4  # of the embedding from a normal distribution; grows over a third
+    points: float = 1000.0  # of points read off an embedding
     vae: float = 1.0  # of the three above
     sequence: float = 100.0  # of the conditional LSTM's landmarks
     pull: float = 100.0

@@ -94,7 +94,7 @@ WEIGHTS = smile.LossWeights()
 FACES = Recipe(
     smile.SmileConfig(),
     DATA,
-    steps=4000,
+    steps=8000,
     weights=WEIGHTS._replace(pull=0, push=0, pixels=0),
     batch=16,
     rate=1e-3,
