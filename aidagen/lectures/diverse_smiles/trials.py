@@ -258,7 +258,7 @@ def best_of(apart: Float[Tensor, "N K"]) -> Float[Tensor, " K"]:
     return torch.stack(best, dim=1).mean(dim=0)
 
 
-def _guesses(seed: int = 61, count: int = 6) -> Float[Tensor, "N K"]:
+def guesses(seed: int = 61, count: int = 6) -> Float[Tensor, "N K"]:
     """Distances of random guesses: smiles of random strength in random ways, from true ones."""
     true = toy.truth(toy.inputs(40, torch.Generator().manual_seed(seed)))  # (N, M, T, C)
     mixed = drawn(seed + 1, 40, count, true.shape[1])
@@ -268,7 +268,7 @@ def _guesses(seed: int = 61, count: int = 6) -> Float[Tensor, "N K"]:
 
 
 def _best_picture(answer):
-    return expected.bars({f"best of {k + 1}": float(v) for k, v in enumerate(answer(_guesses()))})
+    return expected.bars({f"best of {k + 1}": float(v) for k, v in enumerate(answer(guesses()))})
 
 
 BEST_OF_K = Exercise(
