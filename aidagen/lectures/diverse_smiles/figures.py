@@ -91,7 +91,9 @@ def painted(
 # --- films ---------------------------------------------------------------------------------------
 
 
-def played(table: Sequence[Sequence[Tensor]], scale: int, says: str, mark: bool = True) -> Any:
+def played(
+    table: Sequence[Sequence[Tensor]], scale: int, says: str, fps: float = float(FPS)
+) -> Any:
     """Rows of clips ``(T, 3, S, S)`` or stills ``(3, S, S)`` as one clip that plays."""
     from IPython.display import HTML
 
@@ -102,7 +104,7 @@ def played(table: Sequence[Sequence[Tensor]], scale: int, says: str, mark: bool 
     ]
     frames = torch.cat(across, -2)
     large = F.interpolate(frames, scale_factor=scale, mode="bicubic").clamp(0, 1)
-    return HTML(video.html(large, fps=float(FPS), alt=says, mark=mark))
+    return HTML(video.html(large, fps=fps, alt=says))
 
 
 def film(person: Person, smiles: Smiles) -> Any:
@@ -115,21 +117,29 @@ def film(person: Person, smiles: Smiles) -> Any:
     return played([[person.neutral, *made]], 5, says)
 
 
-def labels_film(model: nn.Module, group: Sequence[Someone]) -> Any:
-    """Posed above, spontaneous below; of each person the still, and two of the smiles."""
+@torch.no_grad()
+def labels_film(model: nn.Module, group: Sequence[Someone], every: int = 1) -> Any:
+    """Posed above, spontaneous below; of each person the still, and two of the smiles.
+
+    Only one frame in ``every`` is painted, to save time.
+    """
     table = []
     for label in range(len(LABELS)):
         line = []
         for someone in group:
             person = someone.under(label)
-            made = smiles(model, person).images[0]
-            line += [person.neutral, made[0], made[-1]]
+            modes, shared = model.sequences(
+                person.points[:1], torch.tensor([label]), len(person.points)
+            )
+            line.append(person.neutral)
+            for way in (modes[0, 0], modes[0, -1]):
+                line.append(painted(model, person.neutral, way[::every], shared[0, 0]))
         table.append(line)
     says = (
         "Above posed, below spontaneous smiles of two people, the second with glasses: of each "
         "person a still picture and two smiles, from neutral to a smile and back."
     )
-    return played(table, 3, says)
+    return played(table, 3, says, fps=float(FPS) / every)
 
 
 # --- landmarks and their embedding ---------------------------------------------------------------
