@@ -12,8 +12,6 @@
 # ---
 
 # %% [markdown] slideshow={"slide_type": "slide"} tour=true
-
-# %% [markdown] slideshow={"slide_type": "slide"} tour=true
 # # 02 · Every smile is unique: one face, many right answers
 #
 # *Wang, Alameda-Pineda, Xu, Fua, Ricci, Sebe: Every Smile Is Unique: Landmark-Guided Diverse Smile
@@ -331,6 +329,11 @@ push = check.choose("02.2", push)
 # **6 min.** Say: "Count the pairs first, and then write one line." Ask: "Where is this term's gradient
 # zero?" (Beyond the margin, and at two answers that are exactly equal.)
 
+# %% slideshow={"slide_type": "skip"}
+# both terms, and the distance that they use, as the package computes them
+for equation in (smile.distances, smile.pull, smile.push):
+    print(inspect.getsource(equation))
+
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## Six losses, side by side
 #
@@ -414,6 +417,9 @@ figures.strip(model, someone.spontaneous, made)
 # **3 min.** Say: "Compare the second row with the three below it." Ask: "What does the single sequence
 # do with the eyes?" It is the mean again.
 
+# %% slideshow={"slide_type": "skip"}
+print(inspect.getsource(smile.Modes.forward))
+
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Which mode is which?
 #
@@ -457,6 +463,9 @@ faces.skips(model, no_skips, people[:2])
 # **3 min.** Say: "All three painters see the same five channels." Ask: "Whose face is in the last
 # column?" TODO(results): what is to be seen. Switching skips off in a trained model and training
 # without them are two different questions; only the second one says what skips are worth.
+
+# %% slideshow={"slide_type": "skip"}
+print(inspect.getsource(smile.Painter.forward))
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### How much person is lost?
