@@ -215,10 +215,18 @@ def _push_cases() -> list[tuple[Tensor, float]]:
 
 @torch.no_grad()
 def _push_picture(answer):
-    """The push of three equal modes, of three that are half as far apart as the margin, and far."""
-    line = torch.linspace(-1, 1, 3)[None, :, None, None].expand(1, 3, 8, 2)
-    values = {"all equal": 0.0, "rather near": 0.3, "far apart": 2.0}
-    return expected.bars({name: float(answer(far * line, 0.8)) for name, far in values.items()})
+    """The push of modes at given places on a line; its margin is 0.8."""
+    ways = {
+        "all equal": (0.0, 0.0, 0.0),
+        "rather near": (-0.3, 0.0, 0.3),
+        "two near, one far": (0.0, 0.1, 3.0),
+        "far apart": (-2.0, 0.0, 2.0),
+    }
+    values = {}
+    for name, places in ways.items():
+        made = torch.tensor(places)[None, :, None, None].expand(1, 3, 8, 2)
+        values[name] = float(answer(made, 0.8))
+    return expected.bars(values)
 
 
 PUSH = Exercise(
@@ -238,8 +246,11 @@ PUSH = Exercise(
         "What should the term be for two modes that are farther apart than the margin?",
     ),
     picture=_push_picture,
-    picture_shows="Three bars: 0.8, the margin, for three equal modes; less for modes that are "
-    "rather near to each other; 0 for modes that are far apart.",
+    picture_shows="Four bars: 0.8, the margin, for three equal modes; less for modes that are "
+    "rather "
+    "near to each other; about a third of the margin where two are near and one is far; 0 for "
+    "modes "
+    "that are far apart.",
     wrong=(
         Wrong(
             "no border",

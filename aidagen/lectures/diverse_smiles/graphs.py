@@ -6,6 +6,7 @@ Each function returns a `plots.Plot`, which describes itself in words.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import matplotlib
 import torch
@@ -19,11 +20,11 @@ from aidagen.teaching.plots import LETTERS, LOOKS, WIDTH, Plot
 GREY = "#767676"
 
 
-def panels(rows: int, columns: int, height: float, **more) -> tuple[Figure, Sequence]:
+def panels(rows: int, columns: int, height: float, **more: Any) -> tuple[Figure, list]:
     """A figure of its own with axes in rows, without a frame above and on the right."""
     with matplotlib.rc_context({"font.size": LETTERS}):
         figure = Figure(figsize=(WIDTH, height), layout="constrained")
-        axes = figure.subplots(rows, columns, squeeze=False, **more).ravel()
+        axes = figure.subplots(rows, columns, squeeze=False, **more).ravel().tolist()
     for each in axes:
         for side in ("top", "right"):
             each.spines[side].set_visible(False)

@@ -60,7 +60,7 @@ def inputs(count: int, generator: torch.Generator) -> Float[Tensor, "B 2"]:
     return low + span * torch.rand(count, 2, generator=generator)
 
 
-def squared(a: Float[Tensor, "*N T C"], b: Float[Tensor, "*N T C"]) -> Float[Tensor, "*N"]:
+def squared(a: Float[Tensor, "*#N T C"], b: Float[Tensor, "*#N T C"]) -> Tensor:
     """Mean over moments of the squared distance: what pull and push are made of."""
     return (a - b).square().sum(-1).mean(-1)
 

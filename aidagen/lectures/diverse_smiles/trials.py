@@ -41,12 +41,14 @@ def _one_for_all(apart: Tensor, spread: float) -> Tensor:
 
 
 def _pull_picture(answer):
-    """The share of the force that each of three modes gets from a clip that the first is next "
-    "to."""
-    apart = torch.tensor([[0.2, 0.6, 0.9]], requires_grad=True)
+    """The share of each clip's force on two modes; clip A is next to mode 1, clip B to mode 2."""
+    apart = torch.tensor([[0.2, 0.6, 0.9], [0.7, 0.3, 0.9]], requires_grad=True)
     with torch.enable_grad():
         (force,) = torch.autograd.grad(answer(apart, 0.05), apart)
-    return expected.bars({f"mode {k + 1}": float(f) for k, f in enumerate(force[0])})
+    shares = (len(apart) * force).tolist()
+    return expected.bars(
+        {f"clip {'AB'[i]} on mode {k + 1}": shares[i][k] for i in (0, 1) for k in (0, 1)}
+    )
 
 
 PULL = Exercise(
@@ -68,8 +70,8 @@ PULL = Exercise(
         "if you set spread to 0?",
     ),
     picture=_pull_picture,
-    picture_shows="Three bars, the force on three modes by a clip that is next to the first: 0.95 "
-    "on the first mode, 0.025 on each of the others.",
+    picture_shows="Four bars: clip A draws mode 1 with 0.95 of its force and mode 2 with 0.025; "
+    "clip B, which is next to mode 2, does the opposite.",
     wrong=(
         Wrong(
             "the shares are swapped",
@@ -178,7 +180,7 @@ def _first_margin(train, true, candidates):
 
 
 def _margin_picture(answer):
-    train, true = case()
+    train, true = case(54, 5)
     recalls, diversities = answer(train, true, CANDIDATES)
     values = {}
     for at in (1, 4):
@@ -205,7 +207,8 @@ MARGINS = Exercise(
         "is the mean distance over the pairs of different made ones.",
     ),
     picture=_margin_picture,
-    picture_shows="Four bars: with a small margin recall is 1 and diversity moderate; with a "
+    picture_shows="Four bars, of five smiles that were trained together: with a small margin "
+    "recall is 1 and diversity moderate; with a "
     "margin "
     "that is too large recall is 0, and diversity has grown.",
     wrong=(
