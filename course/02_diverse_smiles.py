@@ -246,7 +246,7 @@ print("the same sequences as the model's:", torch.allclose(torch.cat(ways), the_
 # The training people smile with a closed mouth, with closed eyes, or with an open mouth; the label does
 # not say which. For a squared error, the best single answer is the mean:
 #
-# $$ \arg\min_{x}\; \mathbb{E}\,\lVert x - Y \rVert^2 = \mathbb{E}\,[Y] . $$
+# $$ x^* = \mathbb{E}\,[Y] \quad\text{makes}\quad \mathbb{E}\,|x - Y|^2 \;\text{smallest} . $$
 
 # %% alt="Five line drawings of one face at the apex of a smile: with a closed mouth, with closed eyes, with an open mouth, the mean of the three, and the single sequence that was learned." tags=["hide-input"]
 figures.mean_smile(model, someone.posed)
