@@ -647,11 +647,12 @@ graphs.timing(faces.drift(clips, every), fps=12 / every, title="Identity over ti
 # margin was too large.
 
 # %% alt="The smile explorer: a face that smiles, its landmark drawing, choices of face, label, mode and model, and a bar to play and scrub." tags=["hide-input", "nbval-ignore-output"]
-everybody = [person.posed for person in people]
+start = [person.posed for person in people]
 explorer = SmileExplorer(
-    model, torch.stack([p.neutral for p in everybody]), torch.stack([p.points[0] for p in everybody]),
-    [f"person {i + 1}" for i in range(len(everybody))], labels=LABELS,
+    model, torch.stack([one.neutral for one in start]), torch.stack([one.points[0] for one in start]),
+    [f"person {i + 1}" for i in range(len(start))], labels=LABELS,
     others={"too large a margin": showcase.other("too large a margin"), "painter without skips": no_skips},
+    truths=showcase.true_smiles(people),
 )
 explorer
 

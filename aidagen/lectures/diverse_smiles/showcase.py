@@ -9,12 +9,14 @@ clear ones and on the first who wears none.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from aidagen import datasets, zoo
 from aidagen.datasets.smiles import LABELS
@@ -82,6 +84,15 @@ def chosen(model: nn.Module) -> Someone:
     """The person of median difficulty."""
     errors = [difficulty(model, someone) for someone in people()]
     return people()[int(np.argsort(errors, kind="stable")[(len(errors) - 1) // 2])]
+
+
+def true_smiles(group: Sequence[Someone]) -> Float[Tensor, "N labels M T 68 2"]:
+    """The landmarks of everybody's true clips, by label and mode."""
+
+    def of(person: Person) -> Tensor:
+        return torch.stack([torch.as_tensor(c.labels()["landmarks"]).float() for c in person.clips])
+
+    return torch.stack([torch.stack([of(one.posed), of(one.spontaneous)]) for one in group])
 
 
 def with_and_without() -> tuple[Someone, Someone]:
