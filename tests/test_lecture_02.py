@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from aidagen import zoo
+from aidagen import evaluation, zoo
 from aidagen.errors import AidagenError
 from aidagen.evaluation.smiles import Person
 from aidagen.lectures.diverse_smiles import (
@@ -292,6 +292,15 @@ def test_posed_smiles_begin_faster():
         pytest.skip("smile-64 is not at hand")
     speed = figures.speed(showcase.model(), showcase.people())
     assert speed["posed"] > speed["spontaneous"]
+
+
+def test_smiles_are_of_the_class_that_was_asked_for():
+    try:
+        rows = evaluation.table("smiles")
+    except AidagenError as problem:
+        pytest.skip(str(problem))
+    value = {row["method"]: row["value"] for row in rows if row["metric"] == "label_accuracy"}
+    assert value["cmm-net"] > value["real"] - 0.05
 
 
 def test_the_people_are_those_of_the_table():
