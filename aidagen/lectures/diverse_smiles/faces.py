@@ -96,8 +96,10 @@ def unmoved(model: nn.Module, group: Sequence[Someone]) -> dict[str, float]:
     return {name: float(torch.tensor(values).nanmean()) for name, values in away.items()}
 
 
-def against_pixels(clips: Mapping[str, Tensor], times: Sequence[int] = (0, 8, 14, 24)) -> Any:
-    """The model and the comparator beside the true clip, at four moments."""
+def against_pixels(
+    clips: Mapping[str, Tensor], times: Sequence[int] = (0, 4, 8, 14, 20, 26)
+) -> Any:
+    """The model and the comparator beside the true clip, at some moments."""
     cells, words, marks = [], [], []
     for name in ("the true clip", "with skips", "without landmarks"):
         marks += range(len(cells), len(cells) + len(times)) if name != "the true clip" else []

@@ -35,9 +35,7 @@ def panels(rows: int, columns: int, height: float, **more: Any) -> tuple[Figure,
 def planes(study: toy.Study) -> Plot:
     """Mouth and eyes of each form's answers, from the first start, over the true smiles in grey."""
     true = toy.truth(torch.tensor([toy.MEDIUM]))[0]
-    scores = study.scores()
     figure, axes = panels(2, 3, 5.4, sharex=True, sharey=True)
-    told = []
     for each, name in zip(axes, study.forms):
         for way in true:
             each.plot(way[:, 1], way[:, 2], color=GREY, linewidth=7, alpha=0.35)
@@ -46,13 +44,11 @@ def planes(study: toy.Study) -> Plot:
             each.plot(
                 way[:, 1], way[:, 2], color=colour, marker=marker, markersize=5, linewidth=1.8
             )
-        recall = toy.mean(scores[name]).recall
-        each.set_title(f"{name}\nrecall {recall:.2f}", fontsize=LETTERS - 1)
-        told.append(f"{name} {recall:.2f}")
+        each.set_title(name, fontsize=LETTERS)
     axes[0].set(xlim=(-0.9, 1.2), ylim=(-0.4, 1.4))
     figure.supxlabel("opening of the mouth", fontsize=LETTERS)
     figure.supylabel("closing of the eyes", fontsize=LETTERS)
-    return Plot(figure, f"Answers over true smiles; recall, mean over starts: {'; '.join(told)}.")
+    return Plot(figure, f"Three answers over three true smiles, for {', '.join(study.forms)}.")
 
 
 def over_margins(answer: Callable[..., tuple[Tensor, Tensor]]) -> Plot:

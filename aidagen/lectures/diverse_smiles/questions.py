@@ -114,17 +114,23 @@ QUESTIONS = (
 PREDICTIONS = (
     Prediction(
         "02.p1",
-        "In the toy, three answers are pulled to every smile that is seen, and pushed apart. What "
-        "share of the three true smiles will they hit?",
-        because="They part, but around the mean: each answer is still drawn to all smiles alike, "
-        "and where the push is at rest nobody ever smiled.",
+        "In the toy, best-of-K begins from eight random starts. From how many of them will its three "
+        "answers hit all three true smiles?",
+        low=0.0,
+        high=8.0,
+        step=1.0,
+        unit=" of 8 starts",
+        because="Only the nearest answer learns from a smile. An answer that is nearest to nothing at "
+        "the start gets no gradient, and stays where it is while another one serves two smiles.",
     ),
     Prediction(
         "02.p2",
-        "The margin of the push is made three times as large as the distance of two true smiles. "
-        "What "
-        "happens to diversity and to recall?",
-        options=("both rise", "diversity rises, recall falls", "both fall", "neither changes"),
+        "Our real model was trained once more, with a margin above the distance of true smiles. Of its "
+        "48 sequences (eight people, two labels, three modes), how many hit a true smile?",
+        low=0.0,
+        high=48.0,
+        step=1.0,
+        unit=" of 48",
         because="The push is not satisfied before the answers lie farther apart than any two true "
         "smiles do, so that they cannot all be true.",
     ),
