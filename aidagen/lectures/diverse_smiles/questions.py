@@ -114,18 +114,21 @@ QUESTIONS = (
 PREDICTIONS = (
     Prediction(
         "02.p1",
-        "In the toy, best-of-K begins from eight random starts. From how many of them will its three "
+        "In the toy, best-of-K begins from eight random starts. From how many of them will its "
+        "three "
         "answers hit all three true smiles?",
         low=0.0,
         high=8.0,
         step=1.0,
         unit=" of 8 starts",
-        because="Only the nearest answer learns from a smile. An answer that is nearest to nothing at "
+        because="Only the nearest answer learns from a smile. An answer that is nearest to "
+        "nothing at "
         "the start gets no gradient, and stays where it is while another one serves two smiles.",
     ),
     Prediction(
         "02.p2",
-        "Our real model was trained once more, with a margin above the distance of true smiles. Of its "
+        "Our real model was trained once more, with a margin above the distance of true smiles. "
+        "Of its "
         "48 sequences (eight people, two labels, three modes), how many hit a true smile?",
         low=0.0,
         high=48.0,
