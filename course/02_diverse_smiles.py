@@ -133,8 +133,8 @@ figures.landmarks(model, someone.posed)
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **3 min.** Say: "Everything that says who this is has been thrown away, on purpose." Ask: "What does
-# the drawing from z lose, and why does the loss count a pixel on a line ten times?" Lines cover a few
-# per cent of the picture; without the weight, a white page would be a good answer. TODO(results): how
+# the drawing from z lose, and why does the loss count a pixel on a line ten times?" Lines cover about
+# 6 % of the picture; without the weight, a white page would be a good answer. TODO(results): how
 # sharp the mouth is in the third picture, and that the points read off $z$ need no lines.
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
@@ -269,8 +269,9 @@ print("the same sequences as the model's:", torch.allclose(torch.cat(ways), the_
 figures.mean_smile(model, someone.posed)
 
 # %% [markdown]
-# Look at the eyes and the mouth of the last two drawings: half closed, half open. Nobody in the data
-# ever smiled like this.
+# Drawn at the **apex**, the strongest moment of a smile. Look at the eyes and the mouth of the fourth
+# drawing: half closed, half open. Nobody in the data ever smiled like this. TODO(results): whether the
+# last drawing is like the fourth.
 #
 # **Key point.** More data and a larger network do not help: the mean *is* the best single answer. The
 # form of the loss has to change.
@@ -445,7 +446,7 @@ figures.strip(model, someone.spontaneous, made)
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **3 min.** Say: "Compare the second row with the three below it." Ask: "What does the single sequence
-# do with the eyes?" It is the mean again.
+# do with the eyes?" TODO(results): whether it is the mean again.
 
 # %% slideshow={"slide_type": "skip"}
 print(inspect.getsource(smile.Modes.forward))
@@ -483,7 +484,7 @@ Markdown("Identity distance between the neutral face and the apex, posed: "
 #
 # The **painter** is a U-Net. It is given the neutral picture, its landmark drawing and the new drawing,
 # and paints the new frame. Its **skip connections** hand the texture of the neutral face past the
-# bottleneck. Here true landmarks are painted, so that the true answer is known.
+# bottleneck, its few numbers in the middle. Here true landmarks are painted, so that the true answer is known.
 
 # %% alt="Two rows of six pictures, one person each: the neutral face, the landmark drawing of a smile, the true frame, and what is painted with skips, with the skips of the same model set to 0, and by a model that was trained without skips." tags=["hide-input"]
 no_skips = showcase.other("no skips")
@@ -526,7 +527,7 @@ bet.reveal(value["no-skips", "aed"] / value["cmm-net", "aed"], graph)
 #
 # ![One training step. From the landmarks of a clip: four frames teach the autoencoder by picture, divergence and points; the whole sequence teaches the conditional LSTM by the distance of landmarks, and the modes by pull and push. From two frames of the clip: the painter learns by pixels, features, a patch discriminator and the identity features of a network that tells the training people apart. No gradient crosses from one part to another.](../course/diagrams/02_training.svg)
 #
-# **Key point.** Skips carry identity. Motion and texture are learned apart: each part has a loss of
+# **Key point.** Motion and texture are learned apart: each part has a loss of
 # its own, and no gradient crosses from one to another.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -564,11 +565,12 @@ print("generated posed smiles begin faster:", fastest["posed"] > fastest["sponta
 # %% [markdown]
 # TODO(results): which of the four differences (speed, strength, symmetry, eyes) the model shows.
 #
-# **Key point.** The label acts on *when* and *how much*, the mode on *what*.
+# **Key point.** In the data, the label decides *when* and *how much*, and the mode decides *what*. Two
+# inputs for two things can be learned, and checked, one by one.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **2 min.** Say: "These are means over eight people whom the model never saw." Ask: "Where does the
-# model smooth over what is abrupt in the data?" An LSTM with a squared error prefers soft onsets.
+# model smooth over what is abrupt in the data?"
 
 # %% [markdown] slideshow={"slide_type": "slide"} tour=true
 # ## How good is it?
