@@ -101,7 +101,7 @@ def _step_picture(answer):
     return made
 
 
-def curve(made: Image.Image, values: Tensor, colour: str, largest: float = 4.0) -> None:
+def curve(made: Image.Image, values: Tensor, colour: str, largest: float = 6.0) -> None:
     """Draw values over time into a picture; zero is its middle, ``largest`` its upper edge."""
     from PIL import ImageDraw
 
@@ -113,7 +113,7 @@ def curve(made: Image.Image, values: Tensor, colour: str, largest: float = 4.0) 
 STEP = Exercise(
     id="02.1",
     title="One step, with the label",
-    minutes=7,
+    minutes=6,
     difficulty=2,
     importance=3,
     place="class",
@@ -232,7 +232,7 @@ def _push_picture(answer):
 PUSH = Exercise(
     id="02.2",
     title="Push",
-    minutes=7,
+    minutes=6,
     difficulty=2,
     importance=3,
     place="class",

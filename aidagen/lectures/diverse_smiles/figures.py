@@ -13,6 +13,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
+from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor, nn
 
 from aidagen import datasets, video
@@ -166,8 +167,6 @@ def landmarks(model: nn.Module, person: Person, clip: int = 2, frame: int = APEX
 
 def dotted(picture: np.ndarray, points: Float[Tensor, "68 2"], pixels: int) -> np.ndarray:
     """Small dots without numbers."""
-    from PIL import Image, ImageDraw
-
     image = Image.fromarray(picture)
     draw, radius = ImageDraw.Draw(image), len(picture) / 90
     for x, y in overlays.to_pixels(points.numpy(), pixels, len(picture)):
@@ -205,21 +204,29 @@ def mean_smile(model: nn.Module, person: Person, frame: int = APEX) -> Any:
 
 
 def strip(model: nn.Module, person: Person, smiles: Smiles, size: int = 128) -> Any:
-    """The original clip, the single sequence, and K modes, at eight moments."""
+    """The original clip, the single sequence, and K modes, at eight moments; names on the left."""
     times = [0, 4, 8, 12, 16, 20, 26, 31]
     original = as_floats(person.clips[0].frames())[times]
     shared = smiles.shared[0]
     table = {
         "original": original,
         "single": painted(model, person.neutral, shared[times], shared[0]),
+        **{f"mode {k + 1}": images[times] for k, images in enumerate(smiles.images[0])},
     }
-    table |= {f"mode {k + 1}": images[times] for k, images in enumerate(smiles.images[0])}
-    cells, words, marks = [], [], []
-    for name, frames in table.items():
-        marks += range(len(cells), len(cells) + len(times)) if name != "original" else []
-        cells += list(frames)
-        words += [name, *(f"{t / float(FPS):.1f} s" for t in times[1:])]
-    return rows(cells, len(times), words, marks, size)
+    left, top, step = 150, 44, size + 3
+    extent = (left + step * len(times), top + step * len(table))
+    canvas, font = Image.new("RGB", extent, "white"), ImageFont.load_default(30)
+    draw = ImageDraw.Draw(canvas)
+    for i, t in enumerate(times):
+        draw.text((left + step * i, 2), f"{t / float(FPS):.1f} s", fill="black", font=font)
+    for j, (name, frames) in enumerate(table.items()):
+        draw.text((4, top + step * j + size // 3), name, fill="black", font=font)
+        for i, frame in enumerate(frames):
+            pixels = overlays.enlarge(frame, size)
+            if name != "original":
+                pixels = overlays.marked(pixels)
+            canvas.paste(Image.fromarray(pixels), (left + step * i, top + step * j))
+    return overlays.still(canvas)
 
 
 def told_apart(model: nn.Module, group: Sequence[Someone]) -> tuple[Tensor, Tensor]:
