@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from aidagen import evaluation, zoo
+from aidagen import evaluation, grids, zoo
 from aidagen.errors import AidagenError
 from aidagen.evaluation.smiles import Person
 from aidagen.lectures.diverse_smiles import (
@@ -263,15 +263,19 @@ def test_measures_of_a_mouth_that_opens():
 
 
 def test_a_face_is_framed_as_the_set_is():
-    """A rendered face, made small and moved to the side, comes back to where it was."""
-    person = showcase.people()[0].posed
+    """A face that is small and off centre: its box lies as usual, and its points on their pixels."""
     usual = [real.box(one.posed.points[0]) for one in showcase.people()]
     centre, height = (torch.stack(values).mean(0) for values in zip(*usual, strict=True))
-    seen, points = real.framed(person.neutral, 0.5 * person.points[0] + 0.2, 64)
+    places = grids.identity_grid(96, 96).permute(2, 0, 1)
+    coded = torch.cat([places, places[:1]]) / 2 + 0.5  # colours that say where a pixel was
+    small = 0.5 * showcase.people()[0].posed.points[0] + 0.2
+    seen, points = real.framed(coded, small, 64)
     found_centre, found_height = real.box(points)
     assert seen.shape == (3, 64, 64)
     torch.testing.assert_close(found_centre, centre, atol=1e-5, rtol=0)
     torch.testing.assert_close(found_height, height, atol=1e-5, rtol=0)
+    told = grids.warp(seen[None], points[None, None])[0, :2, 0].T * 2 - 1
+    torch.testing.assert_close(told, small, atol=0.01, rtol=0)
 
 
 def test_the_text_goes_on_without_footage(monkeypatch):
