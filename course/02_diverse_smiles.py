@@ -105,7 +105,7 @@ figures.film(someone.spontaneous, made)
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **3 min.** Say: "One picture went in, and three answers came out." Ask: "Which of the three would
-# you call wrong?" None is: that is the point of the lecture. The rule of choice is in `showcase.py`.
+# you call wrong?" None has to be: that is the point of the lecture. The rule of choice is in `showcase.py`.
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### The data flow
@@ -128,11 +128,11 @@ figures.film(someone.spontaneous, made)
 # autoencoder** (VAE). The encoder gives a mean and a variance of an **embedding** $z$, 64 numbers;
 # the decoder draws $y$ again from $z$. A small network reads the points off $z$ as well.
 
-# %% alt="Four pictures: a smiling rendered face with 68 yellow points on brows, eyes, nose, mouth and jaw; the same points as a line drawing; the drawing as the decoder makes it from the embedding, which is blurred; the face with the points that are read off the embedding, close to the true ones." tags=["hide-input"]
+# %% alt="Four pictures: a smiling rendered face with 68 yellow points on brows, eyes, nose, mouth and jaw; the same points as a line drawing; the drawing as the decoder makes it from the embedding; the face with the points that are read off the embedding." tags=["hide-input"]
 figures.landmarks(model, someone.posed)
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **3 min.** Say: "Everything that says who this is has been thrown away, on purpose." Ask: "What does
+# **3 min.** Say: "Nearly everything that says who this is has been thrown away, on purpose." Ask: "What does
 # the drawing from z lose, and why does the loss count a pixel on a line ten times?" Lines cover about
 # 6 % of the picture; without the weight, a white page would be a good answer. TODO(results): how
 # sharp the mouth is in the third picture, and that the points read off $z$ need no lines.

@@ -263,7 +263,7 @@ def test_measures_of_a_mouth_that_opens():
 
 
 def test_a_face_is_framed_as_the_set_is():
-    """A face that is small and off centre: its box lies as usual, and its points on their pixels."""
+    """A face that is small and off centre: its box lies as usual, its points on their pixels."""
     usual = [real.box(one.posed.points[0]) for one in showcase.people()]
     centre, height = (torch.stack(values).mean(0) for values in zip(*usual, strict=True))
     places = grids.identity_grid(96, 96).permute(2, 0, 1)
