@@ -133,10 +133,17 @@ class SmileExplorer(Panel):
             )
         return dict(zip(names, truths.float().cpu(), strict=True))
 
+    def images(self, frame: int | None = None, **chosen: Any) -> tuple[Tensor, Tensor]:
+        """What is painted at a frame, and its landmark pictures: (1 or K, 3 and 1, H, W)."""
+        look, frame = self._look(**chosen), frame or self.frame
+        self._check("frame", frame)
+        return self.smilers.paint(look, frame - 1)
+
     # --- in words and pictures ------------------------------------------------------------------
 
     def _cells(self, frame: int, look: Look, size: int) -> list[list[View]]:
         """The neutral face, what is shown at a frame, and the curves."""
+        self._check("frame", frame)
         images, maps = self.smilers.paint(look, frame - 1)
         neutral = overlays.enlarge(self.smilers.faces[look.face][0], size)
         cells = [[View("Neutral face", f"{look.face}, a neutral face: what is given", neutral)]]
