@@ -75,7 +75,7 @@ class SmileExplorer(Panel):
     share = traitlets.Int(0)
     model = traitlets.Unicode()
     skips = traitlets.Bool(True)
-    landmarks = traitlets.Bool(True)
+    landmarks = traitlets.Bool(False)
     frame = traitlets.Int(1)
     consent = traitlets.Bool(False)
 
@@ -142,11 +142,12 @@ class SmileExplorer(Panel):
     # --- in words and pictures ------------------------------------------------------------------
 
     def _cells(self, frame: int, look: Look, size: int) -> list[list[View]]:
-        """The neutral face, what is shown at a frame, and the curves."""
+        """What is shown at a frame, the neutral face that it is made of, and the curves."""
         self._check("frame", frame)
         images, maps = self.smilers.paint(look, frame - 1)
         neutral = overlays.enlarge(self.smilers.faces[look.face][0], size)
-        cells = [[View("Neutral face", f"{look.face}, a neutral face: what is given", neutral)]]
+        given = View("Neutral face", f"{look.face}, a neutral face: what is given", neutral)
+        cells: list[list[View]] = []
         points = self.smilers.points(look)
         now = openings(points[:, frame - 1])
         for i, (image, drawn) in enumerate(zip(images, maps)):
@@ -160,17 +161,14 @@ class SmileExplorer(Panel):
             made = View(which, alt, overlays.marked(overlays.enlarge(image, size)))
             pixels = overlays.enlarge(drawn.expand(3, -1, -1), size)
             lines = View("Its landmarks", f"Landmarks of {which.lower()} as lines", pixels)
-            if not look.landmarks:
-                cells.append([made])
-            elif look.mode:
-                cells += [[made], [lines]]
-            else:
-                cells.append([made, lines])
+            cells.append([made])
+            if look.landmarks and look.mode:
+                cells.append([lines])
+            elif look.landmarks:
+                cells[-1].append(lines)
         plot = View("Mouth and eyes", self._in_words(frame, points), self._plot(frame, look, size))
-        if look.landmarks and not look.mode:
-            cells[0].append(plot)  # beside the landmarks
-        else:
-            cells.append([plot])
+        stacked = look.landmarks and not look.mode
+        cells += [[given, plot]] if stacked else [[given], [plot]]
         return cells
 
     def _in_words(self, frame: int, points: Tensor) -> str:
@@ -324,8 +322,8 @@ class SmileExplorer(Panel):
         self.landmarks_box = controls.labelled(widgets.Checkbox, "Landmarks", 150, indent=False)
         self.agree = widgets.Checkbox(description=AGREEMENT, indent=False, layout={"width": "auto"})
         self.upload = widgets.FileUpload(
-            accept="image/*", description="Your own neutral face", disabled=True,
-            layout={"width": "15em"},
+            accept="image/*", description="Choose a picture", disabled=True,
+            layout={"width": "14em"},
         )  # fmt: skip
         for trait, linked in (
             ("face", self.face_choice), ("label", self.label_choice), ("mode", self.mode_choice),
@@ -345,8 +343,8 @@ class SmileExplorer(Panel):
         morph = [self.mode_choice, self.toward_choice, self.share_slider] if self.modes > 1 else []
         other = [self.model_choice] if len(self.smilers.models) > 1 else []
         self.children = (
-            controls.row(self.face_choice, self.label_choice, *other), controls.row(*morph),
-            controls.row(self.skips_box, self.landmarks_box), self.film, self.spoken,
+            controls.row(self.face_choice, self.label_choice, *other),
+            controls.row(*morph, self.skips_box, self.landmarks_box), self.film, self.spoken,
             controls.row(self.agree, self.upload),
         )  # fmt: skip
 
