@@ -112,9 +112,17 @@ def test_one_mode_and_what_lies_between_two(widget):
 
 
 def test_face_label_models_and_skips_by_keyboard(widget):
-    widget.area.get_by_label("Face").focus()
+    cells = widget.lab.page.locator(".jp-Notebook .jp-CodeCell").count()
+    face = widget.area.get_by_label("Face")
+    face.focus()
+    widget.press("b")  # in JupyterLab: a new cell below
+    widget.says("Ben, posed, 3 modes")
+    widget.press("ArrowUp")  # in JupyterLab: the cell above
+    widget.says("Ada, posed, 3 modes")
     widget.press("ArrowDown")
     widget.says("Ben, posed, 3 modes")
+    assert widget.lab.page.locator(".jp-Notebook .jp-CodeCell").count() == cells
+    assert face.evaluate("node => node === document.activeElement")
     widget.area.get_by_label("Smile").focus()
     widget.press("ArrowDown")
     widget.says("Ben, spontaneous, 3 modes")
