@@ -104,11 +104,13 @@ def animation_rows(seconds: float):
 
 
 def smile_rows(seconds: float):
-    """All smiles of one still, from its landmarks to the pictures, at once and frame by frame.
+    """All smiles of one still, at once and frame by frame; and the widget's steps, beside painting.
 
     Speed does not depend on what was learnt: the weights are fresh, the sizes those that ship.
     """
     from aidagen.models.smile import SmileNet
+    from aidagen.widgets import controls
+    from aidagen.widgets.smile_explorer import SmileExplorer
 
     torch.manual_seed(0)
     model, frames, label = SmileNet().eval(), 32, torch.tensor([0])
@@ -124,6 +126,19 @@ def smile_rows(seconds: float):
     timed = side_by_side(lambda: model(face, points, label, frames), one_by_one, seconds)
     title = f"K = {model.config.modes} smiles of {frames} frames from one still (at most 3 s)"
     yield title, "at once", "frame by frame", *timed
+
+    explorer = SmileExplorer(model, face, points, ["noise"])
+    at, shares = itertools.cycle((5, 9)), itertools.cycle((30, 60))
+    most = f"(at most {1000 * controls.STEP_SECONDS:.0f} ms)"
+
+    def painting() -> None:
+        explorer.images(5)
+
+    timed = side_by_side(lambda: setattr(explorer, "frame", next(at)), painting, seconds)
+    yield f"smile explorer: another frame {most}", "step", "painting alone", *timed
+    explorer.mode = 1
+    timed = side_by_side(lambda: setattr(explorer, "share", next(shares)), painting, seconds)
+    yield f"smile explorer: another mixture {most}", "step", "painting alone", *timed
 
 
 def widget_rows(seconds: float):
