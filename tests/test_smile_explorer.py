@@ -390,9 +390,12 @@ def test_ones_own_face_smiles(models, people, tmp_path):
     assert given[0] == "Your picture, a neutral face: what is given"
     assert given[1][36, 32].mean() == pytest.approx(0.2 * 255, abs=8)
     explorer.mode = 2
-    before = state(explorer.film)
-    explorer.own(1 - crowd(PLACES[1:2]))
+    before, modes = state(explorer.film), explorer.smilers.smiles(explorer._look()).modes
+    judge.points = people[1][1]
+    explorer.own(crowd(PLACES))
     assert state(explorer.film) != before, "the next picture replaces it"
+    again = explorer.smilers.smiles(explorer._look()).modes
+    assert not torch.equal(again, modes), "so do its landmarks"
     explorer.face = "Ada"
     assert "There are" not in explorer.sentence
     path = tmp_path / "me.png"
