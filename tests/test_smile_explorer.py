@@ -355,6 +355,8 @@ def test_what_does_not_fit_is_refused_in_words(models, people):
     ):
         with pytest.raises(AidagenError, match=said):
             SmileExplorer(*given)
+    with pytest.raises(AidagenError, match="Two models are called 'this model'"):
+        SmileExplorer(model, *people, NAMES, others={"this model": model})
     with pytest.raises(AidagenError, match="five has modes 5 and this model has 3"):
         SmileExplorer(model, *people, NAMES, others={"five": untrained.smiles(modes=5)})
 

@@ -98,6 +98,8 @@ class SmileExplorer(Panel):
         fps: float = 12.0,
         size: int = 256,
     ) -> None:
+        if name in (others or {}):
+            raise AidagenError(f"Two models are called {name!r}; give the other one its own name.")
         models = {name: model, **(others or {})}
         self.smilers = Smilers(models, faces, points, names, labels, frames)
         self.name, self.count, self.size = name, frames, size
