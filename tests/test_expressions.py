@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from aidagen.evaluation import expressions
-from aidagen.evaluation.expressions import LabelJudge, apart, expression, hits
+from aidagen.evaluation.expressions import LabelJudge, apart, expression, hits, openings
 
 
 def faces(frames=6, seed=0):
@@ -22,6 +22,17 @@ def test_a_mouth_that_opens_in_parts_of_the_distance_between_the_eyes():
     assert moved[-1, 57 - 17].tolist() == pytest.approx([0.0, 0.2], abs=1e-5)
     others = [i for i in range(51) if i != 57 - 17]
     assert moved[:, others].abs().max() < 1e-5
+
+
+def test_mouth_and_eyes_open_in_parts_of_the_distance_between_the_eyes():
+    points = faces()
+    points[:, 66] = points[:, 62] + torch.tensor([0.0, 0.15])
+    for upper, lower, apart_by in ((37, 41, 0.06), (38, 40, 0.06), (43, 47, 0.03), (44, 46, 0.03)):
+        points[:, lower] = points[:, upper] + torch.tensor([0.0, apart_by])
+    for faced in (points, 3 * points + 1):
+        measured = openings(faced)
+        assert measured.mouth.tolist() == pytest.approx([0.25] * 6)
+        assert measured.eyes.tolist() == pytest.approx([0.075] * 6)
 
 
 def test_a_head_that_turns_nods_and_comes_nearer_has_no_expression():

@@ -25,6 +25,7 @@ from aidagen.widgets.motion_microscope import MotionMicroscope
 from aidagen.widgets.own_photo import OwnPhoto
 from aidagen.widgets.puppet import Puppet
 from aidagen.widgets.side_by_side import SideBySide
+from aidagen.widgets.smile_explorer import SmileExplorer
 from aidagen.widgets.time_machine import TimeMachine
 
 
@@ -139,6 +140,9 @@ WIDGETS = {
     "metric lab": lambda m, f: MetricLab(f, f.flip(-1)),
     "own photo": lambda m, f: OwnPhoto(m[0], {"turning": f}, faces=None),
     "canvas": lambda m, f: PointCanvas(f[0], [[0, 0]], alt="A head"),
+    "smile explorer": lambda m, f: SmileExplorer(
+        untrained.smiles(), *(x[None] for x in untrained.neutral()), ["Ada"], frames=4
+    ),
 }
 
 

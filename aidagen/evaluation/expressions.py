@@ -41,6 +41,23 @@ def apart(a: Expression, b: Expression) -> float:
     return (a - b).norm(dim=-1).mean().item()
 
 
+class Openings(NamedTuple):
+    """How far mouth and eyes are open, as a share of the distance between the eyes."""
+
+    mouth: Float[Tensor, "*N"]  # between the inner lips, in the middle
+    eyes: Float[Tensor, "*N"]  # between the lids, mean of both eyes
+
+
+def openings(points: Float[Tensor, "*N 68 2"]) -> Openings:
+    """Mouth and eyes of faces, each measured in its own distance between the eyes."""
+
+    def gap(a: int, b: int) -> Tensor:
+        return (points[..., a, :] - points[..., b, :]).norm(dim=-1)
+
+    eyes = torch.stack([gap(a, b) for a, b in ((37, 41), (38, 40), (43, 47), (44, 46))]).mean(0)
+    return Openings(gap(62, 66) / gap(36, 45), eyes / gap(36, 45))
+
+
 class Hits(NamedTuple):
     """What K generated sequences are worth, against the M that are true."""
 
