@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from aidagen import losses, systems
 from aidagen.judges.features import mobilenet_features
-from aidagen.models.smile import ConditionalLSTM
+from aidagen.recurrence import ConditionalLSTM
 
 
 @dataclass(frozen=True)

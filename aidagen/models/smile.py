@@ -32,6 +32,7 @@ from torch import Tensor, nn
 from aidagen import losses, systems
 from aidagen.blocks import Decoder, Encoder
 from aidagen.judges.features import mobilenet_features
+from aidagen.recurrence import ConditionalLSTM
 
 # the 68 points of iBUG's order, joined to lines; True closes a line
 LINES = (
@@ -183,31 +184,6 @@ class LandmarkVAE(nn.Module):
     def points(self, z: Float[Tensor, "*N E"]) -> Float[Tensor, "*N 68 2"]:
         """The landmarks that an embedding stands for."""
         return self.read(z).unflatten(-1, (68, 2))
-
-
-class ConditionalLSTM(nn.Module):
-    """Unfolds the embedding of a neutral face over time, for a label."""
-
-    def __init__(self, latent: int, labels: int, label_width: int, hidden: int):
-        super().__init__()
-        self.label = nn.Embedding(labels, label_width)
-        self.start = nn.Linear(latent, 2 * hidden)
-        self.cell = nn.LSTMCell(latent + label_width, hidden)
-        self.step = nn.Linear(hidden, latent)
-
-    def forward(
-        self, z: Float[Tensor, "B E"], label: Int[Tensor, " B"], frames: int
-    ) -> Float[Tensor, "B T E"]:
-        """Frame 0 is ``z`` itself."""
-        told = self.label(label)  # (B, label_width)
-        state = self.start(z).tanh().chunk(2, dim=1)
-        unfolded = [z]
-        for _ in range(frames - 1):
-            # the slide's unit: what there is so far and the label, side by side
-            state = self.cell(torch.cat([unfolded[-1], told], dim=1), state)
-            # a step away from the last frame: smooth by construction
-            unfolded.append(unfolded[-1] + self.step(state[0]))
-        return torch.stack(unfolded, dim=1)
 
 
 class Modes(nn.Module):
