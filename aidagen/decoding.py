@@ -13,7 +13,8 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from aidagen.errors import AidagenError
+from aidagen.errors import VideoError
+from aidagen.stills import as_rgb, large_enough
 
 # Only what is meant to hold pictures: FFmpeg would also render a text file as a terminal, and
 # follow the links in a playlist.
@@ -26,11 +27,6 @@ _TURNS = {
     2: Image.Transpose.ROTATE_180,
     3: Image.Transpose.ROTATE_270,
 }
-SMALLEST = 2  # pixels per side: less is not a picture
-
-
-class VideoError(AidagenError):
-    """A clip or picture that cannot be read, shown or written."""
 
 
 def open_clip(path: Path) -> av.container.InputContainer:
@@ -167,30 +163,9 @@ def plays_in_browsers(path: Path) -> bool:
 def _upright(frame: av.VideoFrame, aspect: Fraction | None) -> Image.Image:
     """RGB picture of a decoded frame as a player shows it: square pixels, turned."""
     alpha = any(component.is_alpha for component in frame.format.components)
-    image = on_white(Image.fromarray(frame.to_ndarray(format="rgba" if alpha else "rgb24")))
+    image = Image.fromarray(frame.to_ndarray(format="rgba" if alpha else "rgb24"))
+    image = as_rgb(image, "The clip")
     if aspect and aspect != 1 and Fraction(1, 4) <= aspect <= 4:  # a pixel's width / its height
         image = image.resize((max(round(image.width * aspect), 1), image.height))
     turns = round(frame.rotation / 90) % 4  # the flag counts counter-clockwise
     return image.transpose(_TURNS[turns]) if turns else image
-
-
-def large_enough(image: Image.Image, path: Path) -> Image.Image:
-    """The picture itself. Raises ``VideoError`` where it is a line or a point."""
-    if min(image.size) < SMALLEST:
-        width, height = image.size
-        raise VideoError(
-            f"{path} is {width} x {height} pixels; a picture needs at least "
-            f"{SMALLEST} pixels each way."
-        )
-    return image
-
-
-def on_white(image: Image.Image) -> Image.Image:
-    """RGB of a picture in any of Pillow's modes."""
-    if image.mode.startswith("I"):  # 16 bits per pixel, in 16 or in 32
-        values = np.asarray(image).astype(np.float64) / 257
-        return Image.fromarray(values.round().clip(0, 255).astype(np.uint8)).convert("RGB")
-    if image.has_transparency_data:
-        layer = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
-    return image.convert("RGB")

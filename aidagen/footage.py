@@ -9,30 +9,24 @@ nothing here ever holds more than a few frames of a clip.
 What goes wrong with a file is a :class:`VideoError` whose message is one sentence.
 """
 
+import io
 import os
+import re
 import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple, no_type_check
+from typing import BinaryIO, Literal, NamedTuple, no_type_check
 
 import numpy as np
 import torch
 from jaxtyping import UInt8
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 
-from aidagen.decoding import (
-    SMALLEST,
-    VideoError,
-    large_enough,
-    on_white,
-    open_clip,
-    picture_stream,
-    pictures,
-)
-
-_STILLS = "PNG JPEG MPO GIF WEBP AVIF BMP TIFF PPM JPEG2000 TGA ICO".split()
-_MOVING_PICTURES = {"GIF", "PNG", "WEBP", "AVIF"}
+from aidagen import stills
+from aidagen.decoding import open_clip, picture_stream, pictures
+from aidagen.errors import VideoError
+from aidagen.stills import SMALLEST
 
 Crop = Literal["centre", "stretch"] | Sequence[int | float]
 
@@ -71,22 +65,39 @@ def read(
             while iterating if it holds no pictures, or breaks off before its end.
     """
     path = _readable(path)
-    target = _height_width(size)
-    if crop not in ("centre", "stretch") and not _is_box(crop):
-        raise VideoError(
-            f'crop must be "centre", "stretch" or (left, top, right, bottom), not {crop!r}.'
-        )
+    target = _checked(size, crop)
     return (_tensor(_fit(image, target, crop)) for image in _images(path))
 
 
 @no_type_check
 def read_image(
-    path: str | os.PathLike,
+    source: str | os.PathLike | bytes | BinaryIO,
     size: int | tuple[int, int] | None = None,
     crop: Crop = "centre",
+    *,
+    within: int | None = None,
+    name: str | None = None,
 ) -> UInt8[Tensor, "3 H W"]:
-    """The picture in a file; of a clip, its first frame. Arguments and errors as in `read`."""
-    return next(read(path, size, crop))
+    """The picture in a file; of a clip, its first frame.
+
+    Args:
+        source: a file's name, a picture's bytes, or an open binary file that holds a picture.
+        size, crop: as in `read`.
+        within: the largest width and height; a larger picture is scaled down, and a JPEG is
+            decoded at about that size, which spares memory and time.
+        name: what to call the picture in messages; by default the file's name.
+
+    Raises:
+        VideoError: as `read`.
+    """
+    target = _checked(size, crop)
+    if isinstance(source, str | os.PathLike):
+        images = _images(_readable(source), within)
+    else:
+        images = _from_bytes(source, name or "The picture", within)
+    image = next(images)
+    images.close()
+    return _tensor(_fit(image, target, crop))
 
 
 @no_type_check
@@ -97,15 +108,14 @@ def info(path: str | os.PathLike) -> VideoInfo:
         VideoError: as `read`.
     """
     path = _readable(path)
-    picture = _open_picture(path)
+    picture = stills.open_picture(path, str(path))
     if picture is not None:
         with picture:
-            width, height = _first(_picture_frames(picture, path), path).size
-            count = _frame_count(picture)
-            if count == 1:
-                return VideoInfo(width, height, None, 1, 0.0)
-            seconds = _gif_seconds(picture, count, path)
-            return VideoInfo(width, height, count / seconds, count, seconds)
+            sizes, delays = zip(*((i.size, s) for i, s in stills.frames(picture, str(path))))
+        (width, height), count = sizes[0], len(delays)
+        if count == 1:
+            return VideoInfo(width, height, None, 1, 0.0)
+        return VideoInfo(width, height, count / sum(delays), count, sum(delays))
     with open_clip(path) as container:
         stream = picture_stream(container, path)
         rate = stream.average_rate or stream.guessed_rate
@@ -117,6 +127,10 @@ def info(path: str | os.PathLike) -> VideoInfo:
 
 
 def _readable(path: str | os.PathLike) -> Path:
+    if isinstance(path, str) and re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+://", path):
+        raise VideoError(
+            f"{path} is an address, not a file; download it first, then name the file."
+        )
     path = Path(path)
     try:
         status = path.stat()
@@ -136,15 +150,33 @@ def _readable(path: str | os.PathLike) -> Path:
     return path
 
 
-def _images(path: Path) -> Iterator[Image.Image]:
+def _from_bytes(source, name: str, within: int | None) -> Iterator[Image.Image]:
+    """The picture in bytes, or in an open file, from where it stands."""
+    try:
+        content = bytes(source.read() if hasattr(source, "read") else source)
+    except (OSError, TypeError, ValueError) as error:
+        raise VideoError(f"{name} cannot be read ({str(error).lower()}).") from None
+    if not content:
+        raise VideoError(f"{name} is empty (0 bytes); choose another one.")
+    picture = stills.open_picture(io.BytesIO(content), name)
+    if picture is None:
+        raise VideoError(f"{name} is not a picture that can be read; save it as JPEG or PNG.")
+    with picture:
+        yield from (image for image, _ in stills.frames(picture, name, within))
+
+
+def _images(path: Path, within: int | None = None) -> Iterator[Image.Image]:
     """Upright RGB pictures of a file, at least one."""
-    picture = _open_picture(path)
+    picture = stills.open_picture(path, str(path))
     if picture is not None:
         with picture:
-            yield from _picture_frames(picture, path)
+            yield from (image for image, _ in stills.frames(picture, str(path), within))
         return
     with open_clip(path) as container:
-        yield from pictures(container, picture_stream(container, path), path)
+        for image in pictures(container, picture_stream(container, path), path):
+            if within is not None:
+                image.thumbnail((within, within), Image.Resampling.LANCZOS)
+            yield image
 
 
 def _first(images: Iterator[Image.Image], path: Path) -> Image.Image:
@@ -153,50 +185,17 @@ def _first(images: Iterator[Image.Image], path: Path) -> Image.Image:
     raise VideoError(f"{path} holds no frames; record or export it again.")
 
 
-# --- pictures, through Pillow
-
-
-def _open_picture(path: Path) -> Image.Image | None:
-    Image.init()
-    try:
-        return Image.open(path, formats=[name for name in _STILLS if name in Image.OPEN])
-    except Image.DecompressionBombError:
-        raise VideoError(f"{path} has too many pixels to be a photograph; shrink it.") from None
-    except (OSError, SyntaxError, ValueError):  # not a picture that Pillow knows
-        return None
-
-
-def _frame_count(picture: Image.Image) -> int:
-    # a second picture in a JPEG is a preview or the other eye, not the next moment
-    return getattr(picture, "n_frames", 1) if picture.format in _MOVING_PICTURES else 1
-
-
-def _picture_frames(picture: Image.Image, path: Path) -> Iterator[Image.Image]:
-    try:
-        for index in range(_frame_count(picture)):
-            picture.seek(index)
-            yield large_enough(on_white(ImageOps.exif_transpose(picture)), path)
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError):
-        raise VideoError(
-            f"{path} is damaged or cut short; fetch or export the picture again."
-        ) from None
-
-
-def _gif_seconds(picture: Image.Image, count: int, path: Path) -> float:
-    milliseconds = 0.0
-    try:
-        for index in range(count):
-            picture.seek(index)
-            picture.load()
-            milliseconds += picture.info.get("duration") or 100  # as browsers do
-    except (OSError, SyntaxError, ValueError, EOFError):
-        raise VideoError(
-            f"{path} is damaged or cut short; fetch or export the picture again."
-        ) from None
-    return milliseconds / 1000
-
-
 # ------------------------------------------------------------------------------- size and crop
+
+
+@no_type_check
+def _checked(size: int | tuple[int, int] | None, crop: Crop) -> tuple[int, int] | None:
+    """Height and width of what is asked for, if it makes sense."""
+    if crop not in ("centre", "stretch") and not _is_box(crop):
+        raise VideoError(
+            f'crop must be "centre", "stretch" or (left, top, right, bottom), not {crop!r}.'
+        )
+    return _height_width(size)
 
 
 @no_type_check
