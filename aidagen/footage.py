@@ -14,6 +14,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import BinaryIO, Literal, NamedTuple, no_type_check
 
@@ -24,21 +25,24 @@ from PIL import Image
 from torch import Tensor
 
 from aidagen import stills
-from aidagen.decoding import open_clip, picture_stream, pictures
+from aidagen.decoding import is_hdr, pictures, survey
 from aidagen.errors import VideoError
 from aidagen.stills import SMALLEST
+from aidagen.timing import Timing, resampled, timing
 
 Crop = Literal["centre", "stretch"] | Sequence[int | float]
 
 
 class VideoInfo(NamedTuple):
-    """What a file says of itself, for the upright picture."""
+    """What a file holds, as `read` gives it: upright, at a constant rate."""
 
     width: int  # pixels
     height: int  # pixels
-    fps: float | None  # frames per second on average; None for a still, or where not stated
-    frames: int | None  # None where only decoding the whole file would tell
-    seconds: float | None  # 0 for a still
+    fps: float | None  # frames per second; None for a still
+    frames: int  # how many `read` gives
+    seconds: float  # 0 for a still
+    note: str = ""  # what was changed (a varying rate, HDR), for a message; "" where nothing was
+    start: float = 0.0  # seconds from the beginning of the file's sound to the first frame
 
 
 # ------------------------------------------------------------------------------------ reading
@@ -66,7 +70,23 @@ def read(
     """
     path = _readable(path)
     target = _checked(size, crop)
-    return (_tensor(_fit(image, target, crop)) for image in _images(path))
+    return _frames(path, target, crop)
+
+
+def _frames(path: Path, target, crop: Crop) -> Iterator[UInt8[Tensor, "3 H W"]]:
+    picture = stills.open_picture(path, str(path))
+    if picture is not None:
+        with picture:
+            timing = _rhythm(_delays(picture, path))
+            shown = _appearing(stills.frames(picture, str(path)))
+            yield from _tensors(shown, timing, target, crop)
+        return
+    yield from _tensors(pictures(path), survey(path).timing, target, crop)
+
+
+def _tensors(shown, timing: Timing, target, crop: Crop) -> Iterator[UInt8[Tensor, "3 H W"]]:
+    fitted = ((_fit(image, target, crop), time) for image, time in shown)
+    return map(_tensor, resampled(fitted, timing))
 
 
 @no_type_check
@@ -111,19 +131,18 @@ def info(path: str | os.PathLike) -> VideoInfo:
     picture = stills.open_picture(path, str(path))
     if picture is not None:
         with picture:
-            sizes, delays = zip(*((i.size, s) for i, s in stills.frames(picture, str(path))))
-        (width, height), count = sizes[0], len(delays)
-        if count == 1:
+            width, height = next(stills.frames(picture, str(path)))[0].size
+            delays = _delays(picture, path)
+        if len(delays) == 1:
             return VideoInfo(width, height, None, 1, 0.0)
-        return VideoInfo(width, height, count / sum(delays), count, sum(delays))
-    with open_clip(path) as container:
-        stream = picture_stream(container, path)
-        rate = stream.average_rate or stream.guessed_rate
-        fps = float(rate) if rate and 0.1 <= rate <= 480 else None
-        seconds = container.duration / 1e6 if container.duration else None
-        count = stream.frames or None
-        width, height = _first(pictures(container, stream, path), path).size
-    return VideoInfo(width, height, fps, count, seconds)
+        found = _rhythm(delays)
+        return VideoInfo(width, height, float(found.rate), found.frames, sum(delays), found.note)
+    found, start = survey(path)
+    width, height = next(pictures(path))[0].size
+    notes = [found.note, "its HDR is compressed to the range of an ordinary screen"]
+    note = "; ".join(each for each in notes[: 1 + is_hdr(path)] if each)
+    seconds = float(found.frames / found.rate)
+    return VideoInfo(width, height, float(found.rate), found.frames, seconds, note, start)
 
 
 def _readable(path: str | os.PathLike) -> Path:
@@ -166,23 +185,37 @@ def _from_bytes(source, name: str, within: int | None) -> Iterator[Image.Image]:
 
 
 def _images(path: Path, within: int | None = None) -> Iterator[Image.Image]:
-    """Upright RGB pictures of a file, at least one."""
+    """Upright RGB pictures of a file as they are stored, at least one."""
     picture = stills.open_picture(path, str(path))
     if picture is not None:
         with picture:
             yield from (image for image, _ in stills.frames(picture, str(path), within))
         return
-    with open_clip(path) as container:
-        for image in pictures(container, picture_stream(container, path), path):
-            if within is not None:
-                image.thumbnail((within, within), Image.Resampling.LANCZOS)
-            yield image
+    for image, _ in pictures(path):
+        if within is not None:
+            image.thumbnail((within, within), Image.Resampling.LANCZOS)
+        yield image
 
 
-def _first(images: Iterator[Image.Image], path: Path) -> Image.Image:
-    for image in images:
-        return image
-    raise VideoError(f"{path} holds no frames; record or export it again.")
+# --- the time of animated pictures
+
+
+def _delays(picture: Image.Image, path: Path) -> list[float]:
+    """For how many seconds each frame is shown; a still is not decoded."""
+    if len(stills.numbers(picture)) == 1:
+        return [0.0]
+    return [seconds for _, seconds in stills.frames(picture, str(path))]
+
+
+def _appearing(shown: Iterator[tuple[Image.Image, float]]) -> Iterator[tuple[Image.Image, float]]:
+    time = 0.0
+    for image, seconds in shown:
+        yield image, time
+        time += seconds
+
+
+def _rhythm(delays: Sequence[float]) -> Timing:
+    return timing([0.0, *accumulate(delays[:-1])], delays[-1])
 
 
 # ------------------------------------------------------------------------------- size and crop
