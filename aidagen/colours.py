@@ -3,27 +3,25 @@
 Phones record HDR with one of two curves (ITU-R BT.2100): PQ says how many nits a value means, HLG
 what share of the light in the scene. Both are made linear, with the white of paper (203 nits in PQ,
 75 % in HLG, after ITU-R BT.2408) at 1; the primaries of BT.2020 or P3 are turned into those of
-sRGB; and what is brighter than that white is compressed into the last few steps of the range. The
-whole is a function of one pixel, so it is tabulated once and applied by Pillow.
+sRGB; and what is brighter than that white is compressed into the last few steps of the range.
 """
 
 from functools import cache
 
 import numpy as np
-from jaxtyping import Float
-from PIL import ImageFilter
+from jaxtyping import Float, UInt8, UInt16
 
 # Numbers of transfer curves and primaries in video streams (ITU-T H.273)
 PQ, HLG, BT2020, P3 = 16, 18, 9, 12
 WHITE = 203  # nits
-_NODES = 65  # per axis, which is what Pillow allows
+_STEPS = 4096  # of the tables: 12 bits, of which cameras record 10
 _KNEE = 0.85  # linear light: what is darker stays as it is
 _TO_SRGB = {  # linear RGB of these primaries to that of sRGB
     BT2020: [[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]],
     P3: [[1.2249, -0.2247, 0.0], [-0.0420, 1.0419, 0.0], [-0.0197, -0.0786, 1.0979]],
 }
 
-Light = Float[np.ndarray, "... 3"]
+Light = Float[np.ndarray, "*any"]
 
 
 def is_hdr(transfer: int) -> bool:
@@ -31,19 +29,30 @@ def is_hdr(transfer: int) -> bool:
     return transfer in (PQ, HLG)
 
 
+def needed(transfer: int, primaries: int) -> bool:
+    """Whether a stream's RGB differs from that of sRGB."""
+    return is_hdr(transfer) or primaries in _TO_SRGB
+
+
+def to_srgb(
+    pixels: UInt16[np.ndarray, "H W 3"], transfer: int, primaries: int
+) -> UInt8[np.ndarray, "H W 3"]:
+    """sRGB of a frame's RGB (16 bits), by the numbers of its transfer curve and primaries."""
+    if primaries not in _TO_SRGB:  # recorders of HDR may leave them out
+        primaries = BT2020
+    into_light, into_signal = _tables(transfer)
+    light = into_light[pixels >> 4] @ np.array(_TO_SRGB[primaries], np.float32).T
+    light = np.maximum(light, 0)
+    light = compressed(light) if is_hdr(transfer) else np.minimum(light, 1)
+    return into_signal[(np.sqrt(light) * (_STEPS - 1)).astype(np.uint16)]
+
+
 @cache
-def to_srgb(transfer: int, primaries: int) -> ImageFilter.Color3DLUT | None:
-    """The filter for a stream's transfer curve and primaries; None where its RGB is sRGB's."""
-    if is_hdr(transfer):  # recorders leave the primaries out
-        primaries = P3 if primaries == P3 else BT2020
-    elif primaries not in _TO_SRGB:
-        return None
-    axis = np.linspace(0, 1, _NODES)
-    blue, green, red = np.meshgrid(axis, axis, axis, indexing="ij")  # red changes first
-    signal = np.stack([red, green, blue], -1)
-    light = linear(signal, transfer) @ np.array(_TO_SRGB[primaries]).T
-    table = encoded(compressed(light.clip(0)) if is_hdr(transfer) else light.clip(0, 1))
-    return ImageFilter.Color3DLUT(_NODES, table.astype(np.float32).ravel())
+def _tables(transfer: int) -> tuple[Float[np.ndarray, "4096"], UInt8[np.ndarray, "4096"]]:
+    """Linear light of each signal; sRGB of each square root of light."""
+    axis = np.linspace(0, 1, _STEPS)
+    signal = (encoded(axis**2) * 255).round().astype(np.uint8)
+    return linear(axis, transfer).astype(np.float32), signal
 
 
 def linear(signal: Light, transfer: int) -> Light:
@@ -59,11 +68,11 @@ def linear(signal: Light, transfer: int) -> Light:
 
 
 def compressed(light: Light) -> Light:
-    """Highlights brought below 1 by one factor for all three channels, so that hues stay."""
+    """Highlights brought below 1 by one factor for all three channels ``(..., 3)``: hues stay."""
     peak = light.max(-1, keepdims=True)
     room = 1 - _KNEE
-    lower = np.where(peak > _KNEE, 1 - room * np.exp(-(peak - _KNEE).clip(0) / room), peak)
-    return light * lower / np.maximum(peak, 1e-9)
+    above = np.maximum(peak - _KNEE, 0)
+    return light * ((np.minimum(peak, _KNEE) + room * (1 - np.exp(-above / room))) / (peak + 1e-9))
 
 
 def encoded(light: Light) -> Light:

@@ -199,22 +199,23 @@ def _last_duration(shown: list[tuple[int, int]]) -> int:
 # ---------------------------------------------------------------------------------- pictures
 
 
-def pictures(path: Path) -> Iterator[tuple[Image.Image, float]]:
+def pictures(path: Path, least: int | None = None) -> Iterator[tuple[Image.Image, float]]:
     """Decoded pictures as a player shows them, with the time in seconds at which they appear.
+
+    Frames whose colours take long to convert (HDR) may come scaled down, but for ``least`` they
+    have at least twice so many pixels each way.
 
     Raises:
         VideoError: where nothing can be decoded, or decoding breaks off.
     """
     with open_clip(path) as container:
         stream = picture_stream(container, path)
-        codec = stream.codec_context
-        to_srgb = colours.to_srgb(int(codec.color_trc or 0), int(codec.color_primaries or 0))
         count, time = 0, 0.0
         try:
             for frame in _frames(container, stream):
                 if frame.pts is not None and frame.time_base:
                     time = float(frame.pts * frame.time_base)
-                image = _upright(frame, stream.sample_aspect_ratio, to_srgb)
+                image = _upright(frame, stream, least)
                 count += 1
                 yield large_enough(image, path), time
         except (av.error.FFmpegError, av.error.EOFError):
@@ -249,13 +250,19 @@ def plays_in_browsers(path: Path) -> bool:
         return False  # a still, for one
 
 
-def _upright(frame: av.VideoFrame, aspect: Fraction | None, to_srgb) -> Image.Image:
+def _upright(frame: av.VideoFrame, stream: av.VideoStream, least: int | None) -> Image.Image:
     """RGB picture of a decoded frame as a player shows it: square pixels, turned and mirrored."""
-    alpha = any(component.is_alpha for component in frame.format.components)
-    image = Image.fromarray(frame.to_ndarray(format="rgba" if alpha else "rgb24"))
-    image = as_rgb(image, "The clip")
-    if to_srgb is not None:
-        image = image.filter(to_srgb)
+    codec, aspect = stream.codec_context, stream.sample_aspect_ratio
+    kind = int(codec.color_trc or 0), int(codec.color_primaries or 0)
+    if colours.needed(*kind):
+        part = max(1, min(frame.width, frame.height) // (2 * least)) if least else 1
+        width, height = frame.width // part, frame.height // part
+        deep = frame.reformat(width, height, "rgb48le", interpolation="AREA").to_ndarray()
+        image = Image.fromarray(colours.to_srgb(deep, *kind))
+    else:
+        alpha = any(component.is_alpha for component in frame.format.components)
+        image = Image.fromarray(frame.to_ndarray(format="rgba" if alpha else "rgb24"))
+        image = as_rgb(image, "The clip")
     if aspect and aspect != 1 and Fraction(1, 4) <= aspect <= 4:  # a pixel's width / its height
         image = image.resize((max(round(image.width * aspect), 1), image.height))
     for step in _turns(frame):

@@ -81,7 +81,8 @@ def _frames(path: Path, target, crop: Crop) -> Iterator[UInt8[Tensor, "3 H W"]]:
             shown = _appearing(stills.frames(picture, str(path)))
             yield from _tensors(shown, timing, target, crop)
         return
-    yield from _tensors(pictures(path), survey(path).timing, target, crop)
+    least = max(target) if target and isinstance(crop, str) else None
+    yield from _tensors(pictures(path, least), survey(path).timing, target, crop)
 
 
 def _tensors(shown, timing: Timing, target, crop: Crop) -> Iterator[UInt8[Tensor, "3 H W"]]:
