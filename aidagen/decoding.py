@@ -9,7 +9,7 @@ Edit lists are honoured (FFmpeg marks the frames that they leave out), time coun
 picture that is shown, and pictures are turned and mirrored as the file's display matrix says.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
@@ -34,10 +34,10 @@ _JUMP = 10  # seconds: a gap that a recording of a broadcast has where its clock
 
 
 class Survey(NamedTuple):
-    """What going through a file's packets tells."""
+    """What the packets of a clip tell."""
 
     timing: Timing
-    start: float  # seconds from the beginning of the file's clock to the first picture
+    times: Sequence[float] = ()  # of the frames, in order, where the decoder would not know them
 
 
 def open_clip(path: Path) -> av.container.InputContainer:
@@ -161,14 +161,17 @@ def survey(path: Path) -> Survey:
         if not count:
             raise VideoError(f"{path} holds no frames; record or export it again.")
         stated = [rate for rate in (stream.guessed_rate, stream.average_rate) if rate]
-        times = decoded if None in times else times
+        # an AVI stores when frames are decoded, which is not the order in which they are shown
+        unordered = None in times or container.format.name == "avi"
+        times = decoded if unordered else times
         if None in times or (_clock_jumps(times, stream) and _has_clock_of_broadcasts(container)):
-            return Survey(Timing(stated[0] if stated else Fraction(25), count), 0.0)
+            likely = [rate for rate in stated if 0.1 <= rate <= 480]
+            return Survey(Timing(likely[0] if likely else Fraction(25), count))
         unit = float(stream.time_base)
         shown = sorted(zip(times, durations))
         seconds = [time * unit for time, _ in shown]
-        last = _last_duration(shown) * unit
-        return Survey(timing(seconds, last, stated), max(0.0, seconds[0] - begin))
+        found = timing(seconds, _last_duration(container, stream, shown) * unit, stated)
+        return Survey(found, seconds if unordered else ())
 
 
 def _in_fragments(container: av.container.InputContainer, stream: av.VideoStream) -> bool:
@@ -185,11 +188,18 @@ def _clock_jumps(times: list[int], stream: av.VideoStream) -> bool:
     return any(step > _JUMP or step < -2 for step in steps)
 
 
-def _last_duration(shown: list[tuple[int, int]]) -> int:
-    """How long the last frame is shown, in ticks: as its packet says, where packets say the truth
-    about the other frames; else as long as the frame before it."""
+def _last_duration(container, stream: av.VideoStream, shown: list[tuple[int, int]]) -> int:
+    """How long the last frame is shown, in ticks.
+
+    In an mp4 up to the end of the track, or else as its packet says; in other files as its packet
+    says, where packets say the truth about the other frames, or else as long as the one before it.
+    """
     steps = [(b[0] - a[0], a[1]) for a, b in zip(shown, shown[1:])]
     last = shown[-1][1]
+    if "mov" in container.format.name.split(",") and stream.duration and container.duration:
+        left = (stream.start_time or 0) + stream.duration - shown[-1][0]
+        last = left if 0 < left * stream.time_base <= container.duration / 1e6 else last
+        return last or (steps[-1][0] if steps else 0)
     if not steps:
         return last
     honest = sum(abs(step - said) <= max(2, 0.1 * step) for step, said in steps)
@@ -199,11 +209,13 @@ def _last_duration(shown: list[tuple[int, int]]) -> int:
 # ---------------------------------------------------------------------------------- pictures
 
 
-def pictures(path: Path, least: int | None = None) -> Iterator[tuple[Image.Image, float]]:
+def pictures(
+    path: Path, least: int | None = None, times: Sequence[float] = ()
+) -> Iterator[tuple[Image.Image, float]]:
     """Decoded pictures as a player shows them, with the time in seconds at which they appear.
 
     Frames whose colours take long to convert (HDR) may come scaled down, but for ``least`` they
-    have at least twice so many pixels each way.
+    have at least twice so many pixels each way. ``times`` are those of a `survey`.
 
     Raises:
         VideoError: where nothing can be decoded, or decoding breaks off.
@@ -213,8 +225,10 @@ def pictures(path: Path, least: int | None = None) -> Iterator[tuple[Image.Image
         count, time = 0, 0.0
         try:
             for frame in _frames(container, stream):
-                if frame.pts is not None and frame.time_base:
-                    time = float(frame.pts * frame.time_base)
+                if count < len(times):
+                    time = times[count]
+                elif frame.pts is not None:  # those that are flushed have no time base
+                    time = float(frame.pts * stream.time_base)
                 image = _upright(frame, stream, least)
                 count += 1
                 yield large_enough(image, path), time

@@ -38,11 +38,10 @@ class VideoInfo(NamedTuple):
 
     width: int  # pixels
     height: int  # pixels
-    fps: float | None  # frames per second; None for a still
+    fps: float | None  # frames per second; None for a still, or a strip
     frames: int  # how many `read` gives
-    seconds: float  # 0 for a still
+    seconds: float  # 0 for a still, or a strip
     note: str = ""  # what was changed (a varying rate, HDR), for a message; "" where nothing was
-    start: float = 0.0  # seconds from the beginning of the file's sound to the first frame
 
 
 # ------------------------------------------------------------------------------------ reading
@@ -53,6 +52,8 @@ def read(
     path: str | os.PathLike,
     size: int | tuple[int, int] | None = None,
     crop: Crop = "centre",
+    *,
+    strip: bool = False,
 ) -> Iterator[UInt8[Tensor, "3 H W"]]:
     """Frames of a clip or a picture, one after another, at constant memory.
 
@@ -63,6 +64,8 @@ def read(
         crop: what part is kept: "centre" (the largest middle part with the aspect of `size`),
             "stretch" (everything, squeezed to `size`), or a box (left, top, right, bottom) in
             pixels of the upright picture.
+        strip: the file is one picture of square frames side by side, as the data sets that were
+            published with Monkey-Net have them.
 
     Raises:
         VideoError: at the call if there is no such readable file or the arguments make no sense;
@@ -70,6 +73,8 @@ def read(
     """
     path = _readable(path)
     target = _checked(size, crop)
+    if strip:
+        return (_tensor(_fit(image, target, crop)) for image in _strip(path))
     return _frames(path, target, crop)
 
 
@@ -82,12 +87,18 @@ def _frames(path: Path, target, crop: Crop) -> Iterator[UInt8[Tensor, "3 H W"]]:
             yield from _tensors(shown, timing, target, crop)
         return
     least = max(target) if target and isinstance(crop, str) else None
-    yield from _tensors(pictures(path, least), survey(path).timing, target, crop)
+    found = survey(path)
+    yield from _tensors(pictures(path, least, found.times), found.timing, target, crop)
 
 
 def _tensors(shown, timing: Timing, target, crop: Crop) -> Iterator[UInt8[Tensor, "3 H W"]]:
-    fitted = ((_fit(image, target, crop), time) for image, time in shown)
-    return map(_tensor, resampled(fitted, timing))
+    def fitted(target) -> Iterator[tuple[Image.Image, float]]:
+        for image, time in shown:
+            image = _fit(image, target, crop)
+            target = target or (image.height, image.width)  # a call may change its size
+            yield image, time
+
+    return map(_tensor, resampled(fitted(target), timing))
 
 
 @no_type_check
@@ -122,13 +133,18 @@ def read_image(
 
 
 @no_type_check
-def info(path: str | os.PathLike) -> VideoInfo:
+def info(path: str | os.PathLike, *, strip: bool = False) -> VideoInfo:
     """Size, rate and length of a clip or a picture, without decoding the whole of a video.
+
+    ``strip`` as in `read`.
 
     Raises:
         VideoError: as `read`.
     """
     path = _readable(path)
+    if strip:
+        frames = list(_strip(path))
+        return VideoInfo(*frames[0].size, None, len(frames), 0.0)
     picture = stills.open_picture(path, str(path))
     if picture is not None:
         with picture:
@@ -138,12 +154,12 @@ def info(path: str | os.PathLike) -> VideoInfo:
             return VideoInfo(width, height, None, 1, 0.0)
         found = _rhythm(delays)
         return VideoInfo(width, height, float(found.rate), found.frames, sum(delays), found.note)
-    found, start = survey(path)
+    found = survey(path).timing
     width, height = next(pictures(path))[0].size
     notes = [found.note, "its HDR is compressed to the range of an ordinary screen"]
     note = "; ".join(each for each in notes[: 1 + is_hdr(path)] if each)
     seconds = float(found.frames / found.rate)
-    return VideoInfo(width, height, float(found.rate), found.frames, seconds, note, start)
+    return VideoInfo(width, height, float(found.rate), found.frames, seconds, note)
 
 
 def _readable(path: str | os.PathLike) -> Path:
@@ -196,6 +212,25 @@ def _images(path: Path, within: int | None = None) -> Iterator[Image.Image]:
         if within is not None:
             image.thumbnail((within, within), Image.Resampling.LANCZOS)
         yield image
+
+
+def _strip(path: Path) -> Iterator[Image.Image]:
+    """The square frames of a picture that has them side by side."""
+    picture = stills.open_picture(path, str(path))
+    if picture is None or len(stills.numbers(picture)) > 1:
+        raise VideoError(
+            f"{path} is not one picture; a strip is a PNG or JPEG of square frames side by side."
+        )
+    with picture:
+        image, _ = next(stills.frames(picture, str(path), whole=True))
+    width, side = image.size
+    if width % side:
+        raise VideoError(
+            f"{path} is {width} x {side} pixels, so it is no strip of square frames side by side: "
+            "its width would be a multiple of its height."
+        )
+    for left in range(0, width, side):
+        yield image.crop((left, 0, left + side, side))
 
 
 # --- the time of animated pictures

@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
-from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageCms, ImageOps
@@ -29,7 +28,7 @@ DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, RuntimeError) 
 _FORMATS = "PNG JPEG MPO GIF WEBP AVIF HEIF BMP TIFF PPM JPEG2000 TGA ICO".split()
 _MOVING = {"GIF", "PNG", "WEBP", "AVIF"}
 # What has to be decoded whole before it can be scaled down, and what a JPEG leaves out while it is.
-_LIMIT, _JPEG_LIMIT = 180, 1000  # megapixels
+_LIMIT, _JPEG_LIMIT = 220, 1000  # megapixels
 _REDUCIBLE = {"L", "LA", "RGB", "RGBA", "CMYK", "YCbCr"}
 _AVIF = {b"avif", b"avis"}
 _HEIC = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"mif2", b"msf1"}
@@ -41,7 +40,7 @@ def damaged(name: str) -> VideoError:
     return VideoError(f"{name} is damaged or cut short; fetch or export the picture again.")
 
 
-def open_picture(source: Path | BinaryIO, name: str) -> Image.Image | None:
+def open_picture(source: Path | io.BufferedIOBase, name: str) -> Image.Image | None:
     """The opened picture, or None where this is no picture that can be read.
 
     Raises:
@@ -88,7 +87,7 @@ def _any_size() -> Iterator[None]:
             Image.MAX_IMAGE_PIXELS = before
 
 
-def _brands(source: Path | BinaryIO) -> set[bytes]:
+def _brands(source: Path | io.BufferedIOBase) -> set[bytes]:
     """The brands in the first box of an ISO media file (mp4, HEIC, AVIF); none in other files."""
     if isinstance(source, Path):
         with source.open("rb") as file:
@@ -125,19 +124,21 @@ def numbers(picture: Image.Image) -> range:
 
 
 def frames(
-    picture: Image.Image, name: str, within: int | None = None
+    picture: Image.Image, name: str, within: int | None = None, whole: bool = False
 ) -> Iterator[tuple[Image.Image, float]]:
     """The pictures of a file as upright RGB, and for how many seconds each is shown.
 
     Delays are those of browsers, where 10 ms or less means 100 ms. ``within`` is the largest width
-    and height: larger pictures are scaled down.
+    and height: larger pictures are scaled down, as are those of more than `MEGAPIXELS` unless they
+    are wanted ``whole``.
 
     Raises:
         VideoError: where the file is damaged, a line or a point.
     """
     shown = numbers(picture)
     alone = getattr(picture, "n_frames", 1) == 1
-    factor = max(1, math.ceil(math.sqrt(picture.width * picture.height / (MEGAPIXELS * 1e6))))
+    most = math.inf if whole else MEGAPIXELS * 1e6
+    factor = max(1, math.ceil(math.sqrt(picture.width * picture.height / most)))
     target = tuple(max(1, side // factor) for side in picture.size)
     if within is not None:  # twice as large, for the antialiased rest
         target = tuple(min(side, 2 * within) for side in target)
@@ -148,7 +149,8 @@ def frames(
             image, kind = picture, picture.format
             if target != picture.size:
                 image.draft("RGB", target)
-            image.load()
+            with _any_size():
+                image.load()
             delay = image.info.get("duration") or 0  # known once it is loaded
             factor = max(1, min(image.width // target[0], image.height // target[1]))
             if alone:

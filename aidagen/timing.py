@@ -39,7 +39,7 @@ def timing(times: Sequence[float], last: float, stated: Iterable[Fraction] = ())
     off = max(abs(time - begin - index * step) for index, time in enumerate(times))
     # the last frame's share of the clip may be lost where it is shorter than the others
     lasts = -max(0.5 * step, 0.05 * count * step) <= last - step <= 0.5 * step
-    if step > 0 and off <= 0.5 * step and lasts and 0.1 <= 1 / step <= 1000:
+    if step > 0 and off <= 0.5 * step and lasts and 0.1 <= 1 / step <= 480:
         close = [rate for rate in stated if abs(rate * Fraction(step) - 1) < 5e-4]
         rate = close[0] if close else Fraction(1 / step).limit_denominator(1001)
         return Timing(rate, count)
