@@ -11,6 +11,7 @@ picture that is shown, and pictures are turned and mirrored as the file's displa
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -73,11 +74,15 @@ def picture_stream(container: av.container.InputContainer, path: Path) -> av.Vid
     if not container.streams:
         raise _not_a_clip(path)
     cover = av.stream.Disposition.attached_pic
-    for stream in container.streams.video:
-        if not stream.disposition & cover and stream.codec_context is not None:
-            break
-    else:
+    moving = [each for each in container.streams.video if not each.disposition & cover]
+    if not moving:
         raise VideoError(f"{path} holds sound but no pictures; name a video or a picture.")
+    stream = next((each for each in moving if each.codec_context is not None), None)
+    if stream is None:
+        raise VideoError(
+            f"{path} holds pictures in a coding that cannot be read here; export it as H.264 in "
+            "mp4."
+        )
     missing = _promised(container, path) - path.stat().st_size
     if missing > 0:
         raise VideoError(
@@ -227,8 +232,8 @@ def pictures(
             for frame in _frames(container, stream):
                 if count < len(times):
                     time = times[count]
-                elif frame.pts is not None:  # those that are flushed have no time base
-                    time = float(frame.pts * stream.time_base)
+                elif frame.pts is not None:  # frames that are flushed have no time base
+                    time = float(frame.pts * (frame.time_base or stream.time_base))
                 image = _upright(frame, stream, least)
                 count += 1
                 yield large_enough(image, path), time
@@ -241,10 +246,37 @@ def pictures(
 
 
 def _frames(container, stream: av.VideoStream) -> Iterator[av.VideoFrame]:
+    """Whole frames: the two fields of interlaced ones are of different moments."""
+    decoded = _decoded(container, stream)
+    first = next(decoded, None)
+    if first is None:
+        return
+    frames = chain([first], decoded)
+    yield from _deinterlaced(frames, stream) if first.interlaced_frame else frames
+
+
+def _decoded(container, stream: av.VideoStream) -> Iterator[av.VideoFrame]:
     for packet in container.demux(stream):
         if packet.size:
             yield from stream.decode(packet)
     yield from stream.decode(None)  # what the decoder still holds
+
+
+def _deinterlaced(frames: Iterator[av.VideoFrame], stream) -> Iterator[av.VideoFrame]:
+    """One frame for each, with the lines of one field and what FFmpeg finds between them."""
+    graph = av.filter.Graph()
+    graph.link_nodes(
+        graph.add_buffer(template=stream),
+        graph.add("bwdif", "mode=send_frame:deint=interlaced"),
+        graph.add("buffersink"),
+    ).configure()
+    for frame in chain(frames, [None]):
+        graph.push(frame)
+        try:
+            while True:
+                yield graph.pull()
+        except (BlockingIOError, EOFError):  # it wants another frame; it has ended
+            pass
 
 
 def is_hdr(path: Path) -> bool:

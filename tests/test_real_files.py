@@ -85,6 +85,24 @@ def _two_sizes(path):
     path.write_bytes(b"".join(path.with_name(f"{n}.h264").read_bytes() for n in (0, 1)))
 
 
+def _with_hidden_frames(path):
+    """VP8 has frames that are only referred to, in packets of their own."""
+    source = path.with_name("plain.webm")
+    made.encode(source, SMALL, at(30, 30), codec="libvpx", options={"b:v": "2M"})
+    with av.open(str(source)) as plain, av.open(str(path), "w") as out:
+        stream = out.add_stream_from_template(plain.streams.video[0])
+        for number, packet in enumerate(plain.demux(video=0)):
+            if number % 8 == 3:
+                content = bytes(packet)
+                hidden = av.Packet(bytes([content[0] & ~16]) + content[1:])
+                hidden.pts = hidden.dts = packet.pts - 5
+                hidden.time_base, hidden.stream = packet.time_base, stream
+                out.mux(hidden)
+            if packet.size:
+                packet.stream = stream
+                out.mux(packet)
+
+
 def _trimmed_between_keyframes(path):
     source = path.with_name("whole.mp4")
     options = {"g": "250", "bf": "3", "crf": "12"}
@@ -163,6 +181,7 @@ CLIPS = {
         *SECOND, SMALL[0], tolerance=9,
         make=_moving(at(30, 30), codec="libvpx", options={"b:v": "2M"}),
     ),
+    "hidden_frames.webm": Row(*SECOND, SMALL[0], make=_with_hidden_frames, tolerance=9),
     "in_fragments.mp4": Row(
         *SECOND, SMALL[0],
         make=_moving(at(30, 30), muxer={"movflags": "frag_keyframe+empty_moov+default_base_moof"}),
@@ -277,6 +296,35 @@ def test_movement_keeps_its_own_speed():
     changes = [n for n, (a, b) in enumerate(zip(call, call[1:]), 1) if not torch.equal(a, b)]
     assert changes[:60] == list(range(1, 61))  # two seconds at 30 frames per second
     assert len(changes) >= 60 + 28 and all(change % 6 == 0 for change in changes[60:])
+
+
+def test_interlaced_frames_lose_their_comb(tmp_path):
+    """A bar moves by 4 pixels from field to field: odd lines are a moment later than even ones."""
+
+    def comb(frame):
+        return np.abs(np.diff(frame[8:-8, :, 0].astype(float), axis=0)).mean()
+
+    frames = []
+    for number in range(10):
+        frame = np.full((64, 64, 3), 40, np.uint8)
+        for field in (0, 1):
+            left = 4 + 4 * (2 * number + field) % 48
+            frame[field::2, left : left + 12] = 220
+        frames.append(frame)
+    options = {"crf": "4", "flags": "+ildct+ilme", "x264-params": "tff=1"}
+    path = made.encode(tmp_path / "camcorder.mp4", frames, at(25, 10), options=options)
+    got = [pixels(frame) for frame in footage.read(path)]
+    assert len(got) == 10 and footage.info(path).fps == 25
+    assert comb(got[4]) < comb(frames[4]) / 3
+    kept = [difference(got[4][field::2], frames[4][field::2]) for field in (0, 1)]
+    assert min(kept) < 5 and max(kept) > 15, kept  # the lines of one field, not a mixture of both
+
+
+def test_pictures_of_an_unknown_coding_are_called_so(tmp_path):
+    path = made.replaced("base.mp4", tmp_path / "a.mp4", (b"avc1", b"zzzz"))
+    for look in (footage.info, footage.read_image):
+        with pytest.raises(VideoError, match="holds pictures in a coding that cannot be read here"):
+            look(path)
 
 
 def test_hdr_keeps_its_colours_where_frames_are_scaled_down_first():
@@ -513,11 +561,16 @@ def tiny(monkeypatch, tmp_path):
     signal.signal(signal.SIGTERM, before)
 
 
-@pytest.mark.parametrize("name", CLIPS)
+ANIMATED = (
+    "timecode.mov chapters.mp4 phone_metadata.mov sound_first_and_timecode.mov trimmed.mov "
+    "trimmed_end.mov mirrored.mov turned.mov pause.mp4 call.webm dropped.mp4 b_frames.avi "
+    "one_frame.mp4 held.gif quick.gif hidden_first.png patches_pq.mp4 patches_hlg.mp4"
+).split()
+
+
+@pytest.mark.parametrize("name", ANIMATED)
 def test_animate(folder, tiny, capsys, name):
     """The film has the clip's length, and the progress bar ends where the clip does."""
-    if name.endswith("avif") and not features.check("avif"):
-        pytest.skip("this Pillow has no AVIF")
     row, path = CLIPS[name], bring(folder, name)
     source = str(FILES / "grey16.png")
     assert cli.main(["animate", source, str(path), "out.mp4", "--model", NAME]) == 0
