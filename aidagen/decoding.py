@@ -32,6 +32,7 @@ _CLIPS = set(
 )
 _DOLBY = {"dvh1", "dvhe"}  # Dolby Vision whose colours mean nothing without its metadata
 _JUMP = 10  # seconds: a gap that a recording of a broadcast has where its clock was set anew
+_LONGEST = 600  # seconds that one frame may be shown
 
 
 class Survey(NamedTuple):
@@ -169,13 +170,20 @@ def survey(path: Path) -> Survey:
         # an AVI stores when frames are decoded, which is not the order in which they are shown
         unordered = None in times or container.format.name == "avi"
         times = decoded if unordered else times
-        if None in times or (_clock_jumps(times, stream) and _has_clock_of_broadcasts(container)):
+        if None in times or _clock_is_set_anew(container, stream, times):
             likely = [rate for rate in stated if 0.1 <= rate <= 480]
             return Survey(Timing(likely[0] if likely else Fraction(25), count))
         unit = float(stream.time_base)
         shown = sorted(zip(times, durations))
         seconds = [time * unit for time, _ in shown]
-        found = timing(seconds, _last_duration(container, stream, shown) * unit, stated)
+        last = _last_duration(container, stream, shown) * unit
+        longest = max([last, *(b - a for a, b in zip(seconds, seconds[1:]))])
+        if longest > _LONGEST:
+            raise VideoError(
+                f"{path} shows one frame for {longest:.0f} s; trim it, or export it again at a "
+                "constant frame rate."
+            )
+        found = timing(seconds, last, stated)
         return Survey(found, seconds if unordered else ())
 
 
@@ -184,13 +192,11 @@ def _in_fragments(container: av.container.InputContainer, stream: av.VideoStream
     return "mov" in container.format.name.split(",") and stream.frames == 0
 
 
-def _has_clock_of_broadcasts(container: av.container.InputContainer) -> bool:
-    return bool(container.format.name in ("mpegts", "mpeg"))
-
-
-def _clock_jumps(times: list[int], stream: av.VideoStream) -> bool:
+def _clock_is_set_anew(container, stream: av.VideoStream, times: list[int]) -> bool:
+    """Whether a recording of a broadcast has gaps that are none."""
     steps = (float((b - a) * stream.time_base) for a, b in zip(times, times[1:]))
-    return any(step > _JUMP or step < -2 for step in steps)
+    broadcast = container.format.name in ("mpegts", "mpeg")
+    return broadcast and any(step > _JUMP or step < -2 for step in steps)
 
 
 def _last_duration(container, stream: av.VideoStream, shown: list[tuple[int, int]]) -> int:

@@ -1,10 +1,15 @@
 """Clips in: streamed reading of videos and pictures (the writing half is `aidagen.video`).
 
 A *clip* is any file that holds moving pictures (mp4, mov, webm, mkv, avi, GIF ...); a still
-picture (PNG, JPEG ...) is a clip of one frame. Frames are ``uint8`` tensors ``(3, H, W)``, RGB,
-upright: rotation flags of phones and cameras are applied, transparency is laid on white, grey
-becomes three equal channels. Clips are decoded by PyAV (`aidagen.decoding`), pictures by Pillow;
-nothing here ever holds more than a few frames of a clip.
+picture (PNG, JPEG ...) is a clip of one frame. Frames are ``uint8`` tensors ``(3, H, W)``, sRGB, as
+a player shows them: upright and mirrored as the file says, transparency on white, grey as three
+equal channels, HDR within the range of an ordinary screen. Clips are decoded by PyAV
+(`aidagen.decoding`), pictures by Pillow (`aidagen.stills`); nothing here ever holds more than a few
+frames of a clip.
+
+Frames come at a constant rate. Where a file shows one frame for longer than another they are
+repeated (and, above 60 per second, left out) so that each moment lasts as long as in the file;
+`aidagen.timing` says how the rate is chosen, and `VideoInfo.note` which it is.
 
 What goes wrong with a file is a :class:`VideoError` whose message is one sentence.
 """
@@ -82,23 +87,23 @@ def _frames(path: Path, target, crop: Crop) -> Iterator[UInt8[Tensor, "3 H W"]]:
     picture = stills.open_picture(path, str(path))
     if picture is not None:
         with picture:
-            timing = _rhythm(_delays(picture, path))
+            rhythm = _rhythm(_delays(picture, path))
             shown = _appearing(stills.frames(picture, str(path)))
-            yield from _tensors(shown, timing, target, crop)
+            yield from _tensors(shown, rhythm, target, crop)
         return
     least = max(target) if target and isinstance(crop, str) else None
     found = survey(path)
     yield from _tensors(pictures(path, least, found.times), found.timing, target, crop)
 
 
-def _tensors(shown, timing: Timing, target, crop: Crop) -> Iterator[UInt8[Tensor, "3 H W"]]:
+def _tensors(shown, rhythm: Timing, target, crop: Crop) -> Iterator[UInt8[Tensor, "3 H W"]]:
     def fitted(target) -> Iterator[tuple[Image.Image, float]]:
         for image, time in shown:
             image = _fit(image, target, crop)
             target = target or (image.height, image.width)  # a call may change its size
             yield image, time
 
-    return map(_tensor, resampled(fitted(target), timing))
+    return map(_tensor, resampled(fitted(target), rhythm))
 
 
 @no_type_check

@@ -136,7 +136,7 @@ def frames(
         VideoError: where the file is damaged, a line or a point.
     """
     shown = numbers(picture)
-    alone = getattr(picture, "n_frames", 1) == 1
+    alone = picture.format not in _MOVING or getattr(picture, "n_frames", 1) == 1
     most = math.inf if whole else MEGAPIXELS * 1e6
     factor = max(1, math.ceil(math.sqrt(picture.width * picture.height / most)))
     target = tuple(max(1, side // factor) for side in picture.size)
@@ -152,7 +152,8 @@ def frames(
             with _any_size():
                 image.load()
             delay = image.info.get("duration") or 0  # known once it is loaded
-            factor = max(1, min(image.width // target[0], image.height // target[1]))
+            sides = zip(sorted(image.size), sorted(target))  # loading may have turned it
+            factor = max(1, min(side // wanted for side, wanted in sides))
             if alone:
                 ImageOps.exif_transpose(image, in_place=True)
             else:  # the file's own flag is needed for the next one

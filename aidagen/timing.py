@@ -49,12 +49,12 @@ def timing(times: Sequence[float], last: float, stated: Iterable[Fraction] = ())
     frames = max(place(times[-1] - begin + last, rate), place(times[-1] - begin, rate) + 1)
     if frames == count and all(place(t - begin, rate) == i for i, t in enumerate(times)):
         return Timing(rate, frames)
-    shortest, longest = durations[0], durations[-1]
+    shown = " to ".join(dict.fromkeys(f"{each:.2g}" for each in (durations[0], durations[-1])))
     return Timing(
         rate,
         frames,
-        f"its frames are shown for {shortest:.2g} to {longest:.2g} s, so it is read at a constant "
-        f"{float(rate):.4g} frames per second",
+        f"its frames are shown for {shown} s, so it is read at a constant {float(rate):.4g} "
+        "frames per second",
     )
 
 
@@ -81,11 +81,13 @@ def resampled(shown: Iterable[tuple[_Shown, float]], timing: Timing) -> Iterator
         return
     begin, done, held = None, 0, None
     for frame, time in shown:
-        begin = time if begin is None else begin
-        while held is not None and done < place(time - begin, timing.rate):
-            yield held[0]
+        if begin is None:
+            begin, done = time, 1
+            yield frame  # whatever follows within the same moment
+        while done < place(time - begin, timing.rate):
+            yield held
             done += 1
-        held = (frame,)
-    while held is not None and done < max(timing.frames, 1):
-        yield held[0]
+        held = frame
+    while 0 < done < timing.frames:
+        yield held
         done += 1

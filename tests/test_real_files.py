@@ -190,6 +190,10 @@ CLIPS = {
     "slow_motion.mp4": Row(
         60, 0.25, 240.0, 1 / 240, SMALL[0], make=_moving(at(240, 60), frames=made.small(60))
     ),
+    "too_fast.mp4": Row(
+        5, 5 / 60, 60, 1 / 60, SMALL[0], note="60 frames per",
+        make=_moving(at(1000, 60), frames=made.small(60)),
+    ),
     "one_frame.mp4": Row(
         1, 4.0, 0.25, None, SMALL[0], make=_moving([0], last=4.0, frames=SMALL[:1])
     ),
@@ -521,6 +525,14 @@ def test_bytes_that_are_no_picture():
     content = (FILES / "face.png").read_bytes()
     with pytest.raises(VideoError, match="damaged or cut short"):
         footage.read_image(content[: len(content) // 2], name="me.png")
+
+
+def test_a_frame_that_is_shown_for_hours_is_refused(tmp_path):
+    """As a broken clock leaves it: hours of stillness would be written."""
+    path = made.encode(tmp_path / "a.mp4", SMALL[:3], [0, STEP, 7200.0], last=STEP)
+    for look in (footage.info, lambda path: list(footage.read(path))):
+        with pytest.raises(VideoError, match="shows one frame for 7200 s; trim it"):
+            look(path)
 
 
 def test_dolby_vision_without_a_common_picture_is_refused(tmp_path):
