@@ -86,6 +86,9 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument(
         "--size", type=_size, metavar="PIXELS", help="width and height of OUT (the model's)"
     )
+    one.add_argument(
+        "--strip", action="store_true", help="DRIVING is one picture of square frames side by side"
+    )
     one.add_argument("--device", default="auto", help="cpu, cuda ... (default: the best there is)")
     one.add_argument("--no-mark", action="store_true", help="leave the visible mark out")
     one.add_argument("--no-note", action="store_true", help="leave the note in the metadata out")
@@ -161,7 +164,7 @@ def _animate(given: argparse.Namespace) -> None:
     from aidagen.animation import Animator, prepare
     from aidagen.pixels import as_floats
 
-    driving = video.info(given.driving)
+    driving = video.info(given.driving, strip=given.strip)
     source = video.read_image(given.source)
     writer = video.Writer(
         given.out,
@@ -175,7 +178,7 @@ def _animate(given: argparse.Namespace) -> None:
         model = _load(given.model, given.device)
         size = getattr(getattr(model, "config", None), "size", None) or min(source.shape[1:])
         animator = Animator(model, prepare(source, size), given.mode, given.batch)
-        frames = map(as_floats, video.read(given.driving, size=size))
+        frames = map(as_floats, video.read(given.driving, size=size, strip=given.strip))
         began = time.perf_counter()
         with tqdm(total=driving.frames, unit="frame", file=sys.stderr) as bar:
             for rendering in animator.animate(frames):
@@ -187,6 +190,8 @@ def _animate(given: argparse.Namespace) -> None:
         f"{given.out}: {out.frames} frame{'' if out.frames == 1 else 's'} of {side} x {side} "
         f"pixels, {out.frames / seconds:.1f} frames per second"
     )
+    if driving.note:
+        print(f"{given.driving}: {driving.note}.")
 
 
 def _let_sigterm_clean_up() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from aidagen import datasets, decoding, sources
+from aidagen import datasets, sources, spans
 from aidagen.datasets import cartoons, faces, layout, rendered
 from aidagen.encoding import KEYFRAMES
 from aidagen.sound import Sound
@@ -37,14 +37,14 @@ def one_clip(root, frames, **options):
 @pytest.fixture
 def decoded(monkeypatch):
     """How many frames were decoded, as a list with one number."""
-    count, decode = [0], decoding._from_keyframe
+    count, decode = [0], spans._from_keyframe
 
     def counted(*arguments):
         for frame in decode(*arguments):
             count[0] += 1
             yield frame
 
-    monkeypatch.setattr(decoding, "_from_keyframe", counted)
+    monkeypatch.setattr(spans, "_from_keyframe", counted)
     return count
 
 

@@ -212,7 +212,7 @@ def test_picture_modes(tmp_path):
         assert got.shape == (3, 40, 60), name
         assert close(got, torch.from_numpy(RED_GREEN).permute(2, 0, 1)) < 6, name
         assert len(list(video.read(tmp_path / name))) == 1
-        assert video.info(tmp_path / name) == (60, 40, None, 1, 0.0)
+        assert video.info(tmp_path / name)[:5] == (60, 40, None, 1, 0.0)
     image.convert("L").save(tmp_path / "grey.png")
     assert video.read_image(tmp_path / "grey.png")[:, 0, 0].tolist() == [76, 76, 76]
     Image.fromarray(np.full((40, 60), 128 * 257, np.uint16)).save(tmp_path / "deep.png")
