@@ -87,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
         "--size", type=_size, metavar="PIXELS", help="width and height of OUT (the model's)"
     )
     one.add_argument("--device", default="auto", help="cpu, cuda ... (default: the best there is)")
+    one.add_argument("--no-sound", action="store_true", help="leave the driving clip's sound out")
     one.add_argument("--no-mark", action="store_true", help="leave the visible mark out")
     one.add_argument("--no-note", action="store_true", help="leave the note in the metadata out")
 
@@ -169,6 +170,7 @@ def _animate(given: argparse.Namespace) -> None:
         mark=not given.no_mark,
         note=None if given.no_note else video.provenance(given.model, given.mode),
         inputs=(given.source, given.driving),
+        sound=None if given.no_sound else given.driving,
     )
     _let_sigterm_clean_up()
     with writer as out:
@@ -185,7 +187,7 @@ def _animate(given: argparse.Namespace) -> None:
     side = given.size or size
     print(
         f"{given.out}: {out.frames} frame{'' if out.frames == 1 else 's'} of {side} x {side} "
-        f"pixels, {out.frames / seconds:.1f} frames per second"
+        f"pixels, {out.frames / seconds:.1f} frames per second, {out.heard}"
     )
 
 
