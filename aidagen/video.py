@@ -16,8 +16,8 @@ import base64
 import math
 import os
 import tempfile
-from collections.abc import Iterable, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from fractions import Fraction
 from html import escape
 from itertools import chain
@@ -320,10 +320,11 @@ def html(
         mark: whether frames carry the visible mark; off for recorded footage.
 
     Raises:
-        VideoError: as `read` and `Writer`; or if the clip is too long for a page.
+        VideoError: as `read` and `Writer`; or if the clip is too long for a page, or there is no
+            temporary folder to make it in.
     """
-    with tempfile.TemporaryDirectory(prefix="aidagen-") as folder:
-        path = Path(folder) / "clip.mp4"
+    with _temporary_folder() as folder:
+        path = folder / "clip.mp4"
         if isinstance(clip, str | os.PathLike):
             said = info(clip)  # also refuses what is no clip
             if fps is None and plays_in_browsers(clip):
@@ -351,3 +352,15 @@ def html(
         f'title="{label}"><source src="data:video/mp4;base64,{data}" type="video/mp4">'
         f"{label}</video>"
     )
+
+
+@contextmanager
+def _temporary_folder() -> Iterator[Path]:
+    try:
+        with tempfile.TemporaryDirectory(prefix="aidagen-") as folder:
+            yield Path(folder)
+    except OSError as error:
+        raise VideoError(
+            f"A player needs a temporary folder ({(error.strerror or str(error)).lower()}); make "
+            "room, or set TMPDIR to a folder that you may write to."
+        ) from None
