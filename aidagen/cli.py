@@ -1,7 +1,7 @@
 """The ``aidagen`` command: animate, evaluate, train, check, lab, play.
 
-What a user can put right is told in one sentence on stderr, with exit code 2; Ctrl-C ends with
-code 130. Nothing heavy is imported before a command needs it, so that help comes at once.
+What a user can put right is told in one sentence on stderr, with exit code 2; `aidagen.failures`
+says the other codes. Nothing heavy is imported before a command needs it: help comes at once.
 """
 
 import argparse
@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 import aidagen
 from aidagen.errors import AidagenError
+from aidagen.failures import guarded
 
 _STOPPED = {
     "animate": "Stopped by Ctrl-C; no file was written.",
@@ -32,26 +33,16 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
+    os.environ.setdefault("GOMP_SPINCOUNT", "0")  # read when torch is loaded: waiting threads sleep
     command = ""
-    try:
+
+    def run() -> int | None:
+        nonlocal command
         given = _parser().parse_args(argv)
         command = given.command
-        return given.run(given) or 0
-    except AidagenError as error:
-        return _fail(str(error))
-    except KeyboardInterrupt:
-        return _fail(_STOPPED.get(command, "Stopped by Ctrl-C."), 130)
-    except BrokenPipeError:  # the reader of our output has gone, as in `aidagen ... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
-    except OSError as error:
-        name = f"{error.filename}: " if error.filename else ""
-        return _fail(f"{name}{(error.strerror or str(error)).lower()}.")
+        return given.run(given)
 
-
-def _fail(sentence: str, code: int = 2) -> int:
-    print(f"aidagen: {' '.join(sentence.split())}", file=sys.stderr, flush=True)
-    return code
+    return guarded(run, stopped=lambda: _STOPPED.get(command, "Stopped by Ctrl-C."))
 
 
 def _parser() -> argparse.ArgumentParser:
