@@ -195,7 +195,7 @@ def _let_sigterm_clean_up() -> None:
 
 
 def _load(name: str, device: str = "auto") -> Any:
-    from aidagen import zoo
+    from aidagen import devices, zoo
 
     names = list(zoo.names())
     if name not in names:
@@ -203,17 +203,8 @@ def _load(name: str, device: str = "auto") -> Any:
         meant = f" (did you mean {close[0]}?)" if close else ""
         raise AidagenError(f"There is no model {name!r}{meant}; {_listed(names)}.")
     if device != "auto":
-        _check_device(device)
+        devices.check(device)
     return zoo.load(name, device=device)
-
-
-def _check_device(name: str) -> None:
-    import torch
-
-    try:
-        torch.empty(1, device=name).item()
-    except (RuntimeError, AssertionError):
-        raise AidagenError(f"This machine has no device {name!r}; leave --device out.") from None
 
 
 def _listed(names: Iterable[str]) -> str:
