@@ -18,6 +18,10 @@ FAILURES = (av.error.FFmpegError, OSError)
 # From one keyframe to the next, at most: that many frames may be decoded for the sake of one.
 KEYFRAMES = 100
 
+# x264 rounds differently where its buffers happen to lie at other addresses, unless it is told to
+# use only what is the same on every processor.
+_REPEATED = {"x264-params": "cpu-independent=1"}
+
 
 class Coding(NamedTuple):
     """How pixels become bytes."""
@@ -76,9 +80,8 @@ class Encoder:
         if self.note:
             self._container.metadata.update(title="AI-generated clip", comment=self.note)
         coding = self.coding
-        self._stream = self._container.add_stream(
-            coding.codec, rate=self.fps, options=coding.options
-        )
+        options = coding.options | _REPEATED
+        self._stream = self._container.add_stream(coding.codec, rate=self.fps, options=options)
         self._stream.pix_fmt = coding.pixels
         codec = self._stream.codec_context
         codec.thread_count = 1  # x264's output depends on it, and a file should repeat

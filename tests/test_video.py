@@ -18,6 +18,7 @@ from PIL import Image
 from tiny_model import blob
 
 from aidagen import mark, video
+from aidagen.encoding import Encoder, fine
 from aidagen.errors import AidagenError
 from aidagen.video import VideoError
 
@@ -672,6 +673,25 @@ def test_names_of_up_to_255_bytes(tmp_path, name):
     video.write(tmp_path / name, CLIP)
     assert os.listdir(tmp_path) == [name]
     assert video.info(tmp_path / name).frames == len(CLIP)
+
+
+def test_the_same_frames_make_the_same_file(tmp_path):
+    """Data sets are checked by the hashes of clips; these frames gave another file each time."""
+    random, x = np.random.default_rng(1), np.arange(64) / 5
+    blocks = np.kron(random.random((40, 8, 8, 3)), np.ones((1, 8, 8, 1)))
+    frames = []
+    for t, block in enumerate(blocks):
+        held = block if t == 0 else 0.8 * held + 0.2 * block
+        lit = 120 * held + 60 * np.sin(x + t / 3)[:, None] + 60
+        frames.append((lit + random.normal(0, 3, lit.shape)).clip(0, 255).astype(np.uint8))
+    found, elsewhere = set(), []
+    for _ in range(6):
+        elsewhere.append(np.empty(random.integers(5000), np.uint8))  # buffers lie elsewhere, too
+        with Encoder(tmp_path / "a.mp4", Fraction(25), fine(12)) as encoder:
+            for frame in frames:
+                encoder.add(frame)
+        found.add(hashlib.sha256((tmp_path / "a.mp4").read_bytes()).hexdigest())
+    assert len(found) == 1
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs limits on file sizes")
