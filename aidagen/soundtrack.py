@@ -102,8 +102,11 @@ class Soundtrack:
                 start = round((frame.pts * frame.time_base - self._origin) * self.rate)
             if start is None:
                 start = 0
-            if expected is not None and abs(start - expected) <= _JITTER * self.rate:
-                start = expected  # timestamps are rounded: no click for that
+            if expected is not None:
+                ahead = Fraction(start - expected, self.rate)
+                # timestamps are rounded: no click for that; or the recorder's clock was set anew
+                if abs(ahead) <= _JITTER or ahead < -1:
+                    start = expected
             expected = start + samples.shape[1]
             yield start, samples
 

@@ -196,6 +196,14 @@ def test_the_sound_of_a_trimmed_clip(folder):
     in_step("out.mp4", [at - 1 for at in AT if at > 1])
 
 
+def test_a_recording_whose_clock_begins_again(folder):
+    """Two broadcasts in one file, one behind the other."""
+    once = record(folder / "a.ts", codec="mp2").read_bytes()
+    (folder / "twice.ts").write_bytes(once + once)
+    animate("twice.ts")
+    in_step("out.mp4", AT + [at + LENGTH / FPS for at in AT])
+
+
 def streams(path):
     with av.open(str(path)) as container:
         return [stream.type for stream in container.streams]
