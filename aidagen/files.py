@@ -38,7 +38,7 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
     try:
         target = path.resolve()
         target.parent.mkdir(parents=True, exist_ok=True)
-        start = target.name.encode()[:LONGEST].decode(errors="ignore")
+        start = target.name.encode(errors="ignore")[:LONGEST].decode(errors="ignore")
         handle, part = tempfile.mkstemp(prefix=f".{start}-", suffix=".part", dir=target.parent)
         os.close(handle)
         yield Path(part)

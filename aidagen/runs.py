@@ -21,6 +21,7 @@ from lightning_fabric import Fabric
 from lightning_fabric.strategies import DDPStrategy
 
 from aidagen import discovery, files, recipes, zoo
+from aidagen.devices import best, why_not
 from aidagen.recipes import Recipe
 from aidagen.training import Training, TrainingError
 
@@ -62,7 +63,8 @@ def run(
         recipe = replace(recipe, steps=steps or 3)
     out = Path(out or Path("runs") / (f"{name}-smoke" if profile == "smoke" else name))
     strategy = DDPStrategy(find_unused_parameters=True) if devices > 1 else "auto"
-    fabric = Fabric(devices=devices, precision=precision, accelerator="auto", strategy=strategy)
+    kind = "cpu" if why_not() else "auto"
+    fabric = Fabric(devices=devices, precision=precision, accelerator=kind, strategy=strategy)
     fabric.launch()
     fabric.seed_everything(recipe.seed, verbose=False)
 
@@ -215,7 +217,7 @@ def _steps_of(name: str) -> int | None:
 
 
 def _machine() -> str:
-    if torch.cuda.is_available():
+    if best().type == "cuda":
         return torch.cuda.get_device_name()
     return f"{platform.machine()} CPU, {torch.get_num_threads()} thread"
 

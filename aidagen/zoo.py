@@ -15,7 +15,7 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
-from aidagen import discovery, files, sources
+from aidagen import devices, discovery, files, sources
 from aidagen.errors import AidagenError
 from aidagen.systems import CheckpointMismatch, System
 
@@ -77,9 +77,9 @@ def card(name: str) -> dict:
 
 
 def device(name: str = "auto") -> torch.device:
-    """The device called ``name``; "auto" is a GPU where there is one."""
+    """The device called ``name``; "auto" is a GPU where there is one that works."""
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return devices.best()
     try:
         return torch.device(name)
     except RuntimeError as error:

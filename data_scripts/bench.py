@@ -13,6 +13,7 @@ import argparse
 import itertools
 import os
 import statistics
+import sys
 import time
 from collections.abc import Callable
 
@@ -21,6 +22,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "0")
 import torch
 
 from aidagen import grids, kernels
+from aidagen.failures import guarded
 
 MODEL = "fomm-heads-64"  # of the zoo: the one that the widgets of lecture 05 run
 
@@ -150,4 +152,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(guarded(main, "bench"))

@@ -24,6 +24,7 @@ from typing import NamedTuple
 
 from aidagen import sources, zoo
 from aidagen.errors import AidagenError
+from aidagen.failures import guarded
 from aidagen.models import fomm
 
 YANDEX = "https://yadi.sk/d/lEw8uRm140L_eQ"  # the folder named in the authors' README
@@ -146,4 +147,4 @@ def _size(address: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(guarded(main, "get_published_weights"))

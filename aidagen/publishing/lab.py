@@ -20,6 +20,7 @@ from pathlib import Path
 
 from aidagen import files
 from aidagen.errors import AidagenError
+from aidagen.failures import guarded
 from aidagen.publishing import copies
 
 OVERRIDES = {  # JupyterLab's own settings, as the course wants them on the first start
@@ -196,4 +197,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(guarded(main))

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 
 from aidagen import files
 from aidagen.errors import AidagenError
+from aidagen.failures import guarded
 from aidagen.publishing.copies import folded
 from aidagen.publishing.execution import (
     CELL_TIMEOUT,
@@ -340,4 +341,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(guarded(main))

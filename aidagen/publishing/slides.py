@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aidagen.errors import AidagenError
+from aidagen.failures import guarded
 from aidagen.publishing import decks, diagrams, lab, notebooks
 from aidagen.publishing.copies import tags
 from aidagen.publishing.execution import WIDGET_VIEW
@@ -293,4 +294,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(guarded(main))

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 
 from aidagen import answers, files, markdown, publishing, teaching
 from aidagen.errors import AidagenError
+from aidagen.failures import guarded
 from aidagen.publishing import copies, decks, diagrams, instructor, notebooks, proofs
 from aidagen.publishing.notebooks import NotebookError
 from aidagen.teaching import material
@@ -195,4 +196,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(guarded(main))
