@@ -216,7 +216,7 @@ def load_published(
     for name in ("", "state_dict", "discriminator", *described.parts):
         if not isinstance(whole.get(name, {}), dict):
             entry, kind = f"'s {name!r}" if name else "", type(whole[name]).__name__
-            raise ZooError(f"This checkpoint{entry} is of type {kind}, not a dictionary of weights.")
+            raise ZooError(f"This checkpoint{entry} is of type {kind}, not a dictionary.")
     parts = {
         name: {key: value for key, value in part.items() if isinstance(value, Tensor)}
         if isinstance(part, dict) else part
