@@ -127,9 +127,9 @@ def locked(path: str | os.PathLike, held: str, wait: bool = False) -> Iterator[N
     """
     from filelock import FileLock, Timeout  # 65 ms, which most of those who write do not need
 
-    lock = FileLock(path)
-    with writing(path):
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    lock, folder = FileLock(path), Path(path).parent
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
         try:
             lock.acquire(timeout=-1 if wait else 0)
         except Timeout as error:
