@@ -37,6 +37,12 @@ _ARCHIVES = {  # first bytes: what it is
 }  # fmt: skip
 
 
+_OTHERS = {
+    b"\x89HDF": "an HDF5 file", b"\xff\xd8\xff": "a JPEG picture", b"\x89PNG": "a PNG picture",
+    b"GIF8": "a GIF picture", b"%PDF": "a PDF document",
+}  # fmt: skip
+
+
 class CheckpointError(AidagenError):
     """A file that is no checkpoint, or none that can be read safely."""
 
@@ -92,13 +98,18 @@ def _fault(file: Path, error: Exception, remedy: str) -> tuple[str, str]:
             "is a pointer of Git LFS to the file, not the file",
             "run `git lfs pull` where it was cloned, or download it from the repository's page",
         )
+    if not head.strip(b"\0"):
+        return "begins with zeros, as a download that has not come to its end", remedy
+    for magic, kind in _OTHERS.items():
+        if head.startswith(magic):
+            return f"is {kind}", "give the file that torch.save wrote"
     for magic, kind in _ARCHIVES.items():
         if head.startswith(magic):
             return f"is {kind}", "unpack it and give the checkpoint that lies in it"
     if head[257:262] == b"ustar":
         return "is a tar archive", "unpack it and give the checkpoint that lies in it"
     if head[8:10] == b'{"' and int.from_bytes(head[:8], "little") < size:
-        return "is a safetensors file", "give the authors' own file, as torch.save wrote it"
+        return "is a safetensors file", "give the file that torch.save wrote"
     if head.startswith(b"PK") and zipfile.is_zipfile(file):
         with zipfile.ZipFile(file) as archive:
             inside = archive.namelist()

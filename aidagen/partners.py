@@ -4,6 +4,7 @@ Lightning Fabric starts them (`aidagen train --devices 2`); where one of them fa
 the others get an error of their next collective operation, or wait in it.
 """
 
+import atexit
 import os
 import sys
 import threading
@@ -37,6 +38,8 @@ def heard(fabric: Fabric) -> Iterator[None]:
     for thread in threading.enumerate():  # Lightning's ends this process by SIGKILL, in silence
         if thread.name == "child-process-observer":
             thread._terminate_all = _give_up
+    if fabric.world_size > 1:
+        atexit.register(_leave)
     try:
         yield
     except RuntimeError as error:
@@ -44,6 +47,12 @@ def heard(fabric: Fabric) -> Iterator[None]:
         if fabric.world_size > 1 and lost:
             raise PartnerEnded(ENDED) from error
         raise
+
+
+def _leave() -> None:
+    """End the connection: its threads would abort a process that ends while they run."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def _give_up() -> None:

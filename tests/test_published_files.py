@@ -183,6 +183,8 @@ FAULTS = {
     "cut archive": (cut(torch.save), r"cut short or damaged \(9,000 bytes"),
     "cut legacy": (cut(legacy), r"cut short or damaged \(9,000 bytes"),
     "random": (lambda f: f.write_bytes(bytes(range(144, 256)) * 9), "cut short or damaged"),
+    "zeros": (lambda f: f.write_bytes(bytes(9000)), "begins with zeros, as a download"),
+    "picture": (lambda f: f.write_bytes(b"\x89PNG\r\n\x1a\n.."), "is a PNG picture; give the file"),
     "gzip": (lambda f: f.write_bytes(gzip.compress(b"x")), "is a gzip archive; unpack it"),
     "tar": (tar, "is a tar archive; unpack it"),
     "zip": (folder_of_drive, r"zip archive of checkpoints/vox-cpk\.pth\.tar; unpack it"),
