@@ -14,6 +14,7 @@ import json
 import os
 import re
 import socket
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -133,7 +134,7 @@ def trust(root: Path) -> None:
     notary = NotebookNotary(data_dir=str(root / ".jupyter" / "data"))
     own = sorted((root / "notebooks").glob("*.ipynb"))
     for path in (*own, *copies.untouched(root)):
-        with contextlib.suppress(OSError, ValueError, nbformat.ValidationError):
+        with contextlib.suppress(OSError, ValueError, sqlite3.Error, nbformat.ValidationError):
             notary.sign(nbformat.read(path, as_version=4))
 
 

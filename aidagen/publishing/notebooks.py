@@ -154,7 +154,7 @@ def build(
             print(f"{target.name}: up to date", flush=True)
             continue
         notebook = read_source(source)
-        target.parent.mkdir(exist_ok=True)
+        files.check_folder(target.parent)  # before minutes of work
         profile = os.environ.get("AIDAGEN_PROFILE") or "lecture"
         try:
             spent = execute(notebook, target.parent, profile)
@@ -335,7 +335,7 @@ def main(arguments: list[str] | None = None) -> int:
             print("\n".join(problems) if problems else "course/ and notebooks/ agree", flush=True)
             return 1 if problems else 0
         return 0
-    except AidagenError as problem:
+    except (AidagenError, OSError) as problem:
         print(f"aidagen: {problem}", file=sys.stderr)
         return 2
 

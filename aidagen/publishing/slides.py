@@ -286,7 +286,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"{source.stem}: {len(deck)} slides{also}", flush=True)
             print("\n".join(slide.line() for slide in deck), flush=True)
             unfit += sum(any(slide.faults()) for slide in deck)
-    except AidagenError as problem:
+    except (AidagenError, OSError) as problem:
         print(f"aidagen: {problem}", file=sys.stderr)
         return 2
     print(f"{unfit} slides do not fit" if unfit else "all slides fit", flush=True)
