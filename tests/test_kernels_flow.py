@@ -13,6 +13,7 @@ from torch.autograd import gradcheck
 
 from aidagen import grids, kernels
 from aidagen.kernels import reference
+from aidagen.lectures.first_order_motion import warps
 from aidagen.models import fomm, monkeynet
 
 RESIZES = ["nearest", "bilinear", "corners"]
@@ -329,3 +330,15 @@ def test_reference_of_the_same_size_is_not_resized():
 
 def test_triton_is_looked_for_once():
     assert kernels.has_triton() == (importlib.util.find_spec("triton") is not None)
+
+
+@needs_triton
+def test_a_lecture_compares_the_ways_that_a_machine_has(monkeypatch):
+    assert kernels.ways("cpu") == ("eager",)
+    monkeypatch.setattr(kernels, "ways", lambda _: ("eager", "triton"))
+    for name, small in {"BATCH": 1, "KEYPOINTS": 2, "SIZE": 6, "TURNS": 1}.items():
+        monkeypatch.setattr(warps, name, small)
+    _, _, *rows = warps.three_ways("cpu").splitlines()
+    assert len(rows) == 3
+    for row in rows:
+        assert row.count(" ms |") == 1 and float(row.split("|")[-2]) < 1e-5

@@ -38,7 +38,7 @@ from aidagen.kernels.reference import Resize, resized
 
 __all__ = [
     "CAPABILITIES", "KernelError", "Maps", "has_triton", "local_affine_warp", "mix_affine_maps",
-    "ptx", "resized", "warp_by_flow",
+    "ptx", "resized", "warp_by_flow", "ways",
 ]  # fmt: skip
 
 Way = Literal["auto", "eager", "compiled", "triton"]
@@ -211,6 +211,12 @@ def _run(fused: str, eager, way: str, first: Tensor, *given) -> Tensor:
     if way == "compiled":
         return _compiled(eager, first, *given)
     return eager(first, *given)
+
+
+def ways(device: torch.device | str) -> tuple[str, ...]:
+    """The ways that run fast on this device without compiling for a minute: "eager", "triton"."""
+    device = torch.device(device)
+    return ("eager", "triton") if device.type == "cuda" and _works(device) else ("eager",)
 
 
 def _automatic(first: Tensor) -> Way:
