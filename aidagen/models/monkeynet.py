@@ -209,7 +209,7 @@ class DenseMotionNetwork(nn.Module):
         heat = bumps(driving, h, w, config.heatmap_norm) - bumps(source, h, w, config.heatmap_norm)
         heat = F.pad(heat, (0, 0, 0, 0, 1, 0))  # (B, J, h, w), zeros first
         grid = grids.identity_grid(h, w, device=small.device, dtype=small.dtype)
-        maps = kernels.Maps(source.points, driving.points)
+        maps = kernels.Maps(shifts[:, 1:], torch.zeros_like(shifts[:, 1:]))  # z + (p_S - p_D)
         parts, deformed = [heat[:, :, None]], None
         if config.motion_difference:
             parts.append(shifts[..., None, None].expand(-1, -1, -1, h, w))
