@@ -233,14 +233,16 @@ def pictures(
     """
     with open_clip(path) as container:
         stream = picture_stream(container, path)
-        count, time = 0, 0.0
+        count, time, rotation, turns = 0, 0.0, None, []
         try:
             for frame in _frames(container, stream):
                 if count < len(times):
                     time = times[count]
                 elif frame.pts is not None:  # frames that are flushed have no time base
                     time = float(frame.pts * (frame.time_base or stream.time_base))
-                image = _upright(frame, stream, least)
+                if frame.rotation != rotation:  # a frame whose side data was seen stays in memory
+                    rotation, turns = frame.rotation, _turns(frame)
+                image = _upright(frame, stream, least, turns)
                 count += 1
                 yield large_enough(image, path), time
         except (av.error.FFmpegError, av.error.EOFError):
@@ -302,7 +304,12 @@ def plays_in_browsers(path: Path) -> bool:
         return False  # a still, for one
 
 
-def _upright(frame: av.VideoFrame, stream: av.VideoStream, least: int | None) -> Image.Image:
+def _upright(
+    frame: av.VideoFrame,
+    stream: av.VideoStream,
+    least: int | None,
+    turns: Sequence[Image.Transpose],
+) -> Image.Image:
     """RGB picture of a decoded frame as a player shows it: square pixels, turned and mirrored."""
     codec, aspect = stream.codec_context, stream.sample_aspect_ratio
     kind = int(codec.color_trc or 0), int(codec.color_primaries or 0)
@@ -317,7 +324,7 @@ def _upright(frame: av.VideoFrame, stream: av.VideoStream, least: int | None) ->
         image = as_rgb(image, "The clip")
     if aspect and aspect != 1 and Fraction(1, 4) <= aspect <= 4:  # a pixel's width / its height
         image = image.resize((max(round(image.width * aspect), 1), image.height))
-    for step in _turns(frame):
+    for step in turns:
         image = image.transpose(step)
     return image
 
