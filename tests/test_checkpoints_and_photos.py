@@ -1,6 +1,5 @@
 """Time machine, break-it panel and own photo, as Python objects."""
 
-import datetime
 import io
 
 import numpy as np
@@ -181,11 +180,14 @@ def png(picture, kind="PNG", size=None):
     return out.getvalue()
 
 
-def chosen(content, name="me.png"):
-    return ({
-        "name": name, "type": "image/png", "size": len(content), "content": memoryview(content),
-        "last_modified": datetime.datetime(2024, 1, 1),
-    },)  # fmt: skip
+def choose(own, content, name="me.png", part=9_000):
+    """What the browser sends when a file is chosen, part by part, each when it is asked for."""
+    answers = [{"next": 0}]
+    own.upload.send = answers.append
+    while (at := answers[-1]["next"]) is not None:
+        message = {"name": name, "size": len(content), "at": at}
+        own.upload._handle_custom_msg(message, [memoryview(content)[at : at + part]])
+    return len(answers) - 1
 
 
 @pytest.fixture
@@ -212,7 +214,7 @@ def test_the_showcase_moves_a_photo_where_no_model_is_given():
 def test_upload_agree_animate(own, frames, tmp_path):
     assert own.button.disabled
     assert repr(own) == "OwnPhoto('test', no photo, no consent)"
-    own.upload.value = chosen(png(frames[0], size=(300, 200)))
+    assert choose(own, png(frames[0], size=(300, 200))) > 2, "it comes in parts"
     assert own.photo.shape == (3, 200, 300)
     assert own.square == Square(150, 100, 200)
     assert "nobody looked for a face" in own.sentence
@@ -266,7 +268,7 @@ def test_nothing_stays_on_disk(own, frames, tmp_path, monkeypatch):
     ids=["empty", "text", "cut", "dot", "huge"],
 )
 def test_bad_files_get_one_sentence(own, content, said):
-    own.upload.value = chosen(content, "file.png")
+    choose(own, content, "file.png")
     assert said in own.sentence
     assert own.sentence.startswith("file.png ")
     assert own.photo is None

@@ -24,12 +24,14 @@ MEGABYTES, MEGAPIXELS, SMALLEST, LARGEST = 25, 60, 32, 1024
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 
 
-def read(content: bytes | memoryview, name: str = "The file") -> Float[Tensor, "3 H W"]:
+def read(content, name: str = "The file") -> Float[Tensor, "3 H W"]:
     """The picture in a file's bytes: upright, RGB on white, at most 1024 pixels each way.
 
     Raises:
         AidagenError: on what is empty, too large, too small, damaged, or no picture.
     """
+    if isinstance(content, str | Path):
+        content, name = from_path(content)
     content = bytes(content)
     if not content:
         raise AidagenError(f"{name} is empty; choose another picture.")
