@@ -1,6 +1,7 @@
 """Pictures that people bring to the own-photo widget: what it makes of them, what it says."""
 
 import io
+import json
 import sys
 import warnings
 from pathlib import Path
@@ -9,14 +10,16 @@ import numpy as np
 import pytest
 import torch
 import untrained
+from ipywidgets import embed
 from PIL import Image, ImageFile
 from test_checkpoints_and_photos import choose, png
 from test_judges import needs
+from test_saved_notebooks import holds, magenta, photo
 
 from aidagen import datasets, footage, video
 from aidagen.errors import AidagenError
 from aidagen.pixels import as_floats
-from aidagen.widgets import photos
+from aidagen.widgets import overlays, photos
 from aidagen.widgets.own_photo import OwnPhoto
 
 WIDGETS = Path(photos.__file__).parent
@@ -155,6 +158,23 @@ def test_a_file_that_does_not_come_whole_gets_a_sentence(own, frames):
     assert own.photo is None, "a part of another file does not complete it"
     choose(own, content)
     assert own.photo is not None, "it begins anew"
+
+
+# --- what is stored
+
+
+def test_neither_state_nor_still_has_anything_of_the_photo(own):
+    choose(own, photo())
+    own.consent = True
+    own.animate()
+    state = json.dumps(embed.embed_data([own], drop_defaults=False)["manager_state"]).encode()
+    assert b"moving as in" in state, "the widgets inside are there"
+    assert not holds(state, photo())
+    assert magenta(state) == 0
+    still = own._repr_mimebundle_()[0]
+    assert any(kind.startswith("image/") for kind in still)
+    assert magenta(json.dumps(still).encode()) == 0
+    assert magenta(overlays.still(own.figure())._repr_mimebundle_()[0]["image/jpeg"].encode()) == 1
 
 
 # --- large photos

@@ -42,6 +42,7 @@ AGREEMENT = "This is a picture of me, or of someone who agreed to this"
 PRIVATE = "The saved notebook holds neither your photo nor the clip, unless you tick the last box."
 KEEPING = "Keep my photo and four frames of the clip in this notebook: they are saved with it"
 KEPT = "Your photo and four frames of the clip stand below; they are saved with the notebook."
+EMPTY = {"text/html": "", "text/plain": ""}
 DROPPED = (
     "Photo and clip are taken out of this notebook; save it once more. If they still stand below, "
     "run this cell again first."
@@ -286,7 +287,7 @@ class OwnPhoto(Panel):
 
         data, metadata = self._repr_mimebundle_()
         display(data, metadata=metadata, raw=True)
-        display({"text/plain": ""}, raw=True, display_id=self._place)
+        display(EMPTY, raw=True, display_id=self._place)
         self._displayed = True
         self._put(self.keep)
 
@@ -300,7 +301,7 @@ class OwnPhoto(Panel):
             alt = f"{self.shows}, kept in this notebook: photo, and four generated frames"
             update_display(overlays.still(self.figure(), alt), display_id=self._place)
         else:
-            update_display({"text/plain": ""}, raw=True, display_id=self._place)
+            update_display(EMPTY, raw=True, display_id=self._place)
 
     def _kept(self, change: dict) -> None:
         self._put(self.keep)
