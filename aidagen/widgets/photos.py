@@ -4,6 +4,7 @@ Nothing here is stored. The judgements compare with held-out pictures, so that n
 chosen by hand.
 """
 
+import os
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,8 +31,8 @@ def read(source: str | Path | bytes, name: str = "The picture") -> Float[Tensor,
         AidagenError: on what is empty, too large, too small, damaged, or no picture.
     """
     if isinstance(source, str | Path):
-        source = Path(source).expanduser()
-        name = source.name
+        source = os.path.expanduser(source)
+        name = Path(source).name
     photo = as_floats(footage.read_image(source, within=LARGEST, name=name))
     height, width = photo.shape[1:]
     if min(height, width) < SMALLEST:
