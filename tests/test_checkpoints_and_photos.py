@@ -185,7 +185,7 @@ def choose(own, content, name="me.png", part=9_000):
     answers = [{"next": 0}]
     own.upload.send = answers.append
     while (at := answers[-1]["next"]) is not None:
-        message = {"name": name, "size": len(content), "at": at}
+        message = {"name": name, "size": len(content), "at": at, "turn": "one"}
         own.upload._handle_custom_msg(message, [memoryview(content)[at : at + part]])
     return len(answers) - 1
 

@@ -165,16 +165,22 @@ def test_what_is_no_photo_gets_one_sentence(own, frames, tmp_path, monkeypatch, 
 
 def test_a_file_that_does_not_come_whole_gets_a_sentence(own, frames):
     content = png(frames[0])
-    large = {"name": "scan.tif", "size": 301 * 2**20, "at": 0}
+    rest = {"name": "me.png", "size": 9_000, "turn": "two"}
+    large = {"name": "scan.tif", "size": 301 * 2**20, "at": 0, "turn": "one"}
     own.upload._handle_custom_msg(large, [content])
     assert own.sentence == "scan.tif has 301 MB; choose a file of 300 MB or less."
-    own.upload._handle_custom_msg({"name": "me.png", "size": 9_000, "at": 0}, [])
+    own.upload._handle_custom_msg({**rest, "at": 0}, [])
     assert "me.png cannot be read by the browser" in own.sentence
-    own.upload._handle_custom_msg({"name": "me.png", "size": 9_000, "at": 0}, [content[:500]])
-    own.upload._handle_custom_msg({"name": "me.png", "size": 9_000, "at": 4_000}, [content[500:]])
-    assert own.photo is None, "a part of another file does not complete it"
+    half = len(content) // 2
+    mine = {"name": "me.png", "size": len(content), "turn": "three"}
+    own.upload._handle_custom_msg({**mine, "at": 0}, [content[:half]])
+    own.upload._handle_custom_msg({**mine, "at": half, "turn": "two"}, [content[half:]])
+    own.upload._handle_custom_msg({**mine, "at": half + 1}, [content[half:]])
+    assert own.photo is None, "a part of another file, or from elsewhere, does not complete it"
+    own.upload._handle_custom_msg({**mine, "at": half}, [content[half:]])
+    assert own.photo is not None
     choose(own, content)
-    assert own.photo is not None, "it begins anew"
+    assert own.photo is not None, "the next one begins anew"
 
 
 # --- what is stored

@@ -8,7 +8,7 @@ function render({ model, el }) {
   const button = document.createElement("button");
   const input = document.createElement("input");
   const state = document.createElement("span");
-  let file = null, timer = 0;
+  let file = null, turn = null, timer = 0; // the turn tells files, and views of this widget, apart
 
   el.classList.add("aidagen-upload");
   button.type = "button";
@@ -21,21 +21,22 @@ function render({ model, el }) {
     state.textContent = text;
   }
   async function send(at) {
-    const { name, size } = file;
+    const { name, size } = file, now = turn;
     let buffers = []; // without one, the browser could not read the file
     try {
       buffers = [await file.slice(at, at + PART).arrayBuffer()];
     } catch {}
+    if (now !== turn) return; // another file was chosen
     if (size > PART) say(`${Math.round((100 * at) / size)} % is read`);
     clearTimeout(timer);
     timer = setTimeout(() => say("Waiting for the kernel: it is busy, or not running."), PATIENCE);
-    model.send({ name, size, at }, undefined, buffers);
+    model.send({ name, size, at, turn }, undefined, buffers);
   }
   function heard(message) {
-    if (file === null) return; // another view of this widget sends
+    if (message.turn !== turn) return;
     clearTimeout(timer);
     if (message.next !== null) return send(message.next);
-    file = null;
+    file = turn = null;
     say("");
   }
 
@@ -43,6 +44,7 @@ function render({ model, el }) {
   input.addEventListener("change", () => {
     if (!input.files.length) return;
     [file] = input.files;
+    turn = `${Math.random()}`;
     send(0);
     input.value = ""; // the same file can be chosen again
   });

@@ -28,7 +28,8 @@ class Upload(anywidget.AnyWidget):
         take: called with the bytes of a file and its name; an `AidagenError` of it is said.
         say: called with a sentence on what went wrong.
         accept: kinds of files that the dialog offers, as in HTML.
-        megabytes: how large a file may be (2^20 bytes each); a larger one is not sent at all.
+        megabytes: how large a file may be (2^20 bytes each); of a larger one only the first part
+            is sent, and a sentence is said.
     """
 
     _esm = Path(__file__).with_name("upload.js")
@@ -42,7 +43,7 @@ class Upload(anywidget.AnyWidget):
         *, accept: str = "image/*", megabytes: int = 300,
     ) -> None:  # fmt: skip
         self._take, self._say, self.megabytes = take, say, megabytes
-        self._parts = bytearray()
+        self._parts, self._turn = bytearray(), None
         super().__init__(label=label, accept=accept)
         self.on_msg(self._heard)
 
@@ -50,18 +51,21 @@ class Upload(anywidget.AnyWidget):
         return f"Upload({self.label!r})"
 
     def _heard(self, _: Any, message: dict, buffers: list) -> None:
-        """A part of a file, from byte ``at`` on; the answer says which one comes next."""
-        name, size, at = message["name"], message["size"], message["at"]
+        """A part of a file, from byte ``at`` on; the answer says which one comes next.
+
+        ``turn`` tells files apart: of one in whose place another was chosen, nothing is taken.
+        """
+        name, size, at, turn = (message[key] for key in ("name", "size", "at", "turn"))
         if at == 0:
-            self._parts = bytearray()
-        if at != len(self._parts):
-            return  # of a file in whose place another one was chosen
+            self._parts, self._turn = bytearray(), turn
+        if turn != self._turn or at != len(self._parts):
+            return
         self._parts += b"".join(buffers)
         if (left := size - len(self._parts)) > 0 and buffers and size <= self.megabytes * MEGABYTE:
-            self.send({"next": len(self._parts)})
+            self.send({"turn": turn, "next": len(self._parts)})
             return
-        content, self._parts = bytes(self._parts), bytearray()
-        self.send({"next": None})
+        content, self._parts, self._turn = bytes(self._parts), bytearray(), None
+        self.send({"turn": turn, "next": None})
         try:
             if size > self.megabytes * MEGABYTE:
                 raise AidagenError(
