@@ -71,11 +71,11 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
         with writing(path):
             target = path.resolve()
             target.parent.mkdir(parents=True, exist_ok=True)
-            name = f".{_start(target)}-"
+            name = f".{shortened(target)}-"
             handle, part = tempfile.mkstemp(prefix=name, suffix=PART, dir=target.parent)
             os.close(handle)
             yield Path(part)
-            os.chmod(part, 0o666 & ~_umask())
+            os.chmod(part, 0o666 & ~umask())
             with open(part, "rb") as file:
                 os.fsync(file.fileno())
             os.replace(part, target)
@@ -88,7 +88,7 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
 def remove_leftovers(path: str | os.PathLike) -> None:
     """Remove temporary files of ``path`` that killed processes left; nobody else may write now."""
     target = Path(path).resolve()
-    start = f".{_start(target)}-"
+    start = f".{shortened(target)}-"
     with writing(path):
         for part in target.parent.glob(f".*{PART}"):
             if part.name.startswith(start) and len(part.name) == len(start) + 8 + len(PART):
@@ -159,11 +159,13 @@ def write_json(path: str | os.PathLike, value: object, indent: int | None = 1) -
     write_text(path, json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def _start(target: Path) -> str:
+def shortened(target: Path) -> str:
+    """The beginning of a name, short enough to be a part of another one."""
     return target.name.encode(errors="ignore")[:LONGEST].decode(errors="ignore")
 
 
-def _umask() -> int:
+def umask() -> int:
+    """The permission bits that new files and folders of this process do without."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

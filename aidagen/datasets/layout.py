@@ -288,9 +288,10 @@ def making(root: Path) -> Iterator[Path]:
     temporary = None
     try:
         root.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=root.parent, prefix=f"{root.name}-"))
+        temporary = Path(tempfile.mkdtemp(dir=root.parent, prefix=f"{files.shortened(root)}-"))
         yield temporary
         if not root.exists():
+            temporary.chmod(0o777 & ~files.umask())  # others may read the set, as all their files
             temporary.rename(root)
     except OSError as error:
         raise DatasetError(
