@@ -34,7 +34,7 @@ def why_not() -> str:
     reason = next(filter(None, reasons), "")
     if not reason:
         return ""
-    sentence = f"The GPU is not used, for {_in_words(reason)}; computing on the CPU."
+    sentence = f"The GPU is not used, because {_in_words(reason)}; computing on the CPU."
     print(f"aidagen: {sentence}", file=sys.stderr, flush=True)
     return sentence
 
@@ -46,7 +46,7 @@ def check(name: str) -> None:
         return
     if name.startswith("cuda") and torch.cuda.is_available():
         raise AidagenError(
-            f"The device {name!r} cannot be used, for {_in_words(reason)}; leave --device out."
+            f"The device {name!r} cannot be used, because {_in_words(reason)}; leave --device out."
         )
     raise AidagenError(f"This machine has no device {name!r}; leave --device out.")
 

@@ -80,7 +80,7 @@ class Writer:
             first of them, and the last of them ends it. None for a silent clip.
 
     `heard` says, once the first frame is written, what became of the sound: "with the sound of
-    ...", "without sound, for ...". A sound track that cannot be decoded does not stop the writing.
+    ...", "without sound (...)". A sound track that cannot be decoded does not stop the writing.
 
     Raises:
         VideoError: on entering if nothing can be written there; on `add` for a wrong frame; any
@@ -150,9 +150,9 @@ class Writer:
         try:
             opened = soundtrack.opened(self._heard_in)
             self._sound = self._files.enter_context(opened)
-            self._silent = f"without sound, for {self._heard_in} has none"
+            self._silent = f"without sound ({self._heard_in} has none)"
         except VideoError:
-            self._silent = f"without sound, for that of {self._heard_in} cannot be decoded"
+            self._silent = f"without sound (that of {self._heard_in} cannot be decoded)"
         return self._sound
 
     @property

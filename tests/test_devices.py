@@ -72,7 +72,7 @@ def unusable(request, monkeypatch):
 def test_the_cpu_takes_over(unusable, capsys):
     assert devices.best() == torch.device("cpu") == devices.best() == zoo.device()
     out, err = capsys.readouterr()
-    assert unusable in err and err.startswith("aidagen: The GPU is not used, for ")
+    assert unusable in err and err.startswith("aidagen: The GPU is not used, because ")
     assert err.endswith("; computing on the CPU.\n") and err.count("\n") == 1 and out == ""
     assert lesson.start("05").device.type == "cpu"
     assert "CPU" in runs._machine() and unusable in devices.why_not()

@@ -210,10 +210,10 @@ def test_what_is_said_of_the_sound(folder, capsys):
     assert capsys.readouterr().out.endswith("per second, without sound\n")
     assert streams("out.mp4") == ["video"]
     animate(animate("a.mp4", "--no-sound", out="mute.mp4"))
-    assert capsys.readouterr().out.endswith("per second, without sound, for mute.mp4 has none\n")
+    assert capsys.readouterr().out.endswith("per second, without sound (mute.mp4 has none)\n")
     Image.new("RGB", (32, 32)).save("still.png")
     animate("still.png")
-    assert capsys.readouterr().out.endswith("without sound, for still.png has none\n")
+    assert capsys.readouterr().out.endswith("without sound (still.png has none)\n")
     assert streams("out.mp4") == ["video"]
 
 
@@ -242,6 +242,6 @@ def test_damaged_sound_does_not_stop_the_pictures(folder, capsys):
         with video.Writer("out.mp4", FPS, sound=name) as out:
             for frame in frames:
                 out.add(frame)
-        assert out.heard == f"without sound, for that of {name} cannot be decoded"
+        assert out.heard == f"without sound (that of {name} cannot be decoded)"
         assert streams("out.mp4") == ["video"]
         assert video.info("out.mp4").frames == 5
