@@ -190,7 +190,9 @@ def test_neither_state_nor_still_has_anything_of_the_photo(own):
     choose(own, photo())
     own.consent = True
     own.animate()
-    state = json.dumps(embed.embed_data([own], drop_defaults=False)["manager_state"]).encode()
+    # this widget's alone: other tests have asked theirs to keep the photo
+    inside = embed.dependency_state([own], drop_defaults=False)
+    state = json.dumps(embed.embed_data([own], state=inside)["manager_state"]).encode()
     assert b"moving as in" in state, "the widgets inside are there"
     assert not holds(state, photo())
     assert magenta(state) == 0
