@@ -61,8 +61,11 @@ def _check_python() -> str:
 def _check_torch() -> str:
     import torch
 
-    device = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "CPU"
-    return f"{torch.__version__}, runs on {device}, {torch.get_num_threads()} CPU threads"
+    from aidagen import devices
+
+    device = torch.cuda.get_device_name(0) if devices.best().type == "cuda" else "CPU"
+    note = f" ({devices.why_not()})" if devices.why_not() else ""
+    return f"{torch.__version__}, runs on {device}, {torch.get_num_threads()} CPU threads{note}"
 
 
 def _check_packages(names: Iterable[str]) -> str:

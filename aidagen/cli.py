@@ -1,7 +1,7 @@
 """The ``aidagen`` command: animate, evaluate, train, check, lab, play.
 
-What a user can put right is told in one sentence on stderr, with exit code 2; Ctrl-C ends with
-code 130. Nothing heavy is imported before a command needs it, so that help comes at once.
+What a user can put right is told in one sentence on stderr, with exit code 2; `aidagen.failures`
+says the other codes. Nothing heavy is imported before a command needs it: help comes at once.
 """
 
 import argparse
@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 import aidagen
 from aidagen.errors import AidagenError
+from aidagen.failures import guarded
 
 _STOPPED = {
     "animate": "Stopped by Ctrl-C; no file was written.",
@@ -32,26 +33,16 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
+    os.environ.setdefault("GOMP_SPINCOUNT", "0")  # read when torch is loaded: waiting threads sleep
     command = ""
-    try:
+
+    def run() -> int | None:
+        nonlocal command
         given = _parser().parse_args(argv)
         command = given.command
-        return given.run(given) or 0
-    except AidagenError as error:
-        return _fail(str(error))
-    except KeyboardInterrupt:
-        return _fail(_STOPPED.get(command, "Stopped by Ctrl-C."), 130)
-    except BrokenPipeError:  # the reader of our output has gone, as in `aidagen ... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
-    except OSError as error:
-        name = f"{error.filename}: " if error.filename else ""
-        return _fail(f"{name}{(error.strerror or str(error)).lower()}.")
+        return given.run(given)
 
-
-def _fail(sentence: str, code: int = 2) -> int:
-    print(f"aidagen: {' '.join(sentence.split())}", file=sys.stderr, flush=True)
-    return code
+    return guarded(run, stopped=lambda: _STOPPED.get(command, "Stopped by Ctrl-C."))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -86,7 +77,11 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument(
         "--size", type=_size, metavar="PIXELS", help="width and height of OUT (the model's)"
     )
+    one.add_argument(
+        "--strip", action="store_true", help="DRIVING is one picture of square frames side by side"
+    )
     one.add_argument("--device", default="auto", help="cpu, cuda ... (default: the best there is)")
+    one.add_argument("--no-sound", action="store_true", help="leave the driving clip's sound out")
     one.add_argument("--no-mark", action="store_true", help="leave the visible mark out")
     one.add_argument("--no-note", action="store_true", help="leave the note in the metadata out")
 
@@ -161,7 +156,7 @@ def _animate(given: argparse.Namespace) -> None:
     from aidagen.animation import Animator, prepare
     from aidagen.pixels import as_floats
 
-    driving = video.info(given.driving)
+    driving = video.info(given.driving, strip=given.strip)
     source = video.read_image(given.source)
     writer = video.Writer(
         given.out,
@@ -169,13 +164,14 @@ def _animate(given: argparse.Namespace) -> None:
         mark=not given.no_mark,
         note=None if given.no_note else video.provenance(given.model, given.mode),
         inputs=(given.source, given.driving),
+        sound=None if given.no_sound else given.driving,
     )
     _let_sigterm_clean_up()
     with writer as out:
         model = _load(given.model, given.device)
         size = getattr(getattr(model, "config", None), "size", None) or min(source.shape[1:])
         animator = Animator(model, prepare(source, size), given.mode, given.batch)
-        frames = map(as_floats, video.read(given.driving, size=size))
+        frames = map(as_floats, video.read(given.driving, size=size, strip=given.strip))
         began = time.perf_counter()
         with tqdm(total=driving.frames, unit="frame", file=sys.stderr) as bar:
             for rendering in animator.animate(frames):
@@ -185,8 +181,10 @@ def _animate(given: argparse.Namespace) -> None:
     side = given.size or size
     print(
         f"{given.out}: {out.frames} frame{'' if out.frames == 1 else 's'} of {side} x {side} "
-        f"pixels, {out.frames / seconds:.1f} frames per second"
+        f"pixels, {out.frames / seconds:.1f} frames per second, {out.heard}"
     )
+    if driving.note:
+        print(f"{given.driving}: {driving.note}.")
 
 
 def _let_sigterm_clean_up() -> None:
@@ -202,7 +200,7 @@ def _let_sigterm_clean_up() -> None:
 
 
 def _load(name: str, device: str = "auto") -> Any:
-    from aidagen import zoo
+    from aidagen import devices, zoo
 
     names = list(zoo.names())
     if name not in names:
@@ -210,17 +208,8 @@ def _load(name: str, device: str = "auto") -> Any:
         meant = f" (did you mean {close[0]}?)" if close else ""
         raise AidagenError(f"There is no model {name!r}{meant}; {_listed(names)}.")
     if device != "auto":
-        _check_device(device)
+        devices.check(device)
     return zoo.load(name, device=device)
-
-
-def _check_device(name: str) -> None:
-    import torch
-
-    try:
-        torch.empty(1, device=name).item()
-    except (RuntimeError, AssertionError):
-        raise AidagenError(f"This machine has no device {name!r}; leave --device out.") from None
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -8,3 +8,7 @@ class AidagenError(Exception):
     raised as it is. A kind of its own, derived from this class, has what
     somebody catches by name.
     """
+
+
+class VideoError(AidagenError):
+    """A clip or picture that cannot be read, shown or written."""

@@ -1,50 +1,52 @@
 """Clips in: streamed reading of videos and pictures (the writing half is `aidagen.video`).
 
 A *clip* is any file that holds moving pictures (mp4, mov, webm, mkv, avi, GIF ...); a still
-picture (PNG, JPEG ...) is a clip of one frame. Frames are ``uint8`` tensors ``(3, H, W)``, RGB,
-upright: rotation flags of phones and cameras are applied, transparency is laid on white, grey
-becomes three equal channels. Clips are decoded by PyAV (`aidagen.decoding`), pictures by Pillow;
-nothing here ever holds more than a few frames of a clip.
+picture (PNG, JPEG ...) is a clip of one frame. Frames are ``uint8`` tensors ``(3, H, W)``, sRGB, as
+a player shows them: upright and mirrored as the file says, transparency on white, grey as three
+equal channels, HDR within the range of an ordinary screen. Clips are decoded by PyAV
+(`aidagen.decoding`), pictures by Pillow (`aidagen.stills`); nothing here ever holds more than a few
+frames of a clip.
+
+Frames come at a constant rate. Where a file shows one frame for longer than another they are
+repeated (and, above 60 per second, left out) so that each moment lasts as long as in the file;
+`aidagen.timing` says how the rate is chosen, and `VideoInfo.note` which it is.
 
 What goes wrong with a file is a :class:`VideoError` whose message is one sentence.
 """
 
+import io
 import os
+import re
 import stat
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from pathlib import Path
-from typing import Literal, NamedTuple, no_type_check
+from typing import BinaryIO, Literal, NamedTuple, no_type_check
 
 import numpy as np
 import torch
 from jaxtyping import UInt8
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 
-from aidagen.decoding import (
-    SMALLEST,
-    VideoError,
-    large_enough,
-    on_white,
-    open_clip,
-    picture_stream,
-    pictures,
-)
-
-_STILLS = "PNG JPEG MPO GIF WEBP AVIF BMP TIFF PPM JPEG2000 TGA ICO".split()
-_MOVING_PICTURES = {"GIF", "PNG", "WEBP", "AVIF"}
+from aidagen import stills
+from aidagen.decoding import is_hdr, pictures, survey
+from aidagen.errors import VideoError
+from aidagen.stills import SMALLEST
+from aidagen.timing import Timing, resampled, timing
 
 Crop = Literal["centre", "stretch"] | Sequence[int | float]
 
 
 class VideoInfo(NamedTuple):
-    """What a file says of itself, for the upright picture."""
+    """What a file holds, as `read` gives it: upright, at a constant rate."""
 
     width: int  # pixels
     height: int  # pixels
-    fps: float | None  # frames per second on average; None for a still, or where not stated
-    frames: int | None  # None where only decoding the whole file would tell
-    seconds: float | None  # 0 for a still
+    fps: float | None  # frames per second; None for a still, or a strip
+    frames: int  # how many `read` gives
+    seconds: float  # 0 for a still, or a strip
+    note: str = ""  # what was changed (a varying rate, HDR), for a message; "" where nothing was
 
 
 # ------------------------------------------------------------------------------------ reading
@@ -55,6 +57,8 @@ def read(
     path: str | os.PathLike,
     size: int | tuple[int, int] | None = None,
     crop: Crop = "centre",
+    *,
+    strip: bool = False,
 ) -> Iterator[UInt8[Tensor, "3 H W"]]:
     """Frames of a clip or a picture, one after another, at constant memory.
 
@@ -65,58 +69,109 @@ def read(
         crop: what part is kept: "centre" (the largest middle part with the aspect of `size`),
             "stretch" (everything, squeezed to `size`), or a box (left, top, right, bottom) in
             pixels of the upright picture.
+        strip: the file is one picture of square frames side by side, as the data sets that were
+            published with Monkey-Net have them.
 
     Raises:
         VideoError: at the call if there is no such readable file or the arguments make no sense;
             while iterating if it holds no pictures, or breaks off before its end.
     """
     path = _readable(path)
-    target = _height_width(size)
-    if crop not in ("centre", "stretch") and not _is_box(crop):
-        raise VideoError(
-            f'crop must be "centre", "stretch" or (left, top, right, bottom), not {crop!r}.'
-        )
-    return (_tensor(_fit(image, target, crop)) for image in _images(path))
+    target = _checked(size, crop)
+    if strip:
+        return (_tensor(_fit(image, target, crop)) for image in _strip(path))
+    return _frames(path, target, crop)
+
+
+def _frames(path: Path, target, crop: Crop) -> Iterator[UInt8[Tensor, "3 H W"]]:
+    picture = stills.open_picture(path, str(path))
+    if picture is not None:
+        with picture:
+            rhythm = _rhythm(_delays(picture, path))
+            shown = _appearing(stills.frames(picture, str(path)))
+            yield from _tensors(shown, rhythm, target, crop)
+        return
+    least = max(target) if target and isinstance(crop, str) else None
+    found = survey(path)
+    yield from _tensors(pictures(path, least, found.times), found.timing, target, crop)
+
+
+def _tensors(shown, rhythm: Timing, target, crop: Crop) -> Iterator[UInt8[Tensor, "3 H W"]]:
+    def fitted(target) -> Iterator[tuple[Image.Image, float]]:
+        for image, time in shown:
+            image = _fit(image, target, crop)
+            target = target or (image.height, image.width)  # a call may change its size
+            yield image, time
+
+    return map(_tensor, resampled(fitted(target), rhythm))
 
 
 @no_type_check
 def read_image(
-    path: str | os.PathLike,
+    source: str | os.PathLike | bytes | BinaryIO,
     size: int | tuple[int, int] | None = None,
     crop: Crop = "centre",
+    *,
+    within: int | None = None,
+    name: str | None = None,
 ) -> UInt8[Tensor, "3 H W"]:
-    """The picture in a file; of a clip, its first frame. Arguments and errors as in `read`."""
-    return next(read(path, size, crop))
+    """The picture in a file; of a clip, its first frame.
+
+    Args:
+        source: a file's name, a picture's bytes, or an open binary file that holds a picture.
+        size, crop: as in `read`.
+        within: the largest width and height; a larger picture is scaled down, and a JPEG is
+            decoded at about that size, which spares memory and time.
+        name: what to call the picture in messages; by default the file's name.
+
+    Raises:
+        VideoError: as `read`.
+    """
+    target = _checked(size, crop)
+    if isinstance(source, str | os.PathLike):
+        images = _images(_readable(source), within)
+    else:
+        images = _from_bytes(source, name or "The picture", within)
+    image = next(images)
+    images.close()
+    return _tensor(_fit(image, target, crop))
 
 
 @no_type_check
-def info(path: str | os.PathLike) -> VideoInfo:
+def info(path: str | os.PathLike, *, strip: bool = False) -> VideoInfo:
     """Size, rate and length of a clip or a picture, without decoding the whole of a video.
+
+    ``strip`` as in `read`.
 
     Raises:
         VideoError: as `read`.
     """
     path = _readable(path)
-    picture = _open_picture(path)
+    if strip:
+        frames = list(_strip(path))
+        return VideoInfo(*frames[0].size, None, len(frames), 0.0)
+    picture = stills.open_picture(path, str(path))
     if picture is not None:
         with picture:
-            width, height = _first(_picture_frames(picture, path), path).size
-            count = _frame_count(picture)
-            if count == 1:
-                return VideoInfo(width, height, None, 1, 0.0)
-            seconds = _gif_seconds(picture, count, path)
-            return VideoInfo(width, height, count / seconds, count, seconds)
-    with open_clip(path) as container:
-        stream = picture_stream(container, path)
-        rate = stream.average_rate or stream.guessed_rate
-        fps = float(rate) if rate and 0.1 <= rate <= 480 else None
-        seconds = container.duration / 1e6 if container.duration else None
-        count = stream.frames or None
-        width, height = _first(pictures(container, stream, path), path).size
-    return VideoInfo(width, height, fps, count, seconds)
+            width, height = next(stills.frames(picture, str(path)))[0].size
+            delays = _delays(picture, path)
+        if len(delays) == 1:
+            return VideoInfo(width, height, None, 1, 0.0)
+        found = _rhythm(delays)
+        return VideoInfo(width, height, float(found.rate), found.frames, sum(delays), found.note)
+    found = survey(path).timing
+    width, height = next(pictures(path))[0].size
+    notes = [found.note, "its HDR is compressed to the range of an ordinary screen"]
+    note = "; ".join(each for each in notes[: 1 + is_hdr(path)] if each)
+    seconds = float(found.frames / found.rate)
+    return VideoInfo(width, height, float(found.rate), found.frames, seconds, note)
 
 
 def _readable(path: str | os.PathLike) -> Path:
+    if isinstance(path, str) and re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+://", path):
+        raise VideoError(
+            f"{path} is an address, not a file; download it first, then name the file."
+        )
     path = Path(path)
     try:
         status = path.stat()
@@ -136,67 +191,85 @@ def _readable(path: str | os.PathLike) -> Path:
     return path
 
 
-def _images(path: Path) -> Iterator[Image.Image]:
-    """Upright RGB pictures of a file, at least one."""
-    picture = _open_picture(path)
+def _from_bytes(source, name: str, within: int | None) -> Iterator[Image.Image]:
+    """The picture in bytes, or in an open file, from where it stands."""
+    try:
+        content = bytes(source.read() if hasattr(source, "read") else source)
+    except (OSError, TypeError, ValueError) as error:
+        raise VideoError(f"{name} cannot be read ({str(error).lower()}).") from None
+    if not content:
+        raise VideoError(f"{name} is empty (0 bytes); choose another one.")
+    picture = stills.open_picture(io.BytesIO(content), name)
+    if picture is None:
+        raise VideoError(f"{name} is not a picture that can be read; save it as JPEG or PNG.")
+    with picture:
+        yield from (image for image, _ in stills.frames(picture, name, within))
+
+
+def _images(path: Path, within: int | None = None) -> Iterator[Image.Image]:
+    """Upright RGB pictures of a file as they are stored, at least one."""
+    picture = stills.open_picture(path, str(path))
     if picture is not None:
         with picture:
-            yield from _picture_frames(picture, path)
+            yield from (image for image, _ in stills.frames(picture, str(path), within))
         return
-    with open_clip(path) as container:
-        yield from pictures(container, picture_stream(container, path), path)
+    for image, _ in pictures(path):
+        if within is not None:
+            image.thumbnail((within, within), Image.Resampling.LANCZOS)
+        yield image
 
 
-def _first(images: Iterator[Image.Image], path: Path) -> Image.Image:
-    for image in images:
-        return image
-    raise VideoError(f"{path} holds no frames; record or export it again.")
-
-
-# --- pictures, through Pillow
-
-
-def _open_picture(path: Path) -> Image.Image | None:
-    Image.init()
-    try:
-        return Image.open(path, formats=[name for name in _STILLS if name in Image.OPEN])
-    except Image.DecompressionBombError:
-        raise VideoError(f"{path} has too many pixels to be a photograph; shrink it.") from None
-    except (OSError, SyntaxError, ValueError):  # not a picture that Pillow knows
-        return None
-
-
-def _frame_count(picture: Image.Image) -> int:
-    # a second picture in a JPEG is a preview or the other eye, not the next moment
-    return getattr(picture, "n_frames", 1) if picture.format in _MOVING_PICTURES else 1
-
-
-def _picture_frames(picture: Image.Image, path: Path) -> Iterator[Image.Image]:
-    try:
-        for index in range(_frame_count(picture)):
-            picture.seek(index)
-            yield large_enough(on_white(ImageOps.exif_transpose(picture)), path)
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError):
+def _strip(path: Path) -> Iterator[Image.Image]:
+    """The square frames of a picture that has them side by side."""
+    picture = stills.open_picture(path, str(path))
+    if picture is None or len(stills.numbers(picture)) > 1:
         raise VideoError(
-            f"{path} is damaged or cut short; fetch or export the picture again."
-        ) from None
-
-
-def _gif_seconds(picture: Image.Image, count: int, path: Path) -> float:
-    milliseconds = 0.0
-    try:
-        for index in range(count):
-            picture.seek(index)
-            picture.load()
-            milliseconds += picture.info.get("duration") or 100  # as browsers do
-    except (OSError, SyntaxError, ValueError, EOFError):
+            f"{path} is not one picture; a strip is a PNG or JPEG of square frames side by side."
+        )
+    with picture:
+        image, _ = next(stills.frames(picture, str(path), whole=True))
+    width, side = image.size
+    if width % side:
         raise VideoError(
-            f"{path} is damaged or cut short; fetch or export the picture again."
-        ) from None
-    return milliseconds / 1000
+            f"{path} is {width} x {side} pixels, so it is no strip of square frames side by side: "
+            "its width would be a multiple of its height."
+        )
+    for left in range(0, width, side):
+        yield image.crop((left, 0, left + side, side))
+
+
+# --- the time of animated pictures
+
+
+def _delays(picture: Image.Image, path: Path) -> list[float]:
+    """For how many seconds each frame is shown; a still is not decoded."""
+    if len(stills.numbers(picture)) == 1:
+        return [0.0]
+    return [seconds for _, seconds in stills.frames(picture, str(path))]
+
+
+def _appearing(shown: Iterator[tuple[Image.Image, float]]) -> Iterator[tuple[Image.Image, float]]:
+    time = 0.0
+    for image, seconds in shown:
+        yield image, time
+        time += seconds
+
+
+def _rhythm(delays: Sequence[float]) -> Timing:
+    return timing([0.0, *accumulate(delays[:-1])], delays[-1])
 
 
 # ------------------------------------------------------------------------------- size and crop
+
+
+@no_type_check
+def _checked(size: int | tuple[int, int] | None, crop: Crop) -> tuple[int, int] | None:
+    """Height and width of what is asked for, if it makes sense."""
+    if crop not in ("centre", "stretch") and not _is_box(crop):
+        raise VideoError(
+            f'crop must be "centre", "stretch" or (left, top, right, bottom), not {crop!r}.'
+        )
+    return _height_width(size)
 
 
 @no_type_check

@@ -52,7 +52,10 @@ def affine_grid(theta: Float[Tensor, "B 2 3"], height: int, width: int) -> Float
     if theta.shape[-2:] != (2, 3):
         raise GridError(f"theta must be (B, 2, 3), rows [A | t]; got {tuple(theta.shape)}.")
     grid = identity_grid(height, width, device=theta.device, dtype=theta.dtype)
-    return grid @ theta[:, None, :, :2].mT + theta[:, None, None, :, 2]
+    x, y = grid.unbind(-1)  # (H, W) each
+    # written out: as a matrix product it would be one for every row of the picture
+    a, b, t_x, c, d, t_y = theta[:, None, None].flatten(-2).unbind(-1)  # (B, 1, 1) each
+    return torch.stack([a * x + b * y + t_x, c * x + d * y + t_y], dim=-1)
 
 
 def inverse_2x2(matrices: Float[Tensor, "*batch 2 2"]) -> Float[Tensor, "*batch 2 2"]:
@@ -67,22 +70,29 @@ def inverse_2x2(matrices: Float[Tensor, "*batch 2 2"]) -> Float[Tensor, "*batch 
     return adjugate / (a * d - b * c)[..., None, None]
 
 
+def product_2x2(
+    left: Float[Tensor, "*batch 2 2"], right: Float[Tensor, "*batch 2 2"]
+) -> Float[Tensor, "*batch 2 2"]:
+    """``left @ right``, written out: never in half precision, whatever autocast does to ``@``."""
+    return (left[..., :, :, None] * right[..., None, :, :]).sum(-2)
+
+
 def local_affine_grids(
     grid: Float[Tensor, "H W 2"],
-    points_to: Float[Tensor, "B K 2"],
-    points_from: Float[Tensor, "B K 2"],
-    matrices: Float[Tensor, "B K 2 2"] | None = None,
-) -> Float[Tensor, "B K H W 2"]:
+    points_to: Float[Tensor, "*B K 2"],
+    points_from: Float[Tensor, "*B K 2"],
+    matrices: Float[Tensor, "*B K 2 2"] | None = None,
+) -> Float[Tensor, "*B K H W 2"]:
     """K first-order maps, ``points_to + matrices (z - points_from)``, over a common grid.
 
     Without matrices these are K translations (zeroth order).
     """
-    from_x, from_y = points_from[:, :, None, None].unbind(-1)  # (B, K, 1, 1) each
-    to_x, to_y = points_to[:, :, None, None].unbind(-1)
+    from_x, from_y = points_from[..., None, None, :].unbind(-1)  # (B, K, 1, 1) each
+    to_x, to_y = points_to[..., None, None, :].unbind(-1)
     x, y = grid[..., 0] - from_x, grid[..., 1] - from_y  # (B, K, H, W) each
     if matrices is not None:
         # written out: as matrix products these would be millions of 2 x 2 ones, one per pixel
-        a, b, c, d = matrices[:, :, None, None].flatten(-2).unbind(-1)
+        a, b, c, d = matrices[..., None, None, :, :].flatten(-2).unbind(-1)
         x, y = a * x + b * y, c * x + d * y
     return torch.stack([x + to_x, y + to_y], dim=-1)
 

@@ -9,7 +9,6 @@ from typing import no_type_check
 
 import torch
 from jaxtyping import Float
-from scipy.spatial import ConvexHull, QhullError
 from torch import Tensor
 
 from aidagen import grids
@@ -92,6 +91,8 @@ def symmetric_positive(
 
 def hull_scale(source: Float[Tensor, "K 2"], driving: Float[Tensor, "K 2"]) -> float:
     """sqrt(area of the source's convex hull / area of the driving one): a size ratio."""
+    from scipy.spatial import ConvexHull, QhullError  # slow to import, and needed here alone
+
     try:
         areas = [ConvexHull(p.detach().cpu().double().numpy()).volume for p in (source, driving)]
     except (QhullError, ValueError) as error:

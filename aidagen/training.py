@@ -23,7 +23,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
 
 from aidagen.errors import AidagenError
 from aidagen.recipes import Recipe
-from aidagen.systems import Objective, Step
+from aidagen.systems import CheckpointMismatch, Objective, Step, compare
 
 NORM_BATCHES = 50  # that batch-norm statistics of averaged weights are measured on
 
@@ -194,16 +194,33 @@ class Training:
         }  # fmt: skip
 
     def restore(self, state: dict) -> None:
-        """Go on where ``state`` was taken. Raises ``KeyError``, ``RuntimeError`` or ``ValueError``
-        where it is not of this objective."""
-        missing, unexpected = self.bare.load_state_dict(state["objective"], strict=False)
+        """Go on where ``state`` was taken.
+
+        Raises ``CheckpointMismatch`` where it is not of this objective; nothing is changed then,
+        but for the optimizers.
+        """
         frozen = _frozen(self.bare)
-        missing = [key for key in missing if key.split(".")[0] not in frozen]
-        if missing or unexpected:
-            raise KeyError(*missing, *unexpected)
-        self.average.load_state_dict(state["average"])
+        own = self.bare.state_dict()
+        wanted = {key: value for key, value in own.items() if key.split(".")[0] not in frozen}
+        what = "what it holds of the {}".format
+        compare(what("model and its losses"), wanted, state["objective"])
+        compare(what("averaged weights"), self.average.state_dict(), state["average"])
         for phase, optimizer in self.optimizers.items():
-            optimizer.load_state_dict(state["optimizers"][phase])
+            held = what(f"optimizer of phase {phase}")
+            try:
+                optimizer.load_state_dict(state["optimizers"][phase])
+                moments = [
+                    (key, value.shape, parameter.shape)
+                    for parameter, values in optimizer.optimizer.state.items()
+                    for key, value in values.items()
+                    if value.ndim
+                ]
+            except (KeyError, ValueError, TypeError, AttributeError, IndexError) as error:
+                raise CheckpointMismatch(held, missing=[str(error)]) from error
+            if wrong := [key for key, shape, wanted in moments if shape != wanted]:
+                raise CheckpointMismatch(held, misshaped=wrong)
+        self.bare.load_state_dict({**own, **state["objective"]})
+        self.average.load_state_dict(state["average"])
         self.done = state["step"]
 
     def finite(self) -> bool:

@@ -6,7 +6,8 @@ Reading (`read`, `read_image`, `info`) lives in `aidagen.footage` and is offered
         for frame in video.read("driving.mp4", size=64):
             out.add(frame)
 
-Clips are written as H.264 in mp4 (yuv420p, BT.709, index in front), which every browser plays.
+Clips are written as H.264 in mp4 (yuv420p, BT.709, index in front), with AAC where they have sound,
+which every browser plays.
 What is generated says so: by default a visible mark sits in the lower right corner and a note in
 the file's metadata; recorded footage is written with ``mark=False, note=None``.
 """
@@ -15,8 +16,8 @@ import base64
 import math
 import os
 import tempfile
-from collections.abc import Iterable, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from fractions import Fraction
 from html import escape
 from itertools import chain
@@ -29,7 +30,7 @@ from jaxtyping import Float, UInt8
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from aidagen import files
+from aidagen import files, soundtrack
 from aidagen.decoding import plays_in_browsers
 from aidagen.encoding import FAILURES, Encoder, playable
 from aidagen.footage import VideoError, VideoInfo, info, read, read_image
@@ -75,6 +76,11 @@ class Writer:
         note: text for the file's metadata (title and comment), see `provenance`; None for none.
         crf: x264's quality; 0 is lossless, 17 looks so, 23 is small.
         inputs: files that are being read and must not be replaced.
+        sound: a clip whose sound is laid under the frames; its first picture is heard with the
+            first of them, and the last of them ends it. None for a silent clip.
+
+    `heard` says, once the first frame is written, what became of the sound: "with the sound of
+    ...", "without sound (...)". A sound track that cannot be decoded does not stop the writing.
 
     Raises:
         VideoError: on entering if nothing can be written there; on `add` for a wrong frame; any
@@ -90,6 +96,7 @@ class Writer:
         note: str | None = PROVENANCE,
         crf: int = 17,
         inputs: Iterable[str | os.PathLike] = (),
+        sound: str | os.PathLike | None = None,
     ) -> None:
         self.path = Path(path)
         if not (isinstance(fps, int | float | Fraction) and 0.1 <= fps <= 1000):
@@ -98,6 +105,7 @@ class Writer:
         self.mark, self.note, self.crf = mark, note, crf
         self.inputs = [Path(each) for each in inputs]
         self.frames = 0  # written so far
+        self._heard_in, self._sound, self._silent = sound, None, "without sound"
         self._part = self._encoder = self._size = None
 
     def __enter__(self) -> "Writer":
@@ -128,12 +136,32 @@ class Writer:
             pixels = np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
         try:
             if self._encoder is None:
-                encoder = Encoder(self._part, self.fps, playable(self.crf), self.note)
+                sound = self._open_sound()
+                encoder = Encoder(self._part, self.fps, playable(self.crf), self.note, sound)
                 self._encoder = self._files.enter_context(encoder)
             self._encoder.add(pixels)
         except FAILURES as error:
             raise _cannot_write(self.path, error) from None
         self.frames += 1
+
+    def _open_sound(self) -> soundtrack.Soundtrack | None:
+        if self._heard_in is None:
+            return None
+        try:
+            opened = soundtrack.opened(self._heard_in)
+            self._sound = self._files.enter_context(opened)
+            self._silent = f"without sound ({self._heard_in} has none)"
+        except VideoError:
+            self._silent = f"without sound (that of {self._heard_in} cannot be decoded)"
+        return self._sound
+
+    @property
+    def heard(self) -> str:
+        """What became of the sound."""
+        if self._sound is None:
+            return self._silent
+        damaged = ", silent where that is damaged" if self._sound.damaged else ""
+        return f"with the sound of {self._heard_in}{damaged}"
 
     def __exit__(self, kind, error, traceback) -> None:
         self._part = None
@@ -292,10 +320,11 @@ def html(
         mark: whether frames carry the visible mark; off for recorded footage.
 
     Raises:
-        VideoError: as `read` and `Writer`; or if the clip is too long for a page.
+        VideoError: as `read` and `Writer`; or if the clip is too long for a page, or there is no
+            temporary folder to make it in.
     """
-    with tempfile.TemporaryDirectory(prefix="aidagen-") as folder:
-        path = Path(folder) / "clip.mp4"
+    with _temporary_folder() as folder:
+        path = folder / "clip.mp4"
         if isinstance(clip, str | os.PathLike):
             said = info(clip)  # also refuses what is no clip
             if fps is None and plays_in_browsers(clip):
@@ -323,3 +352,15 @@ def html(
         f'title="{label}"><source src="data:video/mp4;base64,{data}" type="video/mp4">'
         f"{label}</video>"
     )
+
+
+@contextmanager
+def _temporary_folder() -> Iterator[Path]:
+    try:
+        with tempfile.TemporaryDirectory(prefix="aidagen-") as folder:
+            yield Path(folder)
+    except OSError as error:
+        raise VideoError(
+            f"A player needs a temporary folder ({(error.strerror or str(error)).lower()}); make "
+            "room, or set TMPDIR to a folder that you may write to."
+        ) from None

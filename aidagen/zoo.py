@@ -7,17 +7,19 @@ they take precedence.
 
 import difflib
 import json
+import shutil
+from contextlib import ExitStack
 from dataclasses import asdict, fields
 from pathlib import Path
 
 import safetensors.torch
 import torch
 from safetensors import SafetensorError
-from torch import nn
+from torch import Tensor, nn
 
-from aidagen import discovery, files, sources
+from aidagen import checkpoints, devices, discovery, files, sources
 from aidagen.errors import AidagenError
-from aidagen.systems import CheckpointMismatch, System
+from aidagen.systems import CheckpointMismatch, System, compare
 
 __all__ = [
     "CheckpointMismatch", "ZooError", "begin_with", "card", "device", "install", "join_snapshots",
@@ -77,9 +79,9 @@ def card(name: str) -> dict:
 
 
 def device(name: str = "auto") -> torch.device:
-    """The device called ``name``; "auto" is a GPU where there is one."""
+    """The device called ``name``; "auto" is a GPU where there is one that works."""
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return devices.best()
     try:
         return torch.device(name)
     except RuntimeError as error:
@@ -113,6 +115,8 @@ def snapshots(name: str, device: str = "auto") -> dict[int, nn.Module]:
     runs: dict[int, dict] = {}
     for key, value in _read(file).items():
         step, _, parameter = key.partition("/")
+        if not step.isdecimal():
+            raise ZooError(f"{file} holds no snapshots (its first entry is {key!r}).")
         runs.setdefault(int(step), {})[parameter] = value
     models = {}
     for step, state in sorted(runs.items()):
@@ -150,11 +154,17 @@ def save(model: nn.Module, config: object, card: dict, file: Path) -> None:
 
 
 def install(file: Path) -> Path:
-    """Copy finished weights and card to where ``load`` finds them; returns the new path."""
+    """Copy finished weights and card to where ``load`` finds them; returns the new path.
+
+    None takes its place before all are written. Raises ``FileError`` where that fails; what was
+    installed before is then as it was.
+    """
     target = sources.home() / "weights" / file.name
-    for suffix in (".snapshots", ".json", ".safetensors"):
-        if file.with_suffix(suffix).exists():
-            files.write_bytes(target.with_suffix(suffix), file.with_suffix(suffix).read_bytes())
+    with ExitStack() as together:
+        for suffix in (".safetensors", ".json", ".snapshots"):
+            if file.with_suffix(suffix).exists():
+                part = together.enter_context(files.replacing(target.with_suffix(suffix)))
+                shutil.copyfile(file.with_suffix(suffix), part)
     return target
 
 
@@ -189,14 +199,29 @@ def load_published(
     the path of the original file. ``align_corners=True`` is how the weights were trained, False
     how the authors' demo samples under a recent torch.
 
-    Raises ``CheckpointMismatch`` listing missing, extra and mis-shaped keys.
+    Files of a wrapped model (`DataParallel`), of Python 2.7, and with numbers of numpy among their
+    settings are read as well (`checkpoints`).
+
+    Raises ``CheckpointError`` where the file is no checkpoint, and ``CheckpointMismatch`` listing
+    missing, extra and mis-shaped keys.
     """
     described = system_named(system)
     if described.published is None:
         raise ZooError(f"Published weights of {system!r} are not supported yet.")
     settings = described.published(config, align_corners)
     if isinstance(parts, (str, Path)):
-        parts = _original_file(Path(parts))
+        parts = checkpoints.read(parts)
+    parts = checkpoints.plain_state(parts)
+    whole = parts if isinstance(parts, dict) else {"": parts}
+    for name in ("", "state_dict", "discriminator", *described.parts):
+        if not isinstance(whole.get(name, {}), dict):
+            entry, kind = f"'s {name!r}" if name else "", type(whole[name]).__name__
+            raise ZooError(f"This checkpoint{entry} is of type {kind}, not a dictionary.")
+    parts = {
+        name: {key: value for key, value in part.items() if isinstance(value, Tensor)}
+        if isinstance(part, dict) else part
+        for name, part in parts.items()
+    }  # fmt: skip
     absent = [name for name in described.parts if name not in parts]
     if absent:
         raise CheckpointMismatch("This checkpoint", missing=absent)
@@ -204,18 +229,6 @@ def load_published(
     state = {_modern(key): value for key, value in described.state(parts, model).items()}
     _load(model, state, f"This checkpoint for {system} {config}")
     return model.eval()
-
-
-def _original_file(file: Path) -> dict:
-    if not file.is_file():
-        raise ZooError(f"There is no file {file}.")
-    try:
-        return torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise ZooError(
-            f"{file} is not a checkpoint torch can read safely ({type(error).__name__}); the "
-            "authors' *.pth.tar is a pickle, not an archive: give it as downloaded, not unpacked."
-        ) from error
 
 
 def _modern(key: str) -> str:
@@ -233,16 +246,7 @@ def _modern(key: str) -> str:
 def _load(model: nn.Module, state: dict, what: str) -> None:
     wanted = model.state_dict()
     # counters do not change an output; weight_v was not saved by the oldest torch
-    optional = ("num_batches_tracked", "parametrizations.weight.0._v")
-    missing = [k for k in wanted if k not in state and not k.endswith(optional)]
-    extra = [k for k in state if k not in wanted]
-    misshaped = [
-        f"{k} {tuple(state[k].shape)} instead of {tuple(wanted[k].shape)}"
-        for k in state
-        if k in wanted and state[k].shape != wanted[k].shape
-    ]
-    if missing or extra or misshaped:
-        raise CheckpointMismatch(what, missing, extra, misshaped)
+    compare(what, wanted, state, ("num_batches_tracked", "parametrizations.weight.0._v"))
     model.load_state_dict({**wanted, **state})
 
 
@@ -258,7 +262,15 @@ def _untrained(name: str, card: dict) -> nn.Module:
     config = described.config
     if unknown := set(values) - {f.name for f in fields(config)}:
         raise ZooError(f"The card has settings this version does not know: {sorted(unknown)}.")
-    return described.model(config(**values))
+    try:
+        return described.model(config(**values))
+    except AidagenError:
+        raise
+    except Exception as error:  # whatever a model's arithmetic makes of a word or a zero
+        raise ZooError(
+            f"The settings in the card of {name} make no {described.model.__name__} ({error}); "
+            "fetch the project again."
+        ) from error
 
 
 def _folders() -> list[Path]:

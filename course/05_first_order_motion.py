@@ -69,10 +69,10 @@ import numpy as np
 import torch
 from IPython.display import Markdown
 
-from aidagen import evaluation, grids, recipes, training, video, zoo
+from aidagen import evaluation, grids, kernels, recipes, training, video, zoo
 from aidagen.animation import animate
 from aidagen.datasets.batches import Pair
-from aidagen.lectures.first_order_motion import figures, showcase
+from aidagen.lectures.first_order_motion import figures, showcase, warps
 from aidagen.models import fomm
 from aidagen.teaching import check, compute, ledger, lesson, papermap, plots, predict, quiz
 from aidagen.teaching.watching import Watch
@@ -452,12 +452,18 @@ print("same flow as the model's:", torch.allclose(flow, rendering.flow[0], atol=
 # picture do the two warps still miss something that the source cannot give?"
 
 # %% slideshow={"slide_type": "skip"}
-# the same equations, as the package computes them
-for equation in (fomm.sparse_motions, fomm.heatmap_differences, fomm.mix):
+# the same equations, as the package computes them: what each map is, what it does to a grid, where
+# something moves, and the mixture, which needs no grid per keypoint
+for equation in (fomm.first_order_maps, grids.local_affine_grids, fomm.heatmap_differences, fomm.mix,
+                 kernels.reference.mix_affine_maps):
     print(inspect.getsource(equation))
 
 # %% slideshow={"slide_type": "skip"} tags=["hide-input"]
 plots.folded("From equations to lines of code", papermap.table("fomm"))
+
+# %% slideshow={"slide_type": "skip"} tags=["nbval-ignore-output", "hide-input"]
+plots.folded(f"Warp, three ways: {warps.BATCH} sources through {warps.KEYPOINTS + 1} maps each, measured "
+             "here", warps.three_ways(lesson.device))
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## What the source cannot show

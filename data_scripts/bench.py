@@ -13,14 +13,18 @@ import argparse
 import itertools
 import os
 import statistics
+import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
 import torch
 
 from aidagen import grids, kernels
+from aidagen.failures import guarded
+from aidagen.lectures.first_order_motion import warps
 
 MODEL = "fomm-heads-64"  # of the zoo: the one that the widgets of lecture 05 run
 
@@ -42,49 +46,123 @@ def side_by_side(
 
 def rows(seconds: float):
     """Yield (what, first way, second way, seconds of each, turns)."""
-    generator = torch.Generator().manual_seed(0)
-    image = torch.rand(16, 64, 64, 64, generator=generator)
-    noise = 0.1 * torch.randn(16, 64, 64, 2, generator=generator)
-    grid = grids.identity_grid(64, 64) + noise
-    compiled = torch.compile(grids.warp)
+    yield from plain_warp_rows(seconds)
+    yield from warp_rows(seconds, "cpu")
+    if kernels.ways("cuda" if torch.cuda.is_available() else "cpu") == ("eager", "triton"):
+        yield from warp_rows(seconds, "cuda")
+    else:
+        print("No NVIDIA GPU with Triton here: the rows of the fused warps are left out.")
     with torch.no_grad():
-        try:
-            compiled(image, grid)
-        except Exception as problem:  # no C++ compiler, or a platform that inductor leaves out
-            name = type(problem).__name__
-            print(f"torch.compile does not work here ({name}); its rows are left out.")
-        else:
-            eager = side_by_side(
-                lambda: grids.warp(image, grid), lambda: compiled(image, grid), seconds
-            )
-            yield "warp, 16 maps of 64x64x64", "eager", "torch.compile", *eager
-            yield from local_affine_rows(seconds, "compiled")
-        if torch.cuda.is_available() and kernels.has_triton():
-            yield from local_affine_rows(seconds, "compiled", "cuda")
-            yield from local_affine_rows(seconds, "triton", "cuda")
-        else:
-            print("No NVIDIA GPU with Triton here: the row of the fused warp is left out.")
         yield from animation_rows(seconds)
         yield from smile_rows(seconds)
     yield from widget_rows(seconds)
 
 
-def local_affine_rows(seconds: float, way: str, device: str = "cpu"):
-    """The K + 1 warps of the dense-motion network, eagerly and in another way."""
+def plain_warp_rows(seconds: float):
+    """``grids.warp`` itself, and the warps of a dense-motion network as they were published."""
+    generator = torch.Generator().manual_seed(0)
+    image = torch.rand(16, 64, 64, 64, generator=generator)
+    grid = grids.identity_grid(64, 64) + 0.1 * torch.randn(16, 64, 64, 2, generator=generator)
+    compiled = torch.compile(grids.warp)
+    with torch.no_grad():
+        if compiles(lambda: compiled(image, grid)):
+            timed = side_by_side(
+                lambda: grids.warp(image, grid), lambda: compiled(image, grid), seconds
+            )
+            yield "warp, 16 maps of 64x64x64", "eager", "torch.compile", *timed
+        (picture, *maps), maps_of = operations("cpu")["11 maps of a picture"][1], kernels.Maps
+        timed = side_by_side(
+            lambda: warps.copies(picture, maps_of(*maps)),
+            lambda: kernels.local_affine_warp(picture, *maps, way="eager", identity=True),
+            seconds,
+        )
+        yield "11 maps of a picture, forward, cpu", "as published", "eager", *timed
+
+
+def compiles(run: Callable[[], object]) -> bool:
+    """Whether torch.compile works for this, which is said where it does not."""
+    try:
+        run()
+    except Exception as problem:  # no C++ compiler, or a platform that inductor leaves out
+        cause = problem.__cause__ or problem
+        print(f"torch.compile does not work here ({type(cause).__name__}); rows are left out.")
+        return False
+    return True
+
+
+def operations(device: str) -> dict[str, tuple[Callable[..., torch.Tensor], list[torch.Tensor]]]:
+    """What models do by warping: name -> function of a way and tensors, and those tensors."""
     generator = torch.Generator().manual_seed(0)
     size = 64 if device == "cpu" else 256
-    image = torch.rand(16, 3, size, size, generator=generator).to(device)
-    to, origin = (2 * torch.rand(2, 16, 10, 2, generator=generator) - 1).to(device)
-    matrices = torch.randn(16, 10, 2, 2, generator=generator).to(device)
 
-    def run(way: str) -> None:
-        kernels.local_affine_warp(image, to, origin, matrices, way=way, identity=True)
-        if device != "cpu":
-            torch.cuda.synchronize()
+    def draw(*shape: int) -> torch.Tensor:
+        return torch.rand(*shape, generator=generator).to(device)
 
-    timed = side_by_side(lambda: run("eager"), lambda: run(way), seconds)
-    name = {"compiled": "torch.compile", "triton": "fused (Triton)"}[way]
-    yield f"local-affine warp, {device}, 16 x 11 maps of {size}x{size}", "eager", name, *timed
+    turned = torch.eye(2) + 0.3 * torch.randn(16, 10, 2, 2, generator=generator)
+    maps = [2 * draw(16, 10, 2) - 1, 2 * draw(16, 10, 2) - 1, turned.to(device)]
+    coarse, fine = size // 4, size // 2
+    flow = grids.identity_grid(coarse, coarse).to(device) + 0.2 * (
+        draw(16, coarse, coarse, 2) - 0.5
+    )
+    return {
+        "11 maps of a picture": (
+            lambda way, *x: kernels.local_affine_warp(*x, way=way, identity=True),
+            [draw(16, 3, size, size), *maps],
+        ),
+        "flow of 11 maps": (
+            lambda way, *x: kernels.mix_affine_maps(*x, way=way, identity=True),
+            [draw(16, 11, size, size).softmax(1), *maps],
+        ),
+        "features by a coarse flow": (
+            lambda way, *x: kernels.warp_by_flow(*x, way=way),
+            [draw(16, 64, fine, fine), flow, draw(16, 1, coarse, coarse)],
+        ),
+    }
+
+
+def warp_rows(seconds: float, device: str):
+    """Those operations eagerly and in the other ways, alone and with all gradients.
+
+    On a GPU the share says how near the second way comes to a plain copy of as many bytes as have
+    to move: every argument and the result once; on the way back all of them again, and gradients.
+    """
+    others = {"compiled": "torch.compile"} | ({"triton": "fused"} if device == "cuda" else {})
+    bandwidth = copied_bytes_per_second(seconds) if device == "cuda" else 0.0
+    for name, (function, given) in operations(device).items():
+        for back in (False, True):
+            leaves = [x.requires_grad_(back) for x in given]
+
+            def run(way: str, function=function, leaves=leaves, back=back, device=device):
+                with torch.set_grad_enabled(back):
+                    result = function(way, *leaves)
+                    if back:
+                        torch.autograd.grad(result, leaves, torch.ones_like(result))
+                if device == "cuda":
+                    torch.cuda.synchronize()
+                return result
+
+            result = run("eager")
+            moved = sum(x.nbytes for x in leaves) * (3 if back else 1) + result.nbytes * (1 + back)
+            for way, words in others.items():
+                if not compiles(partial(run, way)):
+                    continue
+                timed = side_by_side(lambda run=run: run("eager"), partial(run, way), seconds)
+                if device == "cuda":
+                    words += f" ({moved / timed[1] / bandwidth:.0%} of a copy)"
+                what = f"{name}, {'forward and back' if back else 'forward'}, {device}"
+                yield what, "eager", words, *timed
+
+
+def copied_bytes_per_second(seconds: float) -> float:
+    """Read and written by a plain copy of 256 MiB on the GPU: the most that it can do."""
+    source = torch.zeros(64 << 20, device="cuda")
+    target = torch.empty_like(source)
+
+    def copy() -> None:
+        target.copy_(source)
+        torch.cuda.synchronize()
+
+    return 2 * source.nbytes / side_by_side(copy, copy, seconds)[0]
 
 
 def animation_rows(seconds: float):
@@ -182,11 +260,11 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     print(f"torch {torch.__version__}, {options.threads} of {os.cpu_count()} CPU threads")
-    print(f"{'what':52} {'first':>16} {'second':>24} {'ratio':>7} {'turns':>6}")
+    print(f"{'what':52} {'first':>24} {'second':>40} {'ratio':>7} {'turns':>6}")
     for what, first, second, one, two, turns in rows(options.seconds):
         left, right = f"{first} {1000 * one:.1f} ms", f"{second} {1000 * two:.1f} ms"
-        print(f"{what:52} {left:>16} {right:>24} {one / two:7.2f} {turns:6}", flush=True)
+        print(f"{what:52} {left:>24} {right:>40} {one / two:7.2f} {turns:6}", flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(guarded(main, "bench"))

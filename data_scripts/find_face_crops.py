@@ -14,6 +14,7 @@ import sys
 from aidagen import footage, sources
 from aidagen.datasets import faces
 from aidagen.errors import AidagenError
+from aidagen.failures import guarded
 
 
 def main() -> int:
@@ -55,4 +56,4 @@ def find_crops(clip: faces.Footage) -> list[tuple[int, int, int]]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(guarded(main, "find_face_crops"))

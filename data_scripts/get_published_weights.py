@@ -16,14 +16,14 @@ import argparse
 import hashlib
 import json
 import sys
-import urllib.error
 import urllib.parse
 import urllib.request
 from pathlib import Path
 from typing import NamedTuple
 
-from aidagen import sources, zoo
+from aidagen import checkpoints, sources, zoo
 from aidagen.errors import AidagenError
+from aidagen.failures import guarded
 from aidagen.models import fomm
 
 YANDEX = "https://yadi.sk/d/lEw8uRm140L_eQ"  # the folder named in the authors' README
@@ -68,7 +68,12 @@ def main() -> int:
         return 0
     try:
         file = given.file or download(given.config)
-        print(f"installed as {install(given.config, file)}")
+        try:
+            print(f"installed as {install(given.config, file)}")
+        except checkpoints.CheckpointError:
+            if not given.file:  # what a link sent in its place: the next try fetches afresh
+                file.unlink()
+            raise
     except (AidagenError, OSError) as error:
         print(f"get_published_weights: {error}", file=sys.stderr)
         return 2
@@ -101,7 +106,7 @@ def download(config: str) -> Path:
             print()
             part.replace(target)
             return target
-        except (urllib.error.URLError, ConnectionError, TimeoutError, KeyError) as error:
+        except (*sources.NETWORK, LookupError, TypeError, ValueError) as error:
             faults.append(f"{find.__name__.removeprefix('_from_')}: {error}")
     raise DownloadError(
         f"No link to {published.file} answered ({'; '.join(faults)}); get it in a browser from "
@@ -146,4 +151,4 @@ def _size(address: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(guarded(main, "get_published_weights"))

@@ -21,6 +21,7 @@ from torch import Tensor
 from aidagen import datasets, metrics, pixels, recipes, runs
 from aidagen.datasets.layout import ClipSet
 from aidagen.errors import AidagenError
+from aidagen.failures import guarded
 from aidagen.judges import joints as judging
 from aidagen.judges.joints import Joints
 from aidagen.recipes import joints as recipe
@@ -132,4 +133,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(guarded(main, "make_judges"))

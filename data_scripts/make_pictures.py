@@ -18,6 +18,7 @@ from PIL import Image, ImageDraw
 
 from aidagen import animation, datasets, video, zoo
 from aidagen.errors import AidagenError
+from aidagen.failures import guarded
 from aidagen.lectures.start_here import figures
 from aidagen.pixels import as_floats
 from aidagen.widgets import overlays
@@ -196,4 +197,4 @@ def sheet(rows, credit: str) -> Image.Image:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(guarded(main, "make_pictures"))

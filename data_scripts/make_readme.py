@@ -12,6 +12,7 @@ from pathlib import Path
 
 from aidagen import evaluation, files, markdown
 from aidagen.errors import AidagenError
+from aidagen.failures import guarded
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 MARKS = "<!-- figures -->\n", "<!-- end of the figures -->\n"
@@ -154,4 +155,4 @@ def _steps(rows) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(guarded(main, "make_readme"))

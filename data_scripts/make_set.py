@@ -19,6 +19,7 @@ from pathlib import Path
 from aidagen import discovery
 from aidagen.datasets.layout import SPLITS
 from aidagen.errors import AidagenError
+from aidagen.failures import guarded
 
 
 def main() -> int:
@@ -50,4 +51,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(guarded(main, "make_set"))

@@ -106,10 +106,10 @@ def own_photo(lab: LabPage) -> None:
     area = lab.page.locator(".jp-OutputArea-output", has=choose).last
     lab.upload(choose, "me.png", photo())
     lab.wait_text(area, "held-out pictures", 60)
-    area.get_by_role("checkbox").check()
+    area.get_by_role("checkbox", name=re.compile("picture of me")).check()
     area.get_by_role("button", name="Animate").click()
     lab.wait_text(area, "Animated: ", 120)
-    area.locator("video").wait_for(timeout=20_000)
+    area.locator(".aidagen-film img").nth(4).wait_for(timeout=20_000)
 
 
 def main() -> int:

@@ -3,6 +3,7 @@
 import base64
 import io
 from html.parser import HTMLParser
+from unittest import mock
 
 import numpy as np
 from PIL import Image
@@ -12,9 +13,10 @@ class Shown:
     """``images`` are (words, pixels), ``captions`` the texts below them, cell by cell."""
 
     def __init__(self, film):
-        views = [view for cell in film.page["cells"] for view in cell]
-        decoded = [np.asarray(Image.open(io.BytesIO(data))) for data in film.pixels]
-        self.at, self.cells = film.page["at"], [len(cell) for cell in film.page["cells"]]
+        page, pixels = sent(film)
+        views = [view for cell in page["cells"] for view in cell]
+        decoded = [np.asarray(Image.open(io.BytesIO(data))) for data in pixels]
+        self.at, self.cells = page["at"], [len(cell) for cell in page["cells"]]
         self.images = [(view["alt"], p) for view, p in zip(views, decoded, strict=True)]
         self.captions = [view["caption"] for view in views]
         for view, pixels in zip(views, decoded, strict=True):
@@ -24,9 +26,21 @@ class Shown:
         return any(text in words for words in [*self.captions, *(alt for alt, _ in self.images)])
 
 
+def sent(film):
+    """The words and the pictures that the browser has of the present frame."""
+    if not film.private:
+        return film.page, film.pixels
+    assert (sorted(film.page), film.pixels) == (["at", "key"], []), "they are in no trait"
+    answers = []
+    with mock.patch.object(film, "send", lambda page, buffers: answers.append((page, buffers))):
+        film._handle_custom_msg({"frame": film.page["at"], "key": film.page["key"]}, [])
+    return answers[0]
+
+
 def state(film):
     """What makes two pages of a film look the same."""
-    return film.page["cells"], list(film.pixels)
+    page, pixels = sent(film)
+    return page["cells"], list(pixels)
 
 
 class Page(HTMLParser):

@@ -120,7 +120,8 @@ COUNT_MESSAGES = """() => {
 
 def readout(widget):
     """The number of the frame that a film shows, "3 of 6"."""
-    return widget.area.locator(".aidagen-transport .widget-readout").first.inner_text()
+    shown = widget.area.locator(".aidagen-transport:not([hidden]) .widget-readout")
+    return shown.first.inner_text()
 
 
 def watched(widget, count, seconds=120):
@@ -436,7 +437,7 @@ def test_own_photo_by_keyboard_and_mouse(widget):
     assert button.is_disabled()
     choose = widget.area.get_by_role("button", name=re.compile("Choose a picture"))
     widget.lab.upload(choose, "notes.txt", b"no picture at all", "text/plain")
-    widget.says("notes.txt is not a picture that can be read here")
+    widget.says("notes.txt is not a picture that can be read")
     clip = datasets.load("heads").clips("test")[3]
     pixels = clip.frames(0, 1)[0].permute(1, 2, 0).numpy()
     content = io.BytesIO()
@@ -449,20 +450,33 @@ def test_own_photo_by_keyboard_and_mouse(widget):
     widget.press("ArrowLeft", "ArrowLeft")
     widget.lab.page.wait_for_timeout(300)
     assert widget.state()[1] == pytest.approx(0.98)
-    agree = widget.area.get_by_role("checkbox")
+    agree = widget.area.get_by_role("checkbox", name=re.compile("picture of me"))
     agree.focus()
     widget.press("Space")
     button.click()
     widget.says("Animated: 6 frames, moving as in 'turning'")
-    widget.area.locator(".aidagen-film").scroll_into_view_if_needed()
+    widget.area.locator(".aidagen-film").last.scroll_into_view_if_needed()
     watched(widget, 4)
-    assert widget.area.locator(".aidagen-film img").count() == 3
+    assert widget.area.locator(".aidagen-film img").count() == 2 + 3, "the preview's and the clip's"
     assert "get_published_weights.py" in widget.area.inner_text()
     widget.keep()
     said, _, made, _ = widget.state()
     assert "consent)" in said
     assert "no consent" not in said
     assert made == [6, 3, 64, 64]
+
+
+@of("own photo")
+def test_a_large_photo_comes_through(widget):
+    """100 megapixels, of which Pillow would warn, in 11 MB: more than a server's message holds."""
+    choose = widget.area.get_by_role("button", name="Choose a picture")
+    large = io.BytesIO()
+    Image.new("1", (12_500, 8_000)).save(large, "PNG")
+    widget.lab.upload(choose, "large.png", large.getvalue() + bytes(11 * 2**20))
+    widget.says("it is blurred or empty")
+    said, _, made, _ = widget.state()
+    assert "no consent" in said, "every picture asks anew"
+    assert made is None
 
 
 @pytest.mark.parametrize("widget", NAMES, indirect=True)

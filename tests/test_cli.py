@@ -477,3 +477,27 @@ def test_a_reader_that_leaves_is_no_error(tmp_path):
     process.stdout.read(10)
     process.stdout.close()
     assert process.stderr.read() == b"" and process.wait() == 141
+
+
+def test_a_fault_of_the_program_is_reported(monkeypatch, capsys, tmp_path):
+    def fault(*_, **__):
+        return [][0]
+
+    monkeypatch.setenv("AIDAGEN_HOME", str(tmp_path))
+    stand_in(monkeypatch, "evaluation", table=fault, format_table=str)
+    told = refused(capsys, cli.main(["evaluate", "x"]), expected=70)
+    (report,) = (tmp_path / "reports").iterdir()
+    assert str(report) in told and "in fault" in report.read_text()
+
+
+def test_waiting_threads_sleep_unless_the_user_says_otherwise(monkeypatch):
+    """OpenMP reads it when torch is loaded, so nothing but the command itself may come before."""
+    script = "import os, sys; from aidagen import cli; cli.main([]); "
+    script += "print(os.environ['GOMP_SPINCOUNT'])"
+    for given, expected in ((None, "0"), ("9", "9")):
+        environment = {k: v for k, v in ENVIRONMENT.items() if k != "GOMP_SPINCOUNT"}
+        environment |= {"GOMP_SPINCOUNT": given} if given else {}
+        done = subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True, env=environment
+        )
+        assert done.stdout.split() == [expected], done.stderr

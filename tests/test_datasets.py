@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import os
+import stat
 from fractions import Fraction
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from aidagen import datasets, decoding, sources
+from aidagen import datasets, sources, spans
 from aidagen.datasets import cartoons, faces, layout, rendered
 from aidagen.encoding import KEYFRAMES
 from aidagen.sound import Sound
@@ -37,14 +39,14 @@ def one_clip(root, frames, **options):
 @pytest.fixture
 def decoded(monkeypatch):
     """How many frames were decoded, as a list with one number."""
-    count, decode = [0], decoding._from_keyframe
+    count, decode = [0], spans._from_keyframe
 
     def counted(*arguments):
         for frame in decode(*arguments):
             count[0] += 1
             yield frame
 
-    monkeypatch.setattr(decoding, "_from_keyframe", counted)
+    monkeypatch.setattr(spans, "_from_keyframe", counted)
     return count
 
 
@@ -202,6 +204,17 @@ def test_what_may_be_passed_on_is_said_by_the_set(tmp_path):
         assert datasets.load(name).redistributable
     one_clip(tmp_path, moving_square())
     assert not layout.ClipSet(tmp_path).redistributable
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no permission bits")
+def test_a_set_that_was_made_can_be_read_by_all_who_read_other_files(tmp_path):
+    before = os.umask(0o022)
+    try:
+        with layout.making(tmp_path / ("long" * 60)) as folder:
+            (folder / "dataset.json").write_text("{}")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / ("long" * 60)).stat().st_mode) == 0o755
 
 
 def test_a_set_is_cut_once(tmp_path):

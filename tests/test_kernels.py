@@ -3,7 +3,6 @@
 import builtins
 import importlib.util
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -129,16 +128,19 @@ def test_half_precision_rounds_the_answer_and_not_the_places(dtype, device):
 @needs_triton
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("corners", [True, False])
-@pytest.mark.parametrize("which", [(0, 1, 2, 3), (0,), (1, 3)])
+@pytest.mark.parametrize("which", [(0, 1, 2, 3), (0,), (1, 3), (1, 2, None)])
 def test_gradients_of_the_fused_way_are_the_eager_ones(which, corners, device):
     gradients = {}
     for way in ("eager", "triton"):
-        given = case(device=device)
-        for i in which:
+        given = case(device=device, h=5, w=6)
+        if None in which:
+            given[3] = None  # translations
+        asked = [i for i in which if i is not None]
+        for i in asked:
             given[i].requires_grad_()
         warped = kernels.local_affine_warp(*given, way=way, align_corners=corners, identity=True)
         weight = torch.linspace(0, 1, warped.numel(), device=device).view_as(warped)
-        gradients[way] = torch.autograd.grad((warped * weight).sum(), [given[i] for i in which])
+        gradients[way] = torch.autograd.grad((warped * weight).sum(), [given[i] for i in asked])
     for eager, fused in zip(gradients["eager"], gradients["triton"]):
         assert eager.abs().max() > 0
         torch.testing.assert_close(fused, eager, atol=1e-5, rtol=1e-5)
@@ -146,25 +148,36 @@ def test_gradients_of_the_fused_way_are_the_eager_ones(which, corners, device):
 
 @needs_triton
 def test_images_that_are_not_contiguous_and_repeated_ones():
+    from aidagen.kernels import sampling
+
     image, *maps = case(h=7, w=7)
     turned = image.mT
     one = image[:1].expand(2, -1, -1, -1)
+    maps[0] = maps[0].flip(1).mT.contiguous().mT  # points and matrices may be strided, too
     for strided in (turned, one):
         torch.testing.assert_close(
             kernels.local_affine_warp(strided, *maps, way="triton"),
             kernels.local_affine_warp(strided.contiguous(), *maps, way="eager"),
         )
+    kept, step = sampling.planes(one)
+    assert kept.data_ptr() == image.data_ptr() and step == 0  # one source is not repeated
+    assert sampling.planes(turned)[0].data_ptr() != image.data_ptr()
 
 
 @needs_triton
-@pytest.mark.parametrize("capability", kernels.CAPABILITIES)
-def test_the_kernel_compiles_for_gpus_that_are_not_here(capability):
-    text = kernels.ptx(capability, torch.bfloat16)
-    assert re.search(rf"\.target sm_{capability}", text) and ".entry _warp" in text
-    with pytest.raises(kernels.KernelError, match=r"80, 90; got 7"):
-        kernels.ptx(7)
-    with pytest.raises(kernels.KernelError, match=r"not torch\.float64"):
-        kernels.ptx(80, torch.float64)
+def test_a_batch_of_64():
+    given = case(b=64, k=1, c=1, h=3, w=2)
+    ways = [kernels.local_affine_warp(*given, way=way) for way in ("eager", "triton")]
+    torch.testing.assert_close(*ways, atol=2e-6, rtol=1e-5)
+
+
+def test_the_eager_way_copies_no_image():
+    """What is kept for the way back: the image and the grids, not an image for each map."""
+    image, *maps = (x.requires_grad_() for x in case(b=1, k=4, c=8))
+    kept = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda x: kept.append(x.numel()), id):
+        warped = kernels.local_affine_warp(image, *maps, way="eager")
+    assert max(kept) == 4 * 7 * 9 * 2 < warped.numel()
 
 
 @needs_triton
@@ -241,7 +254,7 @@ def test_a_compiler_that_is_missing_is_told_in_a_sentence(monkeypatch):
     def fail(*_):
         raise BackendCompilerFailed.__new__(BackendCompilerFailed)
 
-    monkeypatch.setattr(kernels, "_compile", lambda: fail)
+    monkeypatch.setattr(kernels, "_compile", lambda eager: fail)
     with pytest.raises(kernels.KernelError, match=r'C\+\+ compiler.*way="eager"'):
         kernels.local_affine_warp(*case(), way="compiled")
 
@@ -255,8 +268,9 @@ def test_without_triton_there_is_a_sentence(monkeypatch):
         return real(name, *given, **named)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    monkeypatch.delitem(sys.modules, "aidagen.kernels_triton", raising=False)
-    monkeypatch.delattr("aidagen.kernels_triton", raising=False)
+    for name in ("affine", "flow", "sampling"):
+        monkeypatch.delitem(sys.modules, f"aidagen.kernels.{name}", raising=False)
+        monkeypatch.delattr(f"aidagen.kernels.{name}", raising=False)
     for call in (lambda: kernels.local_affine_warp(*case(), way="triton"), kernels.ptx):
         with pytest.raises(kernels.KernelError, match=r"needs Triton.*aidagen\[gpu\]"):
             call()
@@ -272,7 +286,7 @@ def test_without_triton_there_is_a_sentence(monkeypatch):
         ({1: torch.zeros(2, 0, 2), 2: torch.zeros(2, 0, 2)}, r"\(2, 0, 2\)"),
         ({3: torch.zeros(2, 3, 4)}, r"are \(2, 3, 2, 2\); got \(2, 3, 4\)"),
         ({0: torch.zeros(2, 3, 7, 9).byte()}, "takes floats; got torch.uint8"),
-        ({0: torch.zeros(2, 3, 7, 9, device="meta")}, "different devices: meta, cpu"),
+        ({0: torch.zeros(2, 3, 7, 9, device="meta")}, "got different devices: meta, cpu"),
     ],
 )
 def test_what_does_not_fit_is_told_in_a_sentence(changed, words):

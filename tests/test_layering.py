@@ -19,6 +19,7 @@ FLOORS = (
     ("datasets",),
     ("models",),
     ("judges", "losses", "objectives", "blocks", "metrics", "rendering"),
+    ("kernels",),
 )
 GROUND = len(FLOORS)
 LINES = {"models": 520}  # one system per file, top to bottom; everything else stays under 400

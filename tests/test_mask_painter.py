@@ -132,7 +132,7 @@ def test_one_keypoint_everywhere_moves_everything_as_it_says(model, clip):
     masks = torch.zeros_like(model.render(encoded, motion).masks[0])
     masks[3] = 1.0
     made = recompose(model, encoded, motion, masks)
-    expected = fomm.sparse_motions(encoded.motion, motion, *masks.shape[1:])[:, 3]
+    expected = fomm.first_order_maps(encoded.motion, motion).grids(*masks.shape[1:])[:, 3]
     torch.testing.assert_close(made.flow, expected)
     torch.testing.assert_close(made.masks[0], masks)
     with pytest.raises(AidagenError, match=r"Masks \(11, 32, 32\) were expected"):

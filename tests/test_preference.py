@@ -174,6 +174,14 @@ def test_trouble_with_files_is_a_sentence(made, plan, clips, tmp_path, monkeypat
     heard(made, "left", made.shown.pair)
     assert made.done == 1
     path = study.path_of(tmp_path / "votes", made.rater)
+
+    def read_only(*_, **__):
+        raise OSError(30, "Read-only file system")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(path), "unlink", read_only)
+        heard(made, "remove")
+    assert made.done == 1 and "could not be deleted (read-only file system)" in made.sentence
     path.write_text("{")
     fresh = Preference(plan, clips, tmp_path / "votes", size=32)
     assert fresh.stage == "consent" and "is not JSON" in fresh.sentence

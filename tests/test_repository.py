@@ -14,7 +14,8 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-PINNED_EXTRAS = ("lab", "data", "robot", "judges", "test")  # gpu comes with what its machine has
+# gpu comes with what its machine has
+PINNED_EXTRAS = ("lab", "data", "robot", "judges", "heic", "test")
 
 
 def pins():

@@ -215,9 +215,9 @@ def test_foreign_and_damaged_checkpoints_are_refused(joined):
     checkpoint = joined / "run" / "checkpoint.pt"
     stored = torch.load(checkpoint, weights_only=True)
     damaged = {
-        "no checkpoint of this version": [1, 2],
+        "no checkpoint of a training run": [1, 2],
         "is no checkpoint": {"model": {}},
-        "does not fit this model": {**stored, "optimizers": {}},
+        "does not fit this arch": {**stored, "optimizers": {}},
         "does not fit": {**stored, "objective": {**stored["objective"], "model.brightness":
                                                  torch.zeros(3)}},
     }  # fmt: skip
@@ -226,7 +226,7 @@ def test_foreign_and_damaged_checkpoints_are_refused(joined):
         with pytest.raises(training.TrainingError, match=words):
             runs.run("toy-gan", out=joined / "run", steps=1)
     checkpoint.write_bytes(b"damaged")
-    with pytest.raises(training.TrainingError, match="not a readable checkpoint"):
+    with pytest.raises(training.TrainingError, match="is no readable checkpoint: it is a text"):
         runs.run("toy-gan", out=joined / "run", steps=1)
     runs.run("toy-gan", out=joined / "run", steps=1, fresh=True)
 
@@ -243,7 +243,7 @@ def test_a_folder_that_cannot_be_written_to_is_met_before_the_first_step(joined,
     monkeypatch.setattr(files.os, "replace", full)
     with pytest.raises(files.FileError, match="no space left"):
         runs.run("toy-gan", out=joined / "run")
-    assert not list((joined / "run").iterdir())
+    assert [path.name for path in (joined / "run").iterdir()] == [".lock"]
 
 
 def test_unknown_recipes_list_those_there_are():

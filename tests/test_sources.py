@@ -1,17 +1,21 @@
 """Fetching against a registry of our own on the loopback: pinned, resumable, atomic."""
 
+import errno
 import hashlib
 import http.server
 import io
 import json
 import tarfile
 import threading
+import time
 import zipfile
 from typing import ClassVar
 
 import pytest
+from faults import Disk, leftovers
 
 from aidagen import sources
+from aidagen.errors import AidagenError
 
 
 class Registry(http.server.BaseHTTPRequestHandler):
@@ -25,6 +29,7 @@ class Registry(http.server.BaseHTTPRequestHandler):
         self.state.setdefault("log", []).append((self.path, self.headers.get("Range")))
         name = self.path.rsplit("/", 1)[-1]
         if name in self.files:
+            time.sleep(self.state.get("slow", 0))
             body, start = self.files[name], 0
             if self.headers.get("Range") and not self.state.get("no_range"):
                 start = int(self.headers["Range"].removeprefix("bytes=").rstrip("-"))
@@ -44,7 +49,7 @@ class Registry(http.server.BaseHTTPRequestHandler):
             reply = {"dist": {"tarball": f"{host}/files/thing-1.0.tgz"}}
         else:
             reply = {"files": [{"filename": "thing-1.0.whl", "url": f"{host}/files/thing-1.0.whl"}]}
-        text = json.dumps(reply).encode()
+        text = self.state.get("index") or json.dumps(reply).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
@@ -124,7 +129,7 @@ def test_another_file_than_the_pinned_one_is_refused(registry):
     registry.files["thing-1.0.tgz"] = b"z" * len(registry.files["thing-1.0.tgz"])
     with pytest.raises(sources.SourceError, match="was pinned"):
         sources.fetch("npm")
-    assert not list((sources.home() / "archives").iterdir())
+    assert not list((sources.home() / "archives").glob("thing*"))
 
 
 def test_no_network_is_one_sentence(registry, monkeypatch):
@@ -153,3 +158,70 @@ def test_a_home_that_cannot_be_written(registry, monkeypatch, tmp_path):
 def test_every_real_pin_is_complete():
     for name, source in sources.SOURCES.items():
         assert len(source.sha256) == 64 and source.size > 1e6 and source.licence, name
+
+
+def test_two_processes_download_once(registry):
+    """The second waits for the first, and finds its file."""
+    files, asked = [], len(registry.state.get("log", []))
+    threads = [threading.Thread(target=lambda: files.append(sources.fetch("npm"))) for _ in "ab"]
+    registry.state["slow"] = 0.3
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert files[0] == files[1] and files[0].exists()
+    assert sum("/files/" in path for path, _ in registry.state["log"][asked:]) == 1
+
+
+@pytest.mark.parametrize("answer", [b"<html>Log in</html>", b"[]", b"{}", b'{"dist": 3}'])
+@pytest.mark.parametrize("kind", ["npm", "pypi"])
+def test_a_log_in_page_in_place_of_the_index_is_one_sentence(registry, kind, answer):
+    registry.state["index"] = answer
+    with pytest.raises(sources.SourceError, match="does not answer as a package index does; check"):
+        sources.fetch(kind)
+
+
+@pytest.mark.parametrize("fault", ["written", "flushed", "renamed"])
+def test_a_full_disk_keeps_what_was_downloaded(registry, monkeypatch, fault):
+    full = OSError(errno.ENOSPC, "No space left on device")
+
+    class Full(io.BytesIO):
+        def write(self, block):
+            raise full
+
+    def refuse(*_):
+        raise full
+
+    with monkeypatch.context() as patch:
+        if fault == "written":
+            patch.setattr(sources, "open", lambda path, mode: Full(), raising=False)
+        elif fault == "flushed":
+            patch.setattr(sources, "download", refuse)
+        else:
+            patch.setattr(sources.os, "replace", refuse)
+        with pytest.raises(AidagenError, match=r"cannot be written .no space left.*make room"):
+            sources.fetch("npm")
+    assert sources.fetch("npm").exists()
+    assert not list(sources.home().rglob("*.part"))
+
+
+def test_a_member_on_a_full_disk_leaves_nothing_half(registry, monkeypatch):
+    with monkeypatch.context() as patch:
+        Disk(patch, "full disk while writing", "b.txt")
+        with pytest.raises(AidagenError, match=r"b\.txt cannot be written .no space left"):
+            sources.extract("pypi", "a/b.txt")
+    assert not leftovers(sources.home())
+    assert sources.extract("pypi", "a/b.txt").stat().st_size == 4000
+
+
+def test_a_folder_is_no_member(registry):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:gz") as tar:
+        folder = tarfile.TarInfo("package")
+        folder.type = tarfile.DIRTYPE
+        tar.addfile(folder)
+    archives = sources.home() / "archives"
+    archives.mkdir(parents=True)
+    (archives / "thing-1.0.tgz").write_bytes(out.getvalue())
+    with pytest.raises(sources.SourceError, match="no file named package"):
+        sources.extract("npm", "package")

@@ -2,9 +2,11 @@
 changed; and tables that are found by their file's name."""
 
 import sys
+import tempfile
 from types import SimpleNamespace
 
 import pytest
+from faults import Disk
 from test_evaluation import dancers  # noqa: F401
 
 from aidagen import cli, datasets, evaluation, files, sources, zoo
@@ -118,6 +120,28 @@ def test_a_failed_write_leaves_the_old_rows(shelf, monkeypatch):
     with pytest.raises(files.FileError, match="no space left"):
         evaluation.table(TABLE, recompute=True)
     assert path.read_bytes() == before and not list(path.parent.glob("*.part"))
+
+
+def test_rows_that_took_long_are_not_lost(shelf, monkeypatch, tmp_path):
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    path = evaluation.stored_path(TABLE)
+    with monkeypatch.context() as patch:
+        Disk(patch, "full disk while writing", limit=path.parent)
+        with pytest.raises(files.FileError, match=r"no space left.*The rows lie in \S+: move them"):
+            evaluation.table(TABLE, recompute=True)
+    (kept,) = (tmp_path / "tmp").rglob(path.name)
+    kept.replace(path)
+    assert evaluation.table(TABLE) and shelf.calls == [None]
+
+    def refused(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refused)
+    with pytest.raises(files.FileError, match="permission denied"):
+        evaluation.table(TABLE, recompute=True)
+    assert shelf.calls == [None], "met before it was computed"
+    assert evaluation.table(TABLE, recompute=True, limit=1)
 
 
 def test_the_table_to_read_says_who_is_better_and_what_is_left_of_the_copys_error(shelf):

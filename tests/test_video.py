@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import nullcontext
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from PIL import Image
 from tiny_model import blob
 
 from aidagen import mark, video
+from aidagen.encoding import Encoder, fine
 from aidagen.errors import AidagenError
 from aidagen.video import VideoError
 
@@ -212,7 +214,7 @@ def test_picture_modes(tmp_path):
         assert got.shape == (3, 40, 60), name
         assert close(got, torch.from_numpy(RED_GREEN).permute(2, 0, 1)) < 6, name
         assert len(list(video.read(tmp_path / name))) == 1
-        assert video.info(tmp_path / name) == (60, 40, None, 1, 0.0)
+        assert video.info(tmp_path / name)[:5] == (60, 40, None, 1, 0.0)
     image.convert("L").save(tmp_path / "grey.png")
     assert video.read_image(tmp_path / "grey.png")[:, 0, 0].tolist() == [76, 76, 76]
     Image.fromarray(np.full((40, 60), 128 * 257, np.uint16)).save(tmp_path / "deep.png")
@@ -638,6 +640,60 @@ def test_a_full_disk_is_told(tmp_path, monkeypatch):
         assert os.listdir(tmp_path) == []
 
 
+def test_a_folder_that_vanishes_while_it_is_written_to(tmp_path):
+    folder = tmp_path / "stick"
+    folder.mkdir()
+    with (
+        pytest.raises(VideoError, match=r"out.mp4 .*no such file .*nothing was left behind\.$"),
+        video.Writer(folder / "out.mp4") as out,
+    ):
+        out.add(CLIP[0])
+        shutil.rmtree(folder)
+        out.add(CLIP[1])
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no disk that is always full")
+@pytest.mark.parametrize("sound", [False, True])
+def test_a_disk_that_is_always_full(tmp_path, monkeypatch, sound):
+    clip = encode(tmp_path / "a.mkv", audio=True) if sound else None
+    monkeypatch.setattr("aidagen.files.replacing", lambda _: nullcontext(Path("/dev/full")))
+    with pytest.raises(VideoError, match=r"out.mp4 .*no space left.*nothing was left behind\.$"):
+        video.write(tmp_path / "out.mp4", CLIP, sound=clip)
+    assert os.listdir(tmp_path) == ["a.mkv"] * sound
+
+
+NAMES = ["가" * 80 + ".mp4", "가" * 83 + "ab.mp4", "n" * 251 + ".mp4", os.fsdecode(b"caf\xe9.mp4")]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems count in other units")
+@pytest.mark.parametrize("name", NAMES, ids=ascii)
+def test_names_of_up_to_255_bytes(tmp_path, name):
+    """A temporary name repeats a part of the name and must not be too long for the system."""
+    video.write(tmp_path / name, CLIP)
+    assert os.listdir(tmp_path) == [name]
+    assert video.info(tmp_path / name).frames == len(CLIP)
+
+
+def test_the_same_frames_make_the_same_file(tmp_path):
+    """Data sets are checked by the hashes of clips; these frames gave another file each time."""
+    random, x = np.random.default_rng(1), np.arange(64) / 5
+    blocks = np.kron(random.random((40, 8, 8, 3)), np.ones((1, 8, 8, 1)))
+    frames = []
+    for t, block in enumerate(blocks):
+        held = block if t == 0 else 0.8 * held + 0.2 * block
+        lit = 120 * held + 60 * np.sin(x + t / 3)[:, None] + 60
+        frames.append((lit + random.normal(0, 3, lit.shape)).clip(0, 255).astype(np.uint8))
+    found, elsewhere = set(), []
+    for _ in range(6):
+        elsewhere.append(np.empty(random.integers(5000), np.uint8))  # buffers lie elsewhere, too
+        with Encoder(tmp_path / "a.mp4", Fraction(25), fine(12)) as encoder:
+            for frame in frames:
+                encoder.add(frame)
+        found.add(hashlib.sha256((tmp_path / "a.mp4").read_bytes()).hexdigest())
+    assert len(found) == 1
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs limits on file sizes")
 def test_writes_that_truly_fail_are_told(tmp_path):
     """The operating system refuses bytes beyond a limit, as it does on a full disk."""
@@ -707,4 +763,13 @@ def test_html(tmp_path):
 def test_html_says_when_a_clip_is_too_long_for_a_page(tmp_path, monkeypatch):
     monkeypatch.setattr(video, "_HTML_LIMIT", 1000)
     with pytest.raises(VideoError, match="too much for a page"):
+        video.html(CLIP)
+
+
+def test_html_says_when_there_is_no_temporary_folder(monkeypatch):
+    def refuse(*_, **__):
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr("tempfile.mkdtemp", refuse)
+    with pytest.raises(VideoError, match=r"no usable temporary directory .*set TMPDIR"):
         video.html(CLIP)

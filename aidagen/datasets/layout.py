@@ -30,10 +30,9 @@ from jaxtyping import UInt8
 from PIL import Image
 from torch import Tensor
 
-from aidagen import decoding, files, footage, sound
-from aidagen.decoding import VideoError
+from aidagen import files, sound, spans
 from aidagen.encoding import LOSSLESS, Encoder, fine
-from aidagen.errors import AidagenError
+from aidagen.errors import AidagenError, VideoError
 from aidagen.sound import Sound
 
 SPLITS = ("train", "val", "test")
@@ -77,7 +76,7 @@ class Still(Example):
     def picture(self) -> UInt8[Tensor, "3 H W"]:
         """The pixels as uint8 RGB, exactly as they were given."""
         with _damage_named(self.path):
-            return footage.read_image(self.path)
+            return torch.from_numpy(spans.still(self.path)).permute(2, 0, 1).contiguous()
 
     def frames(self) -> UInt8[Tensor, "1 3 H W"]:
         """The picture as the only frame of a clip."""
@@ -99,7 +98,7 @@ class Clip(Example):
     def fps(self) -> Fraction:
         """Frames per second."""
         with _damage_named(self.path):
-            return decoding.frame_rate(self.path)
+            return spans.frame_rate(self.path)
 
     def frames(
         self, start: int = 0, stop: int | None = None, step: int = 1
@@ -116,7 +115,7 @@ class Clip(Example):
             first, last = min(numbers), max(numbers)
             rgb = {
                 number: image
-                for number, image in decoding.span(self.path, first, last + 1)
+                for number, image in spans.span(self.path, first, last + 1)
                 if number in numbers
             }
         frames = np.stack([rgb[number] for number in numbers])
@@ -289,9 +288,10 @@ def making(root: Path) -> Iterator[Path]:
     temporary = None
     try:
         root.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=root.parent, prefix=f"{root.name}-"))
+        temporary = Path(tempfile.mkdtemp(dir=root.parent, prefix=f"{files.shortened(root)}-"))
         yield temporary
         if not root.exists():
+            temporary.chmod(0o777 & ~files.umask())  # others may read the set, as all their files
             temporary.rename(root)
     except OSError as error:
         raise DatasetError(

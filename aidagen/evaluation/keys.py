@@ -12,7 +12,8 @@
 
 `OUTSIDE` are modules that are imported but cannot change a number. Some find and fetch what is
 hashed above by its content (`zoo`, `sources`, `discovery`, `datasets`, each with its errors), some
-write files, `objectives` trains, and some say in words what the rows hold. A package on the way to
+write files, `objectives` trains, the fused kernels give the numbers of `kernels.reference` (tests
+hold them to it), and some say in words what the rows hold. A package on the way to
 a module, such as `aidagen.judges` in `aidagen.judges.faces`, only hands names on and is not
 followed either.
 """
@@ -51,6 +52,9 @@ OUTSIDE = {
     "aidagen.evaluation.claims",
     "aidagen.evaluation.text",
     "aidagen.files",
+    "aidagen.kernels.affine",
+    "aidagen.kernels.flow",
+    "aidagen.kernels.sampling",
     "aidagen.objectives",
     "aidagen.sources",
     "aidagen.systems",

@@ -53,8 +53,12 @@ def computed(
 ) -> Rows:
     """Rows of table `name` made now; stored unless `limit` leaves clips out.
 
-    Raises `files.FileError` where they cannot be stored.
+    Raises `files.FileError` where they cannot be stored: before they are computed if that is known
+    then, or else with the place where they are kept.
     """
+    target = path(name, table)
+    if limit is None:
+        files.check_folder(target.parent)
     sheet = table.compute(limit=limit, progress=progress or (lambda text: None))
     rows = Rows(sheet.rows(), name, sheet.comparisons(table.comparisons), sheet.notes)
     if limit is not None:
@@ -66,5 +70,10 @@ def computed(
         "comparisons": rows.comparisons,
         "notes": rows.notes,
     }
-    files.write_json(path(name, table), content)
+    try:
+        files.write_json(target, content)
+    except files.FileError as error:
+        rescued = files.rescue(target.name, json.dumps(content, indent=1).encode())
+        where = f" The rows lie in {rescued}: move them there." if rescued else ""
+        raise files.FileError(f"{error}{where}") from error
     return rows

@@ -27,7 +27,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from aidagen import grids, keypoints, losses
+from aidagen import grids, kernels, keypoints, losses
 from aidagen.blocks import (
     AntiAlias,
     DownBlock,
@@ -105,30 +105,27 @@ class Rendering(NamedTuple):
     flow: Float[Tensor, "B h w 2"]  # where each place reads the source
     occlusion: Float[Tensor, "B 1 h w"] | None  # 1 visible in the source, 0 to be painted
     masks: Float[Tensor, "B J h w"]  # the mixture, background first
-    sparse_motion: Float[Tensor, "B J h w 2"]  # one map per keypoint, identity first
-    sparse_deformed: Float[Tensor, "B J 3 h w"]
+    maps: kernels.Maps  # one per keypoint
+    sparse_deformed: Float[Tensor, "B J 3 h w"]  # the source, warped by each, itself first
     heatmaps: Float[Tensor, "B J h w"]  # driving minus source bumps, zeros first
     motion: Motion
+
+    @property
+    def sparse_motion(self) -> Float[Tensor, "B J h w 2"]:
+        return self.maps.grids(*self.masks.shape[-2:])
 
 
 # --- the equations -------------------------------------------------------------------------------
 
 
-def sparse_motions(
-    source: Motion, driving: Motion, height: int, width: int
-) -> Float[Tensor, "B J h w 2"]:
-    """One first-order map per keypoint from driving pixels into the source, the identity first."""
-    grid = grids.identity_grid(
-        height, width, device=driving.points.device, dtype=driving.points.dtype
-    )
+def first_order_maps(source: Motion, driving: Motion) -> kernels.Maps:
+    """One map per keypoint from driving places into the source."""
     matrices = None
     if driving.jacobians is not None:
         # eq. (5): J_k = T'_{S<-R}(p_k) T'_{D<-R}(p_k)^-1
-        matrices = source.jacobians @ grids.inverse_2x2(driving.jacobians)
+        matrices = grids.product_2x2(source.jacobians, grids.inverse_2x2(driving.jacobians))
     # eq. (4): T_{S<-D}(z) = T_{S<-R}(p_k) + J_k (z - T_{D<-R}(p_k))
-    moved = grids.local_affine_grids(grid, source.points, driving.points, matrices)
-    identity = grid.expand(len(moved), 1, height, width, 2)
-    return torch.cat([identity, moved], dim=1)
+    return kernels.Maps(source.points, driving.points, matrices)
 
 
 def heatmap_differences(
@@ -141,12 +138,10 @@ def heatmap_differences(
     return torch.cat([torch.zeros_like(difference[:, :1]), difference], dim=1)
 
 
-def mix(
-    masks: Float[Tensor, "B J h w"], sparse_motion: Float[Tensor, "B J h w 2"]
-) -> Float[Tensor, "B h w 2"]:
+def mix(masks: Float[Tensor, "B J h w"], maps: kernels.Maps) -> Float[Tensor, "B h w 2"]:
     """The dense flow: every place follows the keypoints that claim it."""
     # eq. (7): T_{S<-D}(z) = M_0 z + sum_k M_k (T_{S<-R}(p_k) + J_k (z - T_{D<-R}(p_k)))
-    return (masks[..., None] * sparse_motion).sum(1)
+    return kernels.mix_affine_maps(masks, *maps, identity=True)
 
 
 # --- the networks --------------------------------------------------------------------------------
@@ -188,9 +183,11 @@ class DenseMotion(NamedTuple):
     flow: Float[Tensor, "B h w 2"]
     occlusion: Float[Tensor, "B 1 h w"] | None
     masks: Float[Tensor, "B J h w"]
-    sparse_motion: Float[Tensor, "B J h w 2"]
+    maps: kernels.Maps
     sparse_deformed: Float[Tensor, "B J 3 h w"]
     heatmaps: Float[Tensor, "B J h w"]
+
+    sparse_motion = Rendering.sparse_motion
 
 
 class DenseMotionNetwork(nn.Module):
@@ -212,18 +209,15 @@ class DenseMotionNetwork(nn.Module):
     def forward(
         self, small: Float[Tensor, "B 3 h w"], source: Motion, driving: Motion
     ) -> DenseMotion:
-        b, _, h, w = small.shape
+        h, w = small.shape[2:]
         bumps = heatmap_differences(source, driving, h, w, self.config.variance)  # (B, J, h, w)
-        sparse = sparse_motions(source, driving, h, w)  # (B, J, h, w, 2)
-        k = sparse.shape[1]
-        copies = small[:, None].expand(-1, k, -1, -1, -1).flatten(0, 1)  # (BJ, 3, h, w)
-        deformed = grids.warp(copies, sparse.flatten(0, 1), align_corners=self.config.align_corners)
-        deformed = deformed.unflatten(0, (b, k))  # (B, J, 3, h, w)
-        x = torch.cat([bumps[:, :, None], deformed], dim=2).flatten(1, 2)  # (B, 4J, h, w)
-        x = self.hourglass(x)  # (B, C, h, w)
+        maps, corners = first_order_maps(source, driving), self.config.align_corners
+        deformed = kernels.local_affine_warp(small, *maps, identity=True, align_corners=corners)
+        x = torch.cat([bumps[:, :, None], deformed], dim=2)  # (B, J, 4, h, w)
+        x = self.hourglass(x.flatten(1, 2))  # (B, C, h, w)
         masks = self.mask(x).softmax(1)  # (B, J, h, w)
         occlusion = None if self.occlusion is None else self.occlusion(x).sigmoid()
-        return DenseMotion(mix(masks, sparse), occlusion, masks, sparse, deformed, bumps)
+        return DenseMotion(mix(masks, maps), occlusion, masks, maps, deformed, bumps)
 
 
 class Generator(nn.Module):
@@ -251,31 +245,20 @@ class Generator(nn.Module):
         return x
 
     def forward(self, encoded: Encoded, driving: Motion) -> Rendering:
-        corners = self.config.align_corners
         dense = self.dense_motion_network(encoded.small, encoded.motion, driving)
-        h, w = encoded.features.shape[2:]
-        flow = grids.resize_grid(dense.flow, h, w, align_corners=self.config.resize_corners)
-        x = grids.warp(encoded.features, flow, align_corners=corners)  # (B, C, h, w)
-        if dense.occlusion is not None:
-            x = x * _resize(dense.occlusion, h, w)  # eq. (8): xi' = O * warp(xi, T_{S<-D})
+        ways = {"align_corners": self.config.align_corners,
+                "resize": "corners" if self.config.resize_corners else "bilinear"}  # fmt: skip
+        # eq. (8): xi' = O * warp(xi, T_{S<-D}), flow and O resized to the features, (B, C, h, w)
+        x = kernels.warp_by_flow(encoded.features, dense.flow, dense.occlusion, **ways)
         x = self.bottleneck(x)  # (B, C, h, w)
         for block in self.up_blocks:
             x = block(x)
         image = self.final(x).sigmoid()  # (B, 3, H, W)
-        height, width = encoded.image.shape[2:]
-        resized = self.config.resize_corners
-        full = grids.resize_grid(dense.flow, height, width, align_corners=resized)
-        deformed = grids.warp(encoded.image, full, align_corners=corners)
+        deformed = kernels.warp_by_flow(encoded.image, dense.flow, **ways)
         if self.config.blend:
-            visible = _resize(dense.occlusion, height, width)
+            visible = kernels.resized(dense.occlusion, *image.shape[2:])
             image = visible * deformed + (1 - visible) * image
         return Rendering(image, deformed, *dense, motion=driving)
-
-
-def _resize(x: Tensor, height: int, width: int) -> Tensor:
-    if x.shape[2:] == (height, width):
-        return x
-    return F.interpolate(x, (height, width), mode="bilinear", align_corners=False)
 
 
 class Discriminator(nn.Module):

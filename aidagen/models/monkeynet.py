@@ -27,7 +27,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from aidagen import blocks, grids, keypoints, losses
+from aidagen import blocks, grids, kernels, keypoints, losses
 from aidagen.errors import AidagenError
 from aidagen.objectives import Reconstruction, untrained
 from aidagen.systems import Step, System
@@ -102,11 +102,15 @@ class Rendering(NamedTuple):
     flow: Float[Tensor, "B h w 2"]  # where each place reads the source
     masks: Float[Tensor, "B J h w"] | None  # the mixture, background first
     residual: Float[Tensor, "B h w 2"] | None  # the part of the flow that is no keypoint's
-    sparse_motion: Float[Tensor, "B J h w 2"] | None  # one shifted grid a keypoint, identity first
-    sparse_deformed: Float[Tensor, "B J 3 h w"] | None
+    maps: kernels.Maps | None  # one shift per keypoint
+    sparse_deformed: Float[Tensor, "B J 3 h w"] | None  # the source, shifted by each, itself first
     heatmaps: Float[Tensor, "B J h w"] | None  # driving minus source bumps, zeros first
     kept: Float[Tensor, "B 1 H W"] | None  # blend: 1 the warped source, 0 painted
     motion: Motion
+
+    @property
+    def sparse_motion(self) -> Float[Tensor, "B J h w 2"] | None:
+        return None if self.maps is None else self.maps.grids(*self.flow.shape[-3:-1])
 
 
 # --- the equations -------------------------------------------------------------------------------
@@ -167,9 +171,11 @@ class DenseMotion(NamedTuple):
     flow: Float[Tensor, "B h w 2"]
     masks: Float[Tensor, "B J h w"] | None = None
     residual: Float[Tensor, "B h w 2"] | None = None
-    sparse_motion: Float[Tensor, "B J h w 2"] | None = None
+    maps: kernels.Maps | None = None
     sparse_deformed: Float[Tensor, "B J 3 h w"] | None = None
     heatmaps: Float[Tensor, "B J h w"] | None = None
+
+    sparse_motion = Rendering.sparse_motion
 
 
 class DenseMotionNetwork(nn.Module):
@@ -203,14 +209,13 @@ class DenseMotionNetwork(nn.Module):
         heat = bumps(driving, h, w, config.heatmap_norm) - bumps(source, h, w, config.heatmap_norm)
         heat = F.pad(heat, (0, 0, 0, 0, 1, 0))  # (B, J, h, w), zeros first
         grid = grids.identity_grid(h, w, device=small.device, dtype=small.dtype)
-        sparse = grid + shifts[:, :, None, None]  # (B, J, h, w, 2)
+        maps = kernels.Maps(shifts[:, 1:], torch.zeros_like(shifts[:, 1:]))  # z + (p_S - p_D)
         parts, deformed = [heat[:, :, None]], None
         if config.motion_difference:
             parts.append(shifts[..., None, None].expand(-1, -1, -1, h, w))
         if config.motion_image:
-            copies = small[:, None].expand(-1, j, -1, -1, -1).flatten(0, 1)  # (BJ, 3, h, w)
-            deformed = grids.warp(copies, sparse.flatten(0, 1), align_corners=config.align_corners)
-            deformed = deformed.unflatten(0, (b, j))  # (B, J, 3, h, w)
+            corners = config.align_corners
+            deformed = kernels.local_affine_warp(small, *maps, identity=True, align_corners=corners)
             parts.append(deformed)
         x = torch.cat(parts, dim=2).flatten(1, 2)  # (B, J C, h, w)
         for block in self.group_blocks:
@@ -224,7 +229,7 @@ class DenseMotionNetwork(nn.Module):
         if config.residual:
             residual = x[:, -2:].permute(0, 2, 3, 1)  # (B, h, w, 2)
             flow = flow + residual
-        return DenseMotion(flow, masks, residual, sparse, deformed, heat)
+        return DenseMotion(flow, masks, residual, maps, deformed, heat)
 
 
 class Generator(nn.Module):
@@ -267,7 +272,8 @@ class Generator(nn.Module):
             size = [round(n * config.embedding_scale) for n in image.shape[2:]]
             norm = config.heatmap_norm
             moved = bumps(driving, *size, norm) - bumps(encoded.motion, *size, norm)
-            levels = [torch.cat([x, self._resize(moved, *x.shape[2:])], dim=1) for x in levels]
+            sizes = [(*x.shape[2:], config.resize) for x in levels]
+            levels = [torch.cat([x, kernels.resized(moved, *n)], 1) for x, n in zip(levels, sizes)]
         x = self.refinement_module(self.video_decoder(levels))  # (B, 3 or 4, H, W)
         image, kept = x[:, :3].sigmoid(), None
         if config.blend:
@@ -280,17 +286,9 @@ class Generator(nn.Module):
         flow, residual = rendering.flow, rendering.residual
         return self._warp(image, flow if residual is None else flow - residual)
 
-    def _resize(self, x: Tensor, height: int, width: int) -> Tensor:
-        if x.shape[2:] == (height, width):
-            return x
-        if self.config.resize == "nearest":
-            return F.interpolate(x, (height, width), mode="nearest")
-        corners = self.config.resize == "corners"  # a resized identity is the identity
-        return F.interpolate(x, (height, width), mode="bilinear", align_corners=corners)
-
     def _warp(self, x: Tensor, flow: Tensor) -> Tensor:
-        grid = self._resize(flow.permute(0, 3, 1, 2), *x.shape[2:]).permute(0, 2, 3, 1)
-        return grids.warp(x, grid, align_corners=self.config.align_corners)
+        resize, corners = self.config.resize, self.config.align_corners
+        return kernels.warp_by_flow(x, flow, resize=resize, align_corners=corners)
 
 
 class Discriminator(blocks.PatchDiscriminator):

@@ -161,7 +161,7 @@ def _manifest(folder: Path) -> dict[str, dict]:
     except (OSError, ValueError):
         return {}
     return {
-        name: {"original": entry.get("original", ""), "given": list(entry.get("given", []))}
+        name: {"original": entry.get("original", ""), "given": given}
         for name, entry in (entries.items() if isinstance(entries, dict) else ())
-        if isinstance(entry, dict)
+        if isinstance(entry, dict) and isinstance(given := entry.get("given", []), list)
     }

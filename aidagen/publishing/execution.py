@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from aidagen import files
 from aidagen.errors import AidagenError
 from aidagen.teaching import compute
 
@@ -92,6 +93,8 @@ def execute(notebook: NotebookNode, folder: Path, profile: str) -> Spent:
         raise NotebookError(f"a cell took longer than {CELL_TIMEOUT} s") from problem
     except DeadKernelError as problem:
         raise NotebookError("the kernel died (out of memory?)") from problem
+    except OSError as problem:  # the kernel's files, as on a full disk
+        raise NotebookError(f"it cannot be run here ({problem})") from problem
     return spent[0]
 
 
@@ -108,9 +111,8 @@ def trial(notebook: NotebookNode, copy: Path, folder: Path, seconds: float) -> S
     from papermill.exceptions import PapermillExecutionError
 
     os.environ["AIDAGEN_PROFILE"] = "smoke"
-    copy.parent.mkdir(parents=True, exist_ok=True)
     plain = copy.with_suffix(".source.ipynb")
-    nbformat.write(notebook, plain)
+    files.write_text(plain, nbformat.writes(notebook) + "\n")
     takes = any("parameters" in c.metadata.get("tags", []) for c in notebook.cells)
     try:
         with _measured() as spent:
@@ -134,8 +136,11 @@ def trial(notebook: NotebookNode, copy: Path, folder: Path, seconds: float) -> S
         raise NotebookError(f"has a cell that takes longer than {seconds:.0f} s") from problem
     except DeadKernelError as problem:
         raise NotebookError("makes the kernel die (out of memory?)") from problem
+    except OSError as problem:  # the copy and the kernel's files, as on a full disk
+        raise NotebookError(f"cannot be run here ({problem})") from problem
     finally:
-        plain.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            plain.unlink(missing_ok=True)
     return spent[0]
 
 

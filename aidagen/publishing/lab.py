@@ -14,12 +14,14 @@ import json
 import os
 import re
 import socket
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
 from aidagen import files
 from aidagen.errors import AidagenError
+from aidagen.failures import guarded
 from aidagen.publishing import copies
 
 OVERRIDES = {  # JupyterLab's own settings, as the course wants them on the first start
@@ -132,7 +134,7 @@ def trust(root: Path) -> None:
     notary = NotebookNotary(data_dir=str(root / ".jupyter" / "data"))
     own = sorted((root / "notebooks").glob("*.ipynb"))
     for path in (*own, *copies.untouched(root)):
-        with contextlib.suppress(OSError, ValueError, nbformat.ValidationError):
+        with contextlib.suppress(OSError, ValueError, sqlite3.Error, nbformat.ValidationError):
             notary.sign(nbformat.read(path, as_version=4))
 
 
@@ -196,4 +198,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(guarded(main))

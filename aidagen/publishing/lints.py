@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aidagen.errors import AidagenError
+from aidagen.failures import guarded
 from aidagen.publishing import decks, diagrams, instructor, notebooks, standard
 from aidagen.publishing.copies import tags
 from aidagen.publishing.notebooks import NotebookError
@@ -224,4 +225,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(guarded(main))

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 
 from aidagen import files
 from aidagen.errors import AidagenError
+from aidagen.failures import guarded
 from aidagen.publishing.copies import folded
 from aidagen.publishing.execution import (
     CELL_TIMEOUT,
@@ -153,7 +154,7 @@ def build(
             print(f"{target.name}: up to date", flush=True)
             continue
         notebook = read_source(source)
-        target.parent.mkdir(exist_ok=True)
+        files.check_folder(target.parent)  # before minutes of work
         profile = os.environ.get("AIDAGEN_PROFILE") or "lecture"
         try:
             spent = execute(notebook, target.parent, profile)
@@ -334,10 +335,10 @@ def main(arguments: list[str] | None = None) -> int:
             print("\n".join(problems) if problems else "course/ and notebooks/ agree", flush=True)
             return 1 if problems else 0
         return 0
-    except AidagenError as problem:
+    except (AidagenError, OSError) as problem:
         print(f"aidagen: {problem}", file=sys.stderr)
         return 2
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(guarded(main))

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aidagen.errors import AidagenError
+from aidagen.failures import guarded
 from aidagen.publishing import decks, diagrams, lab, notebooks
 from aidagen.publishing.copies import tags
 from aidagen.publishing.execution import WIDGET_VIEW
@@ -285,7 +286,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"{source.stem}: {len(deck)} slides{also}", flush=True)
             print("\n".join(slide.line() for slide in deck), flush=True)
             unfit += sum(any(slide.faults()) for slide in deck)
-    except AidagenError as problem:
+    except (AidagenError, OSError) as problem:
         print(f"aidagen: {problem}", file=sys.stderr)
         return 2
     print(f"{unfit} slides do not fit" if unfit else "all slides fit", flush=True)
@@ -293,4 +294,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(guarded(main))

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 
 from aidagen import answers, files, markdown, publishing, teaching
 from aidagen.errors import AidagenError
+from aidagen.failures import guarded
 from aidagen.publishing import copies, decks, diagrams, instructor, notebooks, proofs
 from aidagen.publishing.notebooks import NotebookError
 from aidagen.teaching import material
@@ -134,7 +135,7 @@ def prove(root: Path, numbers: Iterable[str] = ()) -> None:
     import nbformat
 
     folder, place = root / "build" / "proofs", root / "notebooks"
-    place.mkdir(exist_ok=True)
+    files.check_folder(place)
     for source in notebooks.sources(root, numbers):
         seconds = proofs.prove(source, notebooks.read_source(source), folder, place)
         durations = ", ".join(f"{kind} {took:.0f} s" for kind, took in seconds.items())
@@ -189,10 +190,10 @@ def main(arguments: list[str] | None = None) -> int:
             if not written:
                 print("build/ is up to date", flush=True)
         return 0
-    except AidagenError as problem:
+    except (AidagenError, OSError) as problem:
         print(f"aidagen: {problem}", file=sys.stderr)
         return 2
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(guarded(main))

@@ -17,7 +17,7 @@ from jaxtyping import UInt8
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from aidagen import animation, video
+from aidagen import animation, files, video
 from aidagen.pixels import as_bytes, as_floats
 from aidagen.study.plan import FROZEN, SHUFFLED, TRUE, Plan, StudyError
 
@@ -147,7 +147,7 @@ def anonymous(plan: Plan, clips: Clips, size: int = SIZE) -> dict[str, bytes]:
             )
         sources[pair.reference] = pair.item, "reference"
         sources |= {code: (pair.item, what) for code, what in zip(pair.clips, pair.methods)}
-    with tempfile.TemporaryDirectory() as folder:
+    with files.writing(tempfile.gettempdir()), tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "clip.mp4"
 
         def coded(item: str, what: str) -> bytes:

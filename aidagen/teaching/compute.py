@@ -25,6 +25,7 @@ from pathlib import Path
 
 from aidagen import files, markdown
 from aidagen.errors import AidagenError
+from aidagen.failures import guarded
 
 ALLOWED = 1.5  # times the budget
 PROFILES = ("smoke", "lecture", "full")
@@ -238,4 +239,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(guarded(main))

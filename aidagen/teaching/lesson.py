@@ -56,8 +56,8 @@ def start(
 
     ``profile`` is one of ``smoke``, ``lecture``, ``full``; without it the environment variable
     ``AIDAGEN_PROFILE`` decides, and without that it is ``lecture``. The seed is the lecture's
-    number. ``device="auto"`` takes a CUDA device where there is one. One CPU thread is the
-    default, because small networks lose more to waiting threads than they gain (raise it with
+    number. ``device="auto"`` takes a CUDA device where there is one that works. One CPU thread is
+    the default, because small networks lose more to waiting threads than they gain (raise it with
     ``threads`` or ``AIDAGEN_THREADS`` on a quiet machine with many cores).
 
     Raises AidagenError for a number or a profile that does not exist.
@@ -79,18 +79,18 @@ def start(
     import numpy as np
     import torch
 
+    from aidagen import devices
+
     torch.set_num_threads(count)
     number_seed = int(number) if seed is None else seed
     random.seed(number_seed)
     np.random.seed(number_seed)
     torch.manual_seed(number_seed)
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
     lesson = Lesson(
         number=number,
         profile=chosen,
         seed=number_seed,
-        device=torch.device(device),
+        device=devices.best() if device == "auto" else torch.device(device),
         threads=count,
         rng=np.random.default_rng(number_seed),
         generator=torch.Generator().manual_seed(number_seed),

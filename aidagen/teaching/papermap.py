@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 from aidagen import markdown
 from aidagen.errors import AidagenError
+from aidagen.failures import guarded
 from aidagen.teaching import material
 
 COMMENT = re.compile(r"#\s*eqs?\. (\(\d+[a-z]?\)(?:(?:, | and )\(\d+[a-z]?\))*):\s*(\S.*)")
@@ -179,4 +180,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(guarded(main))

@@ -77,7 +77,8 @@ class Composition:
         if self.dense.masks is None:
             raise AidagenError(_without_masks(model))
         self.masks = self.dense.masks[0].detach().cpu().float().clone()
-        self.sparse_motion = self.dense.sparse_motion.detach()
+        with looking(model):
+            self.sparse_motion = self.dense.sparse_motion
         mixed = (self.dense.masks[..., None] * self.sparse_motion).sum(1)
         residual = self.dense.flow - mixed
         self.residual = residual if float(residual.abs().max()) > 1e-5 else None

@@ -17,6 +17,7 @@ function render({ model, el }) {
   let key = null, kept = 0; // of what these frames are, and how large
   let at = model.get("value"); // what is to be shown
   let asked = null, sent = null, patience = 0; // what Python was asked for, and told
+  let wanted = null; // of a private film: the frame to show as soon as it comes
   let playing = false, timer = 0, due = 0, inView = false;
 
   const get = (name) => model.get(name);
@@ -151,7 +152,16 @@ function render({ model, el }) {
   function drawn() {
     const page = get("page");
     if (page.at === undefined) return;
-    store(page, get("pixels"));
+    if (!get("private")) {
+      store(page, get("pixels"));
+      return arrived(page);
+    }
+    if (page.key !== key) forget(page.key);
+    wanted = pages.has(page.at) ? null : page.at;
+    if (wanted === null) arrived(page);
+    else ask(wanted);
+  }
+  function arrived(page) {
     if (sent !== null && page.at === sent) {
       clearTimeout(patience);
       sent = null;
@@ -216,6 +226,10 @@ function render({ model, el }) {
     if (message.key !== key) return;
     if (asked === message.at) asked = null;
     store(message, buffers);
+    if (message.at === wanted) {
+      wanted = null;
+      arrived(message);
+    } else if (wanted !== null) ask(wanted);
     if (playing) run();
   }
   function told() { // Python, or another view, started or stopped it

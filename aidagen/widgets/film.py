@@ -48,6 +48,8 @@ class Film(anywidget.AnyWidget):
         fps: frames per second at speed 1.
         autoplay: play from the start, once it is in view; not where the reader prefers reduced
             motion.
+        private: keep the pictures, and the words about them, out of the widget's state, which
+            JupyterLab can save with the notebook; the browser gets them by messages alone.
 
     ``value`` (from 1), ``speed`` (a factor) and ``playing`` are traits. While it plays, ``value``
     stays where it was; it follows when the reader pauses.
@@ -69,19 +71,21 @@ class Film(anywidget.AnyWidget):
     playing = traitlets.Bool(False).tag(sync=True)
     autoplay = traitlets.Bool(False).tag(sync=True)
     pictured = traitlets.Bool(True).tag(sync=True)
+    private = traitlets.Bool(False).tag(sync=True)
     page = traitlets.Dict(help="which frame `pixels` shows, and its words").tag(sync=True)
     pixels = traitlets.List(traitlets.Bytes()).tag(sync=True)
 
     def __init__(
         self, draw: Callable[[int], Cells] | None, count: int, *, value: int = 1,
         label: str = "Frame", texts: Sequence[str] = (), fps: float = 8.0, autoplay: bool = False,
+        private: bool = False,
     ) -> None:  # fmt: skip
         if count < 1:
             raise AidagenError(f"A film has one frame or more, not {count}.")
         self._draw, self._key = draw, 0
         super().__init__(
             label=label, high=count, value=value, texts=list(texts), fps=fps, autoplay=autoplay,
-            pictured=draw is not None,
+            pictured=draw is not None, private=private,
         )  # fmt: skip
         self.on_msg(self._asked)
         self.observe(lambda _: self._show(), "value")
@@ -124,6 +128,9 @@ class Film(anywidget.AnyWidget):
         return {"at": t, "key": self._key, "cells": words}, pixels
 
     def _show(self) -> None:
+        if self.private:
+            self.page = {"at": self.value, "key": self._key}  # the browser asks for the rest
+            return
         page, pixels = self._page(self.value)
         with self.hold_sync():
             self.pixels = pixels

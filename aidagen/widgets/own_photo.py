@@ -7,14 +7,17 @@
     own.consent = True
     own.animate()
 
-The photo stays in the memory of the notebook's kernel. Nothing is kept on disk unless `save` is
-called.
+The photo stays in the memory of the notebook's kernel, and of the page that shows it. No trait of
+any widget here holds a picture of it, so that neither the saved notebook nor the widget state in it
+does. Three things put it on the disk, and all of them are asked for: `save`, the box that sets
+``keep``, and a cell of one's own that shows `figure` or ``cropped``: outputs are saved.
 """
 
 from collections.abc import Mapping
 from html import escape
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import ipywidgets as widgets
 import numpy as np
@@ -33,8 +36,17 @@ from aidagen.widgets.film import Film, View
 from aidagen.widgets.panel import Panel
 from aidagen.widgets.photos import Square
 from aidagen.widgets.recordings import liveliest
+from aidagen.widgets.upload import Upload
 
 AGREEMENT = "This is a picture of me, or of someone who agreed to this"
+PRIVATE = "The saved notebook holds neither your photo nor the clip, unless you tick the last box."
+KEEPING = "Keep my photo and four frames of the clip in this notebook: they are saved with it"
+KEPT = "Your photo and four frames of the clip stand below; they are saved with the notebook."
+EMPTY = {"text/html": "", "text/plain": ""}
+DROPPED = (
+    "Photo and clip are taken out of this notebook; save it once more. If they still stand below, "
+    "run this cell again first."
+)
 LARGER = (
     "For 256 x 256 pixels take the authors' weights: "
     "<code>python data_scripts/get_published_weights.py</code> says how."
@@ -56,9 +68,9 @@ class OwnPhoto(Panel):
             name that it was loaded by, or that of its class.
         fps: frames per second of the clips.
 
-    ``consent`` is a trait, and False again after every new photo; ``centre_x`` and ``centre_y`` (0
-    to 1 of the photo) and ``extent`` (0 to 1 of its shorter side) say what is cut out; ``verdict``
-    is "", "familiar" or "unfamiliar".
+    ``consent`` and ``keep`` (the notebook keeps photo and clip) are traits, and False again after
+    every new photo; ``centre_x`` and ``centre_y`` (0 to 1 of the photo) and ``extent`` (0 to 1 of
+    its shorter side) say what is cut out; ``verdict`` is "", "familiar" or "unfamiliar".
 
     Raises:
         AidagenError: one sentence on what is missing or wrong.
@@ -68,6 +80,7 @@ class OwnPhoto(Panel):
     centre_y = traitlets.Float(0.5)
     extent = traitlets.Float(1.0)
     consent = traitlets.Bool(False)
+    keep = traitlets.Bool(False)
     clip = traitlets.Unicode()
     verdict = traitlets.Unicode("")
 
@@ -93,6 +106,9 @@ class OwnPhoto(Panel):
         self.pixels = model.config.size
         self.photo: Tensor | None = None
         self.made: Tensor | None = None  # the last clip, (T, 3, S, S)
+        self._moved: Tensor | None = None  # the picture that it moves, (3, S, S)
+        self._place = uuid4().hex  # of the output that holds what is kept
+        self._displayed = False
         self._yardstick: photos.Yardstick | None = None
         self._face: Tensor | None = None
         self._judged = ""
@@ -108,17 +124,20 @@ class OwnPhoto(Panel):
 
     # --- the photo ------------------------------------------------------------------------------
 
-    def load(self, picture: str | Path | bytes | Tensor) -> None:
-        """Take a file, its bytes, or a picture ``(3, H, W)`` in [0, 1]; consent is asked anew."""
-        name = "The picture"
-        if isinstance(picture, str | Path):
-            picture, name = photos.from_path(picture)
+    def load(self, picture: str | Path | bytes | Tensor, name: str = "The picture") -> None:
+        """Take a file, its bytes, or a picture ``(3, H, W)`` in [0, 1]; consent is asked anew.
+
+        ``name`` is what a message calls bytes.
+
+        Raises:
+            AidagenError: where it is no picture, or one that is damaged or too small.
+        """
         if isinstance(picture, Tensor):
             photo = as_floats(torch.from_numpy(as_pixels(picture)).permute(2, 0, 1))
         else:
             photo = photos.read(picture, name)
         self.photo, self.made, self._face = photo, None, None
-        self.consent, self.note.value = False, ""
+        self.consent, self.keep, self.note.value = False, False, ""
         self.film.empty()
         if self._faces == "auto":
             self._faces = photos.offline_faces()
@@ -204,12 +223,15 @@ class OwnPhoto(Panel):
             raise AidagenError(f'First tick "{AGREEMENT}".')
         self.clip = clip or self.clip
         driving = self.clips[self.clip]
-        self.made = animation.animate(self.model, self.cropped, driving).float().cpu()
-        self.film.load(self._frame_of(self.cropped, self.made, driving), len(self.made))
+        self._moved = self.cropped
+        self.made = animation.animate(self.model, self._moved, driving).float().cpu()
+        self.film.load(self._frame_of(self._moved, self.made, driving), len(self.made))
         self.note.value = (
             f'<p style="margin:2px 0">{escape(video.provenance(self.name, "relative"))}. '
             f"{LARGER}</p>"
         )
+        self._enable()
+        self._put(self.keep)
         self._say(f"Animated: {len(self.made)} frames, moving as in {self.clip!r}. {self._judged}")
         return self.made
 
@@ -234,9 +256,7 @@ class OwnPhoto(Panel):
         video.write(path, self.made, self.fps, note=video.provenance(self.name, "relative"))
 
     def still(self) -> Image.Image:
-        """The last clip; before there is one, what each driving clip would do."""
-        if self.made is not None:
-            return self.figure()
+        """What each driving clip would do; never the photo, for stills are saved."""
         cells, words = [], []
         for name, clip in list(self.clips.items())[:4]:
             small = torch.stack([animation.prepare(f.cpu().float(), self.pixels) for f in clip])
@@ -256,44 +276,74 @@ class OwnPhoto(Panel):
         some = [round(t) for t in torch.linspace(0, len(self.made) - 1, 4).tolist()]
         words = ["Photo", *(f"frame {t + 1}" for t in some)]
         return overlays.sheet(
-            [self.cropped, *self.made[some]], 5, words, size=size, generated=range(1, 5)
+            [self._moved, *self.made[some]], 5, words, size=size, generated=range(1, 5)
         )
+
+    # --- what the notebook keeps ----------------------------------------------------------------
+
+    def _ipython_display_(self) -> None:
+        """The widget, and below it an output that is empty until something is to be kept."""
+        from IPython.display import display
+
+        data, metadata = self._repr_mimebundle_()
+        display(data, metadata=metadata, raw=True)
+        display(EMPTY, raw=True, display_id=self._place)
+        self._displayed = True
+        self._put(self.keep)
+
+    def _put(self, kept: bool) -> None:
+        """Show what is kept in the cell's output, which is saved; or take it out of there."""
+        if not self._displayed:
+            return
+        from IPython.display import update_display
+
+        if kept and self.made is not None:
+            alt = f"{self.shows}, kept in this notebook: photo, and four generated frames"
+            update_display(overlays.still(self.figure(), alt), display_id=self._place)
+        else:
+            update_display(EMPTY, raw=True, display_id=self._place)
+
+    def _kept(self, change: dict) -> None:
+        self._put(self.keep)
+        if self.made is not None:
+            self._say(KEPT if self.keep else DROPPED)
 
     # --- controls -------------------------------------------------------------------------------
 
     def _build(self) -> None:
-        self.upload = widgets.FileUpload(
-            accept="image/*", description="Choose a picture", layout={"width": "14em"}
-        )
-        hint = widgets.HTML("JPEG or PNG, up to 9 MB here; it is not stored.")
+        self.upload = Upload("Choose a picture", self.load, self._say)
+        hint = widgets.HTML(f"JPEG, PNG, WebP or TIFF. {PRIVATE}")
         self.sliders = {
             "centre_x": controls.Range("Centre, across", 0, 1, 0.01, 0.5),
             "centre_y": controls.Range("Centre, down", 0, 1, 0.01, 0.5),
             "extent": controls.Range("Size of the part", 0.05, 1, 0.01, 1),
         }
-        self.preview, self.note = widgets.HTML(), widgets.HTML()
-        self.film, self.spoken = Film(None, 1, fps=self.fps), controls.Spoken()
+        self.note, self.spoken = widgets.HTML(), controls.Spoken()
+        self.preview = Film(None, 1, private=True)
+        self.film = Film(None, 1, fps=self.fps, private=True)
+        self.preview.add_class("aidagen-as-drawn")
+        self.preview.empty()
         self.film.empty()
         self.agree = widgets.Checkbox(description=AGREEMENT, indent=False, layout={"width": "auto"})
+        self.keep_box = widgets.Checkbox(
+            description=KEEPING, indent=False, disabled=True, layout={"width": "auto"}
+        )
         self.clip_choice = controls.choice("Clip", list(self.clips), 220)
         self.button = widgets.Button(description="Animate", disabled=True)
         for trait, slider in self.sliders.items():
             traitlets.link((self, trait), (slider, "value"))
         traitlets.link((self, "consent"), (self.agree, "value"))
+        traitlets.link((self, "keep"), (self.keep_box, "value"))
         traitlets.link((self, "clip"), (self.clip_choice, "value"))
-        self.upload.observe(self._uploaded, "value")
         self.observe(self._redraw, list(self.sliders))
         self.observe(self._enable, "consent")
+        self.observe(self._kept, "keep")
         self.button.on_click(lambda _: self._try(self.animate))
         self.children = (
             controls.row(self.upload, hint), controls.row(*self.sliders.values()), self.preview,
             self.spoken, self.agree, controls.row(self.clip_choice, self.button), self.film,
-            self.note,
+            self.note, self.keep_box,
         )  # fmt: skip
-
-    def _uploaded(self, change: dict) -> None:
-        for file in change["new"][:1]:
-            self._try(lambda file=file: self.load(photos.read(file["content"], file["name"])))
 
     def _try(self, action: Any) -> None:
         """Do it, or say in a sentence why not."""
@@ -304,10 +354,18 @@ class OwnPhoto(Panel):
 
     def _enable(self, change: dict | None = None) -> None:
         self.button.disabled = self.photo is None or not self.consent
+        self.keep_box.disabled = self.made is None
 
     def _redraw(self, change: dict | None = None) -> None:
         if self.photo is None or self._still:
             return
+        self.preview.load(self._looks, 1)
+        self._judged = self.judge()
+        self._say(self._judged)
+        self._enable()
+
+    def _looks(self, t: int) -> list[list[View]]:
+        """The photo with a square around the part that is cut out, and the part."""
         image, (x, y, side) = Image.fromarray(as_pixels(self.photo)), self.square
         scale = self.size / max(image.size)
         image = image.resize([max(1, round(n * scale)) for n in image.size])
@@ -316,13 +374,10 @@ class OwnPhoto(Panel):
         for colour, width in (("black", 4), ("white", 2)):
             draw.rectangle(box, outline=colour, width=width)
         part = overlays.enlarge(self.cropped, self.size)
-        self.preview.value = controls.pictures([
-            controls.picture(np.array(image), "Your photo with a square around the part", "Photo"),
-            controls.picture(part, f"The part, at {self.pixels} pixels", "As the model gets it"),
-        ])  # fmt: skip
-        self._judged = self.judge()
-        self._say(self._judged)
-        self._enable()
+        return [
+            [View("Photo", "Your photo with a square around the part", np.array(image))],
+            [View("As the model gets it", f"The part, at {self.pixels} pixels", part)],
+        ]
 
     def _say(self, sentence: str) -> None:
         self.sentence = self.spoken.value = sentence

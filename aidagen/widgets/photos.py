@@ -4,7 +4,7 @@ Nothing here is stored. The judgements compare with held-out pictures, so that n
 chosen by hand.
 """
 
-import io
+import os
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,61 +12,35 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Float
-from PIL import Image, ImageOps
 from torch import Tensor
 
-from aidagen import animation, sources
+from aidagen import animation, footage, sources
 from aidagen.errors import AidagenError
 from aidagen.keypoints import RandomTransform
 from aidagen.pixels import as_floats
 
-MEGABYTES, MEGAPIXELS, SMALLEST, LARGEST = 25, 60, 32, 1024
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+SMALLEST, LARGEST = 32, 1024  # pixels each way, of a photo as it is read
 
 
-def read(content: bytes | memoryview, name: str = "The file") -> Float[Tensor, "3 H W"]:
-    """The picture in a file's bytes: upright, RGB on white, at most 1024 pixels each way.
+def read(source: str | Path | bytes, name: str = "The picture") -> Float[Tensor, "3 H W"]:
+    """The picture in a file, or in a file's bytes, at most 1024 pixels each way: `read_image`.
+
+    ``name`` is what a message calls bytes; a file has its own.
 
     Raises:
         AidagenError: on what is empty, too large, too small, damaged, or no picture.
     """
-    content = bytes(content)
-    if not content:
-        raise AidagenError(f"{name} is empty; choose another picture.")
-    if len(content) > MEGABYTES * 2**20:
+    if isinstance(source, str | Path):
+        source = os.path.expanduser(source)
+        name = Path(source).name
+    photo = as_floats(footage.read_image(source, within=LARGEST, name=name))
+    height, width = photo.shape[1:]
+    if min(height, width) < SMALLEST:
         raise AidagenError(
-            f"{name} has {len(content) / 2**20:.0f} MB; choose a picture of {MEGABYTES} MB or less."
+            f"{name} is read at {width} x {height} pixels, too small to show anybody; choose a "
+            f"picture of at least {SMALLEST} each way."
         )
-    try:
-        image = Image.open(io.BytesIO(content), formats=FORMATS)
-    except Image.DecompressionBombError:
-        raise AidagenError(f"{name} has too many pixels to be a photograph; shrink it.") from None
-    except (OSError, SyntaxError, ValueError):
-        raise AidagenError(
-            f"{name} is not a picture that can be read here; save it as JPEG or PNG (telephones "
-            "often write HEIC)."
-        ) from None
-    width, height = image.size
-    if width * height > MEGAPIXELS * 1e6:
-        raise AidagenError(
-            f"{name} has {width} x {height} pixels; choose one of {MEGAPIXELS} megapixels or less."
-        )
-    if min(width, height) < SMALLEST:
-        raise AidagenError(
-            f"{name} is {width} x {height} pixels, too small to show anybody; at least "
-            f"{SMALLEST} each way are needed."
-        )
-    try:
-        image.draft("RGB", (2 * LARGEST, 2 * LARGEST))
-        image = ImageOps.exif_transpose(image)
-        if image.has_transparency_data:
-            layer = image.convert("RGBA")
-            image = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
-        image = image.convert("RGB")
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError):
-        raise AidagenError(f"{name} is damaged or cut short; export the picture again.") from None
-    image.thumbnail((LARGEST, LARGEST), Image.Resampling.LANCZOS)
-    return as_floats(torch.from_numpy(np.array(image)).permute(2, 0, 1))
+    return photo
 
 
 class Square(NamedTuple):
@@ -200,12 +174,3 @@ def yardstick(model: Any, pictures: Float[Tensor, "N 3 S S"]) -> Yardstick:
         )
     error = float(np.quantile(rebuilding_errors(model, pictures), 0.95))
     return Yardstick(error, float(np.quantile(sharpness(pictures), 0.05)), len(pictures))
-
-
-def from_path(path: str | Path) -> tuple[bytes, str]:
-    """A file's bytes and its name; raises AidagenError where there is none."""
-    path = Path(path).expanduser()
-    try:
-        return path.read_bytes(), path.name
-    except OSError as error:
-        raise AidagenError(f"{path} cannot be read ({error.strerror}); check the name.") from None

@@ -164,7 +164,14 @@ class Preference(Panel):
         """Stop, and delete all votes of this rater."""
         if self._votes is None:
             raise study.StudyError("There are no votes to delete.")
-        study.path_of(self.folder, self._votes.rater).unlink(missing_ok=True)
+        path = study.path_of(self.folder, self._votes.rater)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise study.StudyError(
+                f"Your votes could not be deleted ({(error.strerror or str(error)).lower()}): "
+                f"delete {path} yourself."
+            ) from error
         self._votes = None
         self._draw("Your votes are deleted.")
 

@@ -273,8 +273,8 @@ def parts_sheet(model: Any, source: Tensor, driving: Tensor) -> Image.Image:
 def shifted_sheet(models: dict[str, Any], source: Tensor, by: float = 0.25) -> Image.Image:
     """All keypoints of the source moved to the right: what each model makes of it.
 
-    A row per model: its keypoints on the source, the same moved, the source warped by the keypoints'
-    part of the flow, and the finished frame.
+    A row per model: its keypoints on the source, the same moved, the source warped by the
+    keypoints' part of the flow, and the finished frame.
     """
     cells, labels = [], []
     for name, model in models.items():

@@ -1,0 +1,76 @@
+"""The processes of one training run: they end together, and with one sentence.
+
+Lightning Fabric starts them (`aidagen train --devices 2`); where one of them fails or is killed,
+the others get an error of their next collective operation, or wait in it.
+"""
+
+import atexit
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch.distributed
+from lightning_fabric import Fabric
+
+from aidagen.errors import AidagenError
+
+ENDED = (
+    "Another process of this run has ended (killed, or out of memory?), so this one stopped; the "
+    "same command goes on from the last checkpoint."
+)
+GRACE = 20.0  # seconds that a process has to say so itself
+
+
+class PartnerEnded(AidagenError):
+    """Another process of this training run has ended before its time."""
+
+
+@contextmanager
+def heard(fabric: Fabric) -> Iterator[None]:
+    """Raise ``PartnerEnded`` where the block fails because another process has ended.
+
+    A process that waits in an operation which does not notice ends with the same sentence and
+    exit code 2, ``GRACE`` seconds after Lightning has seen the other's end (every 5 seconds).
+    """
+    for thread in threading.enumerate():  # Lightning's ends this process by SIGKILL, in silence
+        if thread.name == "child-process-observer":
+            thread._terminate_all = _give_up
+    if fabric.world_size > 1:
+        atexit.register(_leave)
+    try:
+        yield
+    except RuntimeError as error:
+        lost = isinstance(error, torch.distributed.DistError) or "gloo" in str(error)
+        if fabric.world_size > 1 and lost:
+            raise PartnerEnded(ENDED) from error
+        raise
+
+
+def _leave() -> None:
+    """End the connection: its threads would abort a process that ends while they run."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
+def _give_up() -> None:
+    time.sleep(GRACE)
+    print(f"aidagen: {ENDED}", file=sys.stderr, flush=True)
+    os._exit(2)
+
+
+def first_alone(fabric: Fabric, act: Callable[[], object]) -> None:
+    """Let the first process ``act``; where that fails with a sentence, all end.
+
+    The first raises what ``act`` raised, the others ``SystemExit``: one sentence is enough.
+    """
+    failure = None
+    if fabric.is_global_zero:
+        try:
+            act()
+        except AidagenError as error:
+            failure = error
+    if fabric.broadcast(failure is not None):
+        raise failure or SystemExit(2)
