@@ -39,7 +39,7 @@ def heard(fabric: Fabric) -> Iterator[None]:
         if thread.name == "child-process-observer":
             thread._terminate_all = _give_up
     if fabric.world_size > 1:
-        atexit.register(_leave)
+        atexit.register(_disconnect)
     try:
         yield
     except RuntimeError as error:
@@ -49,7 +49,7 @@ def heard(fabric: Fabric) -> Iterator[None]:
         raise
 
 
-def _leave() -> None:
+def _disconnect() -> None:
     """End the connection: its threads would abort a process that ends while they run."""
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
