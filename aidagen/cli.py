@@ -42,7 +42,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         command = given.command
         return given.run(given)
 
-    return guarded(run, stopped=lambda: _STOPPED.get(command, "Stopped by Ctrl-C."))
+    code = guarded(run, stopped=lambda: _STOPPED.get(command, "Stopped by Ctrl-C."))
+    if partners := sys.modules.get("aidagen.partners"):  # a training run was begun
+        partners.leave(code)
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -39,7 +39,7 @@ def heard(fabric: Fabric) -> Iterator[None]:
         if thread.name == "child-process-observer":
             thread._terminate_all = _give_up
     if fabric.world_size > 1:
-        atexit.register(_leave)
+        atexit.register(_disconnect)
     try:
         yield
     except RuntimeError as error:
@@ -49,10 +49,22 @@ def heard(fabric: Fabric) -> Iterator[None]:
         raise
 
 
-def _leave() -> None:
+def _disconnect() -> None:
     """End the connection: its threads would abort a process that ends while they run."""
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
+
+
+def leave(code: int) -> None:
+    """End this process at once if it is one of several; otherwise nothing happens.
+
+    Between a command's end and that of Python the others' connections close, and gloo's threads
+    may abort whoever still stands.
+    """
+    if torch.distributed.is_initialized() and torch.distributed.get_world_size() > 1:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        os._exit(code)
 
 
 def _give_up() -> None:

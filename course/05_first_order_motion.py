@@ -462,8 +462,8 @@ for equation in (fomm.first_order_maps, grids.local_affine_grids, fomm.heatmap_d
 plots.folded("From equations to lines of code", papermap.table("fomm"))
 
 # %% slideshow={"slide_type": "skip"} tags=["nbval-ignore-output", "hide-input"]
-plots.folded(f"Warp, three ways: {warps.BATCH} sources through {warps.KEYPOINTS + 1} maps each, measured "
-             "here", warps.three_ways(lesson.device))
+plots.folded(f"Ways to warp on this machine: {warps.BATCH} sources through {warps.KEYPOINTS + 1} maps each, measured "
+             "here", warps.ways_here(lesson.device))
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## What the source cannot show

@@ -338,7 +338,7 @@ def test_a_lecture_compares_the_ways_that_a_machine_has(monkeypatch):
     monkeypatch.setattr(kernels, "ways", lambda _: ("eager", "triton"))
     for name, small in {"BATCH": 1, "KEYPOINTS": 2, "SIZE": 6, "TURNS": 1}.items():
         monkeypatch.setattr(warps, name, small)
-    _, _, *rows = warps.three_ways("cpu").splitlines()
+    _, _, *rows = warps.ways_here("cpu").splitlines()
     assert len(rows) == 3
     for row in rows:
         assert row.count(" ms |") == 1 and float(row.split("|")[-2]) < 1e-5

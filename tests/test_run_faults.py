@@ -325,6 +325,16 @@ def test_a_process_that_waits_for_ever_is_ended(monkeypatch, capsys):
     assert ended == [2] and capsys.readouterr().err == f"aidagen: {partners.ENDED}\n"
 
 
+@pytest.mark.parametrize(("processes", "ended"), [(None, []), (1, []), (2, [2])])
+def test_a_process_of_several_ends_with_its_command(monkeypatch, processes, ended):
+    codes = []
+    monkeypatch.setattr(os, "_exit", codes.append)
+    monkeypatch.setattr("torch.distributed.is_initialized", lambda: processes is not None)
+    monkeypatch.setattr("torch.distributed.get_world_size", lambda: processes)
+    partners.leave(2)
+    assert codes == ended
+
+
 def test_errors_of_the_network_are_the_partners_fault_and_others_are_not():
     two = partner()
     with pytest.raises(AidagenError, match="Another process of this run has ended"):

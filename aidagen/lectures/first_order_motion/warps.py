@@ -1,4 +1,4 @@
-"""Warp, three ways, on the machine at hand: the same pictures, their time and their memory."""
+"""The ways to warp that the machine at hand has: the same pictures, and how long each takes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def copies(image: Tensor, maps: kernels.Maps) -> Tensor:
     return grids.warp(repeated.flatten(0, 1), every.flatten(0, 1)).unflatten(0, (b, -1))
 
 
-def three_ways(device: torch.device | str = "cpu") -> str:
+def ways_here(device: torch.device | str = "cpu") -> str:
     """A table of the ways that this machine has, in Markdown.
 
     Every way is run TURNS times after a first one, the ways in turn.
