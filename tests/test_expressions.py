@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from aidagen import landmarks
 from aidagen.evaluation import expressions
 from aidagen.evaluation.expressions import LabelJudge, apart, expression, hits, openings
 
@@ -45,6 +46,13 @@ def test_a_head_that_turns_nods_and_comes_nearer_has_no_expression():
     # what moved in the face moved along; it is given back in frame 0's coordinates
     assert torch.allclose(turned, still, atol=1e-5)
     assert torch.allclose(expression(2 * faces()), still, atol=1e-5), "size does not count"
+
+
+def test_many_sequences_at_once():
+    alone = [landmarks.expression(faces(seed=seed)) for seed in (0, 1)]
+    together = landmarks.expression(torch.stack([faces(seed=0), faces(seed=1)])[None])
+    assert together.shape == (1, 2, 6, 68, 2)
+    assert torch.allclose(together[0], torch.stack(alone), atol=1e-6)
 
 
 def test_the_jaw_does_not_count():

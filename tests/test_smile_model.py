@@ -80,29 +80,76 @@ def test_pull_in_its_three_forms():
     assert smile.pull(torch.tensor([[2.0], [4.0]]), 0.05) == 3.0, "one mode is simply pulled"
 
 
-def test_push_ends_at_the_margin():
-    made = torch.zeros(1, 3, 2, 68, 2)
-    made[:, 1, ..., 0], made[:, 2, ..., 1] = 0.1, 0.3  # squared distances 0.01, 0.09, 0.1
-    assert smile.push(made, 0.005) == 0
-    assert smile.push(made, 0.04).item() == pytest.approx(0.03 / 3)
+def smiles_of(face, *moved):
+    """Answers of two frames, (1, K, 2, 68, 2): a face, and its mouth moved, in eyes' distances."""
+    made = face.expand(1, len(moved), 2, 68, 2).clone()
+    eyes = (face[36] - face[45]).norm()
+    for k, (x, y) in enumerate(moved):
+        made[0, k, 1, 48:] += eyes * torch.tensor([x, y])
+    return made
+
+
+SHARE = 20 / 68 / 2  # of points and frames in which the mouth moves
+
+
+def test_distances_are_of_expressions_and_hardly_of_where_the_head_is(face):
+    made = smiles_of(face, (0.1, 0.0), (0.0, 0.0))
+    truth = smiles_of(face, (0.1, 0.0))[:, 0]
+    assert smile.distances(made, truth)[0, 0] < 1e-6
+    assert smile.distances(made, truth, placing=0)[0, 1].item() == pytest.approx(0.01 * SHARE)
+    elsewhere = truth.clone()
+    elsewhere[:, 1] = 1.1 * elsewhere[:, 1] + 0.2
+    moved_head = smile.distances(made, elsewhere)[0, 0]
+    apart = (elsewhere - truth).square().sum(-1).mean().item()
+    assert moved_head.item() == pytest.approx(0.02 * apart, rel=1e-3)
+    assert smile.distances(made, elsewhere, placing=0)[0].tolist() == pytest.approx(
+        [0, 0.01 * SHARE], abs=1e-6
+    )
+
+
+def test_a_mode_that_never_won_is_favoured():
+    apart = torch.tensor([[1.0, 4.0, 7.0]], requires_grad=True)
+    for wins, winner in (((0.4, 0.3, 0.3), 0), ((0.9, 0.1, 0.2), 1), ((0.9, 0.3, 0.01), 2)):
+        loss = smile.pull(apart, 0.0, torch.tensor(wins))
+        (drawn,) = torch.autograd.grad(loss, apart)
+        assert drawn[0].tolist() == [float(k == winner) for k in range(3)]
+        assert loss == apart[0, winner], "the handicap chooses and does not weigh"
+
+
+def test_shares_of_wins_are_followed_and_kept_with_the_run():
+    torch.manual_seed(0)
+    objective = smile.objective(SMALL, smile.LossWeights(vae=0, sequence=0, pixels=0))
+    step, faces = Step(0, 10, torch.Generator().manual_seed(0)), batch()
+    for _ in range(5):
+        objective("modes", faces, step)
+    assert objective.wins.sum().item() == pytest.approx(1, abs=1e-5)
+    assert not torch.allclose(objective.wins, torch.full((3,), 1 / 3), atol=1e-3)
+    assert "wins" in objective.state_dict()
+
+
+def test_push_ends_at_the_margin(face):
+    # squared distances 0.01, 0.09, 0.1, times the share that moves
+    made = smiles_of(face, (0.0, 0.0), (0.1, 0.0), (0.0, 0.3))
+    assert smile.push(made, 0.005 * SHARE) == 0
+    assert smile.push(made, 0.04 * SHARE).item() == pytest.approx(0.03 * SHARE / 3, rel=1e-4)
     assert smile.push(made[:, :1], 1.0) == 0, "one mode has nobody to push"
 
 
-def test_pulling_all_averages_the_modes_and_pulling_the_best_does_not():
+def test_pulling_all_averages_the_modes_and_pulling_the_best_does_not(face):
     """Three true answers to one question; K = 3 free answers, moved by each form of the pull."""
-    true = torch.zeros(3, 1, 68, 2)
-    true[1, ..., 0], true[2, ..., 1] = 0.5, 0.5
+    true = smiles_of(face, (0.0, 0.0), (0.5, 0.0), (0.0, 0.5))[0]  # (3, 2, 68, 2)
     hit = {}
     for name, spread in (("all", 2 / 3), ("best", 0.0), ("relaxed", 0.05)):
-        made = torch.randn(3, 1, 68, 2, generator=torch.Generator().manual_seed(3)) * 0.05
-        made.requires_grad_(True)
-        optimizer = torch.optim.Adam([made], lr=0.02)
+        start = 0.02 * torch.randn(3, 1, 68, 2, generator=torch.Generator().manual_seed(3))
+        bent = (start + (true[:, 1:] - true[:, :1]).mean(0)).requires_grad_(True)
+        optimizer = torch.optim.Adam([bent], lr=0.01)
         for _ in range(150):
             optimizer.zero_grad()
+            made = torch.cat([true[:, :1], true[:, :1] + bent], 1)
             smile.pull(smile.distances(made.expand(3, -1, -1, -1, -1), true), spread).backward()
             optimizer.step()
-        apart = (made.detach()[:, None] - true[None]).square().sum(-1).mean((-1, -2))
-        hit[name] = (apart.min(0).values < 0.02).sum().item()
+        apart = smile.distances(made.detach().expand(3, -1, -1, -1, -1), true)  # (truth, K)
+        hit[name] = (apart.min(1).values < 0.1 * 0.25 * SHARE).sum().item()
     assert hit["all"] == 0, "their mean is none of them"
     assert hit["best"] == hit["relaxed"] == 3
 
@@ -156,7 +203,7 @@ def test_skips_off_hides_the_face_but_for_what_passes_the_bottleneck():
 @pytest.mark.parametrize("name", ["vae", "sequence", "modes", "recognizer", "painter", "critic"])
 def test_each_phase_gives_its_own_part_a_gradient(name):
     torch.manual_seed(0)
-    objective = smile.objective(SMALL, smile.LossWeights(margin=10.0))
+    objective = smile.objective(SMALL, smile.LossWeights(spread=0.1, push=1.0, margin=10.0))
     phases = objective.phases()
     step = Step(0, 10, torch.Generator().manual_seed(0))
     sum(objective(name, batch(), step).values()).backward()

@@ -1,9 +1,8 @@
 """Expressions as sequences of landmarks: how far two of them lie apart, and which modes are hit.
 
-What a head does (turn, nod, come nearer) is taken out, what the face does is kept: each frame's
-landmarks are laid on those of the first frame by the eyes' corners and the bridge of the nose, and
-the first frame is subtracted. The unit is the distance between the outer corners of the eyes. The
-jaw's line is left out: on a face that turns it is where the skin happens to end.
+What a head does is taken out, what the face does is kept (`landmarks.expression`); the unit is the
+distance between the outer corners of the eyes. The jaw's line is left out: on a face that turns it
+is where the skin happens to end.
 
 Letters: T frames, K generated sequences, M true modes.
 """
@@ -17,7 +16,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-STABLE = (27, 28, 29, 30, 36, 39, 42, 45)  # bridge of the nose, corners of the eyes
+from aidagen import landmarks
+
 FIRST = 17  # of the points that count: those before it are the jaw
 UNIT = "share of the distance between the eyes"
 
@@ -26,14 +26,7 @@ Expression = Float[Tensor, "T 51 2"]
 
 def expression(points: Float[Tensor, "T 68 2"]) -> Expression:
     """How far brows, eyes, nose and mouth are from where they were in frame 0."""
-    z = torch.view_as_complex(points.float().contiguous())  # (T, 68)
-    stable = z[:, STABLE]
-    middle = stable.mean(1, keepdim=True)
-    own = stable - middle
-    # the turn and zoom that lay a frame on frame 0, by least squares
-    onto = (own.conj() * own[:1]).sum(1, keepdim=True) / own.abs().square().sum(1, keepdim=True)
-    moved = (z - middle) * onto - (z[:1] - middle[:1])
-    return torch.view_as_real(moved / (z[0, 36] - z[0, 45]).abs())[:, FIRST:]
+    return landmarks.expression(points)[:, FIRST:]
 
 
 def apart(a: Expression, b: Expression) -> float:

@@ -13,6 +13,7 @@ How this differs from what is known of the paper:
 * the variational autoencoder also reads the 68 points off an embedding (`LandmarkVAE.points`), and
   distances between sequences are taken between these points, in which an axis has a unit;
 * each mode's pull is a share of one formula (`pull`): all modes, the best one, or nearly the best;
+  the recommended form draws one mode for each clip and favours modes that seldom win;
 * the recurrent networks run freely from the first frame on, without teacher forcing.
 
 All parts can be trained at once, each on its own loss: nothing that a part learns from moves a
@@ -32,6 +33,7 @@ from torch import Tensor, nn
 from aidagen import losses, systems
 from aidagen.blocks import Decoder, Encoder
 from aidagen.judges.features import mobilenet_features
+from aidagen.landmarks import expression
 from aidagen.recurrence import ConditionalLSTM
 
 # the 68 points of iBUG's order, joined to lines; True closes a line
@@ -119,21 +121,35 @@ def landmark_map(
 
 
 def distances(
-    made: Float[Tensor, "B K T 68 2"], truth: Float[Tensor, "B T 68 2"]
+    made: Float[Tensor, "B K T 68 2"], truth: Float[Tensor, "B T 68 2"], placing: float = 0.02
 ) -> Float[Tensor, "B K"]:
-    """Mean squared distance of each mode's landmarks from the true ones."""
-    return (made - truth[:, None]).square().sum(-1).mean((-1, -2))
+    """Mean squared distance of each mode's expression from the true one.
+
+    Clips of one person differ by how the head moves more than by how the mouth does. If landmarks
+    were compared as they lie in the picture, the nearest mode would be the one whose head moves
+    alike, so the head's motion is taken out (`landmarks.expression`). A small share, ``placing``,
+    of the distance in the picture keeps the heads where they are.
+    """
+    face = (expression(made) - expression(truth)[:, None]).square().sum(-1).mean((-1, -2))
+    return face + placing * (made - truth[:, None]).square().sum(-1).mean((-1, -2))
 
 
-def pull(apart: Float[Tensor, "B K"], spread: float) -> Float[Tensor, ""]:
-    """Draw the nearest mode to the truth, and the others by the share ``spread`` of the force.
+def pull(
+    apart: Float[Tensor, "B K"], spread: float, wins: Float[Tensor, " K"] | None = None
+) -> Float[Tensor, ""]:
+    """Draw one mode to the truth, and the others by the share ``spread`` of the force.
 
-    0 is best-of-K: only the nearest mode learns from a clip. (K - 1) / K draws all modes alike,
-    so all of them end at the mean of what is true. Between them lies the relaxed form (Rupprecht et
-    al., ICCV 2017): modes that never win still learn to be plausible.
+    0 is best-of-K: only one mode learns from a clip. (K - 1) / K draws all modes alike, so all of
+    them end at the mean of what is true. Between them lies the relaxed form (Rupprecht et al., ICCV
+    2017): modes that never win still learn to be plausible.
+
+    The mode that is drawn is the nearest one; with ``wins``, the shares of clips that each mode has
+    won lately, it is the one of least distance times share, so that a mode that seldom wins is
+    favoured (frequency-sensitive competitive learning, Ahalt et al., Neural Networks 1990).
     """
     modes = apart.shape[1]
-    best = apart.min(dim=1).values
+    handicapped = apart if wins is None else apart * wins
+    best = apart.gather(1, handicapped.argmin(dim=1, keepdim=True))[:, 0]
     if modes == 1:
         return best.mean()
     others = (apart.sum(1) - best) / (modes - 1)
@@ -141,11 +157,12 @@ def pull(apart: Float[Tensor, "B K"], spread: float) -> Float[Tensor, ""]:
 
 
 def push(made: Float[Tensor, "B K T 68 2"], margin: float) -> Float[Tensor, ""]:
-    """How much the modes are nearer to each other than ``margin`` (a mean squared distance)."""
+    """How much the modes' expressions are nearer to each other than ``margin``, also squared."""
     if made.shape[1] == 1:
         return made.new_zeros(())
     i, j = torch.triu_indices(made.shape[1], made.shape[1], offset=1)
-    apart = (made[:, i] - made[:, j]).square().sum(-1).mean((-1, -2))  # (B, pairs)
+    told = expression(made)
+    apart = (told[:, i] - told[:, j]).square().sum(-1).mean((-1, -2))  # (B, pairs)
     return F.relu(margin - apart).mean()
 
 
@@ -326,9 +343,10 @@ class LossWeights(NamedTuple):
     vae: float = 1.0  # of the three above
     sequence: float = 100.0  # of the conditional LSTM's landmarks
     pull: float = 100.0
-    spread: float = 0.05  # of the pull, on modes that are not the nearest (see `pull`)
-    push: float = 10.0
-    margin: float = 0.002  # mean squared distance below which modes push
+    spread: float = 0.0  # of the pull, on modes that are not chosen (see `pull`)
+    balance: float = 1.0  # how much modes that seldom win are favoured; 0: the nearest is chosen
+    push: float = 0.0
+    margin: float = 0.001  # squared distance below which modes push; between true modes it is 0.001
     pixels: float = 20.0
     perceptual: float = 1.0
     adversarial: float = 0.2
@@ -344,6 +362,8 @@ class Objective(systems.Objective):
         config = model.config
         self.critic, self.recognizer = Critic(config), Recognizer(config)
         self.perceptual = losses.PerceptualPyramid(mobilenet_features(), (1.0,))
+        self.register_buffer("wins", torch.full((config.modes,), 1 / config.modes))
+        self.painted: tuple = (None, None, None)  # the last batch, its pictures and drawings
         paints = weights.pixels > 0
         self.parts = {
             "vae": (model.vae, weights.vae > 0),
@@ -388,16 +408,18 @@ class Objective(systems.Objective):
 
     def _sequence(self, batch: Faces, step: systems.Step) -> dict[str, Tensor]:
         shared = self._shared(batch, learning=True)
-        made = self.model.vae.points(shared)[:, None]  # (B, 1, T, 68, 2)
-        return {"sequence": self.weights.sequence * distances(made, batch.points).mean()}
+        away = self.model.vae.points(shared) - batch.points  # (B, T, 68, 2)
+        return {"sequence": self.weights.sequence * away.square().sum(-1).mean()}
 
     def _modes(self, batch: Faces, step: systems.Step) -> dict[str, Tensor]:
         w = self.weights
         made = self.model.vae.points(self.model.bend(self._shared(batch)))  # (B, K, T, 68, 2)
-        return {
-            "pull": w.pull * pull(distances(made, batch.points), w.spread),
-            "push": w.push * push(made, w.margin),
-        }
+        apart = distances(made, batch.points)  # (B, K)
+        wins = self.wins**w.balance
+        pulled = pull(apart, w.spread, wins)
+        won = F.one_hot((apart.detach() * wins).argmin(1), len(wins)).float().mean(0)
+        self.wins.lerp_(won, 0.02)
+        return {"pull": w.pull * pulled, "push": w.push * push(made, w.margin)}
 
     def _shared(self, batch: Faces, learning: bool = False) -> Float[Tensor, "B T E"]:
         with torch.no_grad():
@@ -413,6 +435,7 @@ class Objective(systems.Objective):
         w = self.weights
         drawn = self._drawn(self.model, batch)
         image = self.model.painter(batch.neutral, *drawn)
+        self.painted = batch, image.detach(), drawn[1]
         kept, own = self.recognizer(image), self.recognizer(batch.target).detach()
         return {
             "pixels": w.pixels * losses.scaled_l1(image, batch.target),
@@ -423,11 +446,12 @@ class Objective(systems.Objective):
         }
 
     def _critic(self, batch: Faces, step: systems.Step) -> dict[str, Tensor]:
-        drawn = self._drawn(self.model, batch)
-        with torch.no_grad():
-            image = self.model.painter(batch.neutral, *drawn)
-        real = self.critic(batch.target, drawn[1])
-        fake = self.critic(image, drawn[1])
+        last, image, drawn = self.painted
+        if last is not batch:  # the painter's phase has not seen it
+            first, drawn = self._drawn(self.model, batch)
+            with torch.no_grad():
+                image = self.model.painter(batch.neutral, first, drawn)
+        real, fake = self.critic(batch.target, drawn), self.critic(image, drawn)
         return {"critic": losses.least_squares_discriminator(real, fake)}
 
     @torch.no_grad()

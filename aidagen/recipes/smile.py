@@ -102,28 +102,37 @@ FACES = Recipe(
     ema=0.998,
 )
 START = "smile-64-landmarks"  # what the others go on from
-MODES = NOTHING._replace(pull=WEIGHTS.pull, push=WEIGHTS.push)
-BENT = replace(FACES, weights=MODES, steps=2500, start=START)
+BENT = replace(
+    FACES,
+    weights=NOTHING._replace(pull=WEIGHTS.pull, balance=0.0),  # the nearest mode is chosen
+    steps=3000,
+    betas=(0.5, 0.999),
+    start=START,
+)
+
+
+def bent(**weights: float) -> Recipe:
+    """Nothing but modes, trained with another form of the loss."""
+    return replace(BENT, weights=BENT.weights._replace(**weights))
+
 
 RECIPES = {
     START: FACES,
-    "smile-64": replace(
-        BENT, weights=WEIGHTS._replace(vae=0, sequence=0), steps=5000, betas=(0.5, 0.999)
-    ),
-    "smile-64-pull-all": replace(BENT, weights=MODES._replace(spread=2 / 3)),
-    "smile-64-best-of-k": replace(BENT, weights=MODES._replace(spread=0.0, push=0.0)),
-    "smile-64-wide-margin": replace(BENT, weights=MODES._replace(margin=0.02, push=100.0)),
+    "smile-64": replace(BENT, weights=WEIGHTS._replace(vae=0, sequence=0)),
+    "smile-64-pull-all": bent(spread=2 / 3),
+    "smile-64-best-of-k": bent(),
+    "smile-64-relaxed": bent(spread=0.05),
+    "smile-64-push": bent(spread=0.05, push=WEIGHTS.pull),
+    "smile-64-wide-margin": bent(spread=0.05, push=WEIGHTS.pull, margin=0.03),
     "smile-64-no-skips": replace(
         BENT,
         config=replace(FACES.config, skips=False),
         weights=NOTHING._replace(pixels=WEIGHTS.pixels),
-        steps=5000,
-        betas=(0.5, 0.999),
     ),
     "recurrent_smile-64": Recipe(
         recurrent_smile.RecurrentConfig(),
         Clips({"smiles": 1.0}),
-        steps=5000,
+        steps=4000,
         weights=recurrent_smile.LossWeights(),
         batch=8,
         betas=(0.5, 0.999),
