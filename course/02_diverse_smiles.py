@@ -165,22 +165,24 @@ figures.walk(model, someone.posed)
 # $$ h_t, c_t = \mathrm{LSTM}\bigl([z_{t-1},\, e_c],\; (h_{t-1}, c_{t-1})\bigr),
 #    \qquad z_t = z_{t-1} + W h_t + b . $$
 #
-# The slides describe an LSTM whose input is the hidden state $h_{t-1}$ beside the label. Here
-# $z_{t-1}$, which $h_{t-1}$ has just moved, stands in its place, and $h$ is handed on as in every LSTM.
+# On the slides $h_{t-1}$ stands beside the label; here it is $z_{t-1}$, which $h_{t-1}$ has just moved.
+# Ours also tells the time: $e_c$ carries a **clock**, a few sines of $t$.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **3 min.** Say: "Two things go into the cell: where we are, and what we were asked for." Ask: "What
-# would change if the label were given in the first step only?"
+# would change if the label were given in the first step only?" The clock is ours. Without it the
+# network learned that a smile comes and goes, and hardly when: it opened the mouth at an even pace.
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### The same in the package
 
 # %%
+print(inspect.getsource(smile.ConditionalLSTM.told))
 print(inspect.getsource(smile.ConditionalLSTM.forward))
 
 # %% [markdown]
 # **Key point.** The label is told again at every step, beside what there is so far. It never
-# changes within a clip; only the state knows how long the smile has lasted.
+# changes within a clip; state and clock know how long the smile has lasted.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **2 min.** Say: "Three lines in the loop: join, step, add." Ask: "Why is frame 0 of the result the
@@ -192,7 +194,7 @@ print(inspect.getsource(smile.ConditionalLSTM.forward))
 #
 # **Objective.** Write one step, and unfold the trained model with it.
 #
-# Write `step(z, told, h, c, cell, head)`: embedding `(B, E)`, the label's embedding `(B, L)`, state
+# Write `step(z, told, h, c, cell, head)`: embedding `(B, E)`, what is told of label and time `(B, L)`, state
 # `(B, S)` twice, an `LSTMCell` and a `Linear` layer → the next `(z, h, c)`.
 
 # %% tags=["hide-input", "exercise"]
@@ -222,10 +224,10 @@ step = check.choose("02.1", step)
 unfold, ways = model.unfold, []
 for label in range(len(LABELS)):
     z = model.embed(someone.posed.points[:1])
-    told = unfold.label(torch.tensor([label]))
     h, c = unfold.start(z).tanh().chunk(2, dim=1)
     way = [z]
-    for _ in range(31):
+    for t in range(1, 32):
+        told = unfold.told(torch.tensor([label]), t)  # the label and the time
         z, h, c = step(z, told, h, c, unfold.cell, unfold.step)
         way.append(z)
     ways.append(torch.stack(way, dim=1))  # (1, T, E)
@@ -296,7 +298,7 @@ figures.mean_smile(model, someone.posed)
 # ### Two terms
 #
 # $d_k$ is the distance of answer $k$ from the smile that was seen: the mean squared distance of its
-# landmarks, over points and frames. $k^*$ is the nearest answer, $m$ the **margin**.
+# landmarks, with the head's own motion taken out. $k^*$ is the chosen answer, $m$ the **margin**.
 #
 # $$ L_{\text{pull}} = (1-\varepsilon)\, d_{k^*} + \tfrac{\varepsilon}{K-1} \sum_{k \neq k^*} d_k
 #    \qquad
@@ -304,15 +306,18 @@ figures.mean_smile(model, someone.posed)
 #
 # * $\varepsilon = (K-1)/K$: **pull-all**, the same force on every answer;
 # * $\varepsilon = 0$: **best-of-K**, only the nearest answer learns;
-# * $\varepsilon = 0.05$: **relaxed**, answers that never win still learn a little.
+# * $\varepsilon = 0.05$: **relaxed**, answers that never win still learn a little;
+# * **balanced**: best-of-K, but $k^* = \arg\min_k w_k d_k$, where $w_k$ is the share of clips that answer
+#   $k$ won lately.
 #
 # **Key point.** A pull that *chooses* an answer for each clip lets the answers differ. The exact form
-# of the paper is not known to us; these three are ours.
+# of the paper is not known to us; these are ours.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **3 min.** Say: "One number, epsilon, leads from pull-all to best-of-K." Ask: "What becomes of an
 # answer that is never the nearest if epsilon is 0?" The relaxed form is that of Rupprecht et al.,
-# ICCV 2017.
+# ICCV 2017; the balanced choice is known as frequency-sensitive competitive learning. And: why is the
+# head's motion taken out? (Or the nearest answer is the one whose head moves alike.)
 
 # %% [markdown] slideshow={"slide_type": "subslide"} tags=["exercise"]
 # ### Exercise 02.2 · Push
@@ -581,9 +586,9 @@ print("generated posed smiles begin faster:", fastest["posed"] > fastest["sponta
 # **Precision**: how many of the generated sequences hit one?
 
 # %% alt="Points with intervals for several methods: the recall of true modes by the model, by pull-all, by best-of-K, by one sequence alone, by the nearest training person and by interpolation." tags=["hide-input", "nbval-ignore-output"]
-methods = {"cmm-net": "relaxed pull and push", "best-of-k": "best-of-K", "pull-all": "pull-all",
-           "single-mode": "one sequence", "nearest-train": "nearest training person",
-           "interpolation": "interpolation"}
+methods = {"cmm-net": "balanced (cmm-net)", "relaxed": "relaxed", "push": "relaxed, push",
+           "best-of-k": "best-of-K", "pull-all": "pull-all", "single-mode": "one sequence",
+           "nearest-train": "nearest training person", "interpolation": "interpolation"}
 plots.claim(rows, "mode_recall", methods, axis="recall: share of the true modes that are hit",
             of="people and labels")
 
@@ -607,7 +612,7 @@ good = scores["relaxed"]
 hit = int(figures.told_apart(showcase.other("too large a margin"), people)[1].sum())
 own = int(figures.told_apart(model, people)[1].sum())
 bet.reveal(hit, Markdown(
-    f"With the margin of the shipped model, {own} of 48 hit a true smile. In the toy, too large a margin "
+    f"Of the shipped model, trained without push, {own} of 48 hit a true smile. In the toy, too large a margin "
     f"raises diversity from {good.diversity:.2f} to {wide.diversity:.2f}, while recall goes from "
     f"{good.recall:.2f} to {wide.recall:.2f}."))
 
@@ -623,7 +628,7 @@ bet = predict.guess("02.p3")
 bet
 
 # %% alt="Covered until a guess is made. Points with intervals: how often a linear judge names the label, for true clips, for the model, for one sequence alone and for pull-all." tags=["hide-input", "nbval-ignore-output"]
-graph = plots.claim(rows, "label_accuracy", {"real": "true clips", "cmm-net": "relaxed pull and push",
+graph = plots.claim(rows, "label_accuracy", {"real": "true clips", "cmm-net": "the model",
                     "single-mode": "one sequence", "pull-all": "pull-all"},
                     axis="share of sequences whose label the judge names", of="people and labels")
 bet.reveal(value["cmm-net", "label_accuracy"], graph)
@@ -786,7 +791,7 @@ figures.trouble(model, people)
 # * A face becomes a **landmark drawing**, the drawing 64 numbers, and an LSTM that is **told the label
 #   at every step** moves them.
 # * One input with many right answers: a squared error gives their **mean**, which nobody showed.
-# * **Pull** by choice (best-of-K, better relaxed) lets K answers share the truth; **push** creates
+# * **Pull** by choice (best-of-K, relaxed, balanced) lets K answers share the truth; **push** creates
 #   difference, and with too large a margin nothing else.
 # * **Recall and precision** judge answers; diversity alone does not.
 # * **Skips** carry the person's texture past the bottleneck, at the place where it was.
@@ -830,6 +835,7 @@ quiz.ask("02.q5")
 # | push | drives answers apart that are nearer than the margin |
 # | margin $m$ | the distance from which on the push is zero |
 # | pull-all, best-of-K, relaxed | all answers are drawn alike; only the nearest; the nearest, and the others a little |
+# | balanced choice | the answer that is drawn is the nearest one, with a handicap for those that won often |
 # | hit | an answer is nearer to a true smile than half the smallest distance between true ones |
 # | recall | the share of true modes that are hit |
 # | precision | the share of answers that hit a true mode |
@@ -961,6 +967,8 @@ plots.folded("Ledger: the claims, and what was measured here", ledger.table("02"
 #   Recurrent Nets](https://doi.org/10.1109/TMM.2019.2963621), IEEE TMM 2020: the comparator.
 # * Rupprecht et al., [Learning in an Uncertain World: Representing Ambiguity Through Multiple
 #   Hypotheses](https://arxiv.org/abs/1612.00197), ICCV 2017: the relaxed pull.
+# * Ahalt et al., [Competitive learning algorithms for vector
+#   quantization](https://doi.org/10.1016/0893-6080(90)90071-R), Neural Networks 1990: the balanced choice.
 # * Kynkäänniemi et al., [Improved Precision and Recall Metric for Assessing Generative
 #   Models](https://arxiv.org/abs/1904.06991), NeurIPS 2019: recall and precision without known modes.
 # * Ho, Jain, Abbeel, [Denoising Diffusion Probabilistic Models](https://arxiv.org/abs/2006.11239),

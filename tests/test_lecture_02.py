@@ -123,12 +123,13 @@ def test_the_pull_of_the_exercise_is_that_of_the_model():
 @torch.no_grad()
 def test_the_step_of_the_exercise_unfolds_as_the_model_does():
     torch.manual_seed(0)
-    unfold = smile.ConditionalLSTM(6, 2, 4, 5)
+    unfold = smile.ConditionalLSTM(6, 2, 4, 5, waves=2)
     start, label = torch.rand(3, 6), torch.tensor([0, 1, 1])
     z, (h, c) = start, unfold.start(start).tanh().chunk(2, dim=1)
     way = [z]
-    for _ in range(4):
-        z, h, c = exercises.STEP.reference(z, unfold.label(label), h, c, unfold.cell, unfold.step)
+    for t in range(1, 5):
+        told = unfold.told(label, t)
+        z, h, c = exercises.STEP.reference(z, told, h, c, unfold.cell, unfold.step)
         way.append(z)
     torch.testing.assert_close(torch.stack(way, 1), unfold(start, label, 5))
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from aidagen.models import recurrent_smile, smile
+from aidagen.recurrence import ConditionalLSTM
 from aidagen.systems import Step
 
 SMALL = smile.SmileConfig(
@@ -171,6 +172,17 @@ def test_sequences_begin_at_the_neutral_face_and_follow_the_label():
     assert (modes[:, 0] - modes[:, 1]).abs().max() > 1e-4
     assert torch.equal(modes[:, :, 0], others[:, :, 0])
     assert (modes - others)[:, :, 1:].abs().amax((1, 2, 3)).min() > 1e-4
+
+
+def test_a_clock_tells_every_step_of_a_clip_from_every_other():
+    with torch.no_grad():
+        unfold = ConditionalLSTM(4, 2, 3, 5, waves=4)
+        told = torch.stack([unfold.told(torch.tensor([1]), at)[0] for at in range(32)])
+        assert told.shape == (32, 3 + 8)
+        assert torch.equal(told[:, :3], unfold.label.weight[1].expand(32, -1))
+        assert (torch.cdist(told, told) + torch.eye(32)).min() > 0.1
+        silent = ConditionalLSTM(4, 2, 3, 5)
+        assert torch.equal(silent.told(torch.tensor([1]), 3), silent.told(torch.tensor([1]), 9))
 
 
 def test_a_film_of_every_face_by_itself():

@@ -14,7 +14,8 @@ How this differs from what is known of the paper:
   distances between sequences are taken between these points, in which an axis has a unit;
 * each mode's pull is a share of one formula (`pull`): all modes, the best one, or nearly the best;
   the recommended form draws one mode for each clip and favours modes that seldom win;
-* the recurrent networks run freely from the first frame on, without teacher forcing.
+* the recurrent networks run freely from the first frame on, without teacher forcing, and the first
+  of them is told the time as well as the label.
 
 All parts can be trained at once, each on its own loss: nothing that a part learns from moves a
 weight of another one.
@@ -62,6 +63,7 @@ class SmileConfig:
     points_width: int = 256  # of the layer that reads points off an embedding
     label_width: int = 8  # of a label's embedding
     hidden: int = 256  # of the conditional LSTM
+    waves: int = 4  # of its clock
     mode_hidden: int = 96  # of each mode's LSTM
     stroke: float = 1.5  # pixels of a landmark line, at 64 pixels
     painter_width: int = 24
@@ -285,7 +287,7 @@ class SmileNet(nn.Module):
         self.config = config
         self.vae = LandmarkVAE(config)
         self.unfold = ConditionalLSTM(
-            config.latent, config.labels, config.label_width, config.hidden
+            config.latent, config.labels, config.label_width, config.hidden, config.waves
         )
         self.bend = Modes(config)
         self.painter = Painter(config)
@@ -408,8 +410,8 @@ class Objective(systems.Objective):
 
     def _sequence(self, batch: Faces, step: systems.Step) -> dict[str, Tensor]:
         shared = self._shared(batch, learning=True)
-        away = self.model.vae.points(shared) - batch.points  # (B, T, 68, 2)
-        return {"sequence": self.weights.sequence * away.square().sum(-1).mean()}
+        made = self.model.vae.points(shared)[:, None]  # (B, 1, T, 68, 2)
+        return {"sequence": self.weights.sequence * distances(made, batch.points).mean()}
 
     def _modes(self, batch: Faces, step: systems.Step) -> dict[str, Tensor]:
         w = self.weights

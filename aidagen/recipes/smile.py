@@ -1,4 +1,4 @@
-"""Smiles: landmarks and their sequences first; then K modes and the painter, and what differs."""
+"""Smiles: landmarks, sequences, the painter and K modes, one after the other; and variants."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -89,46 +89,53 @@ class Clips(Sequences):
 
 
 DATA = Faces({"smiles": 1.0})
-NOTHING = smile.LossWeights(vae=0, sequence=0, pull=0, push=0, pixels=0)
 WEIGHTS = smile.LossWeights()
+NOTHING = smile.LossWeights(vae=0, sequence=0, pull=0, pixels=0)
 FACES = Recipe(
     smile.SmileConfig(),
     DATA,
     steps=8000,
-    weights=WEIGHTS._replace(pull=0, push=0, pixels=0),
+    weights=NOTHING._replace(vae=WEIGHTS.vae),
     batch=16,
     rate=1e-3,
     betas=(0.9, 0.999),
     ema=0.998,
 )
-START = "smile-64-landmarks"  # what the others go on from
-BENT = replace(
+# each part is trained by a run of its own, which begins with what the run before it made
+SEQUENCE = replace(
     FACES,
-    weights=NOTHING._replace(pull=WEIGHTS.pull, balance=0.0),  # the nearest mode is chosen
+    weights=NOTHING._replace(sequence=WEIGHTS.sequence),
+    steps=3000,
+    rate=3e-3,
+    clip=1.0,
+    start="smile-64-landmarks",
+)
+PAINTER = replace(
+    FACES,
+    weights=NOTHING._replace(pixels=WEIGHTS.pixels),
     steps=3000,
     betas=(0.5, 0.999),
-    start=START,
+    start="smile-64-sequence",
 )
 
 
-def bent(**weights: float) -> Recipe:
-    """Nothing but modes, trained with another form of the loss."""
-    return replace(BENT, weights=BENT.weights._replace(**weights))
+def modes(**weights: float) -> Recipe:
+    """K modes on top of all the rest, by a form of the loss."""
+    weights = NOTHING._replace(**{"pull": WEIGHTS.pull, "balance": 0.0, **weights})
+    return replace(FACES, weights=weights, steps=3000, start="smile-64-painter")
 
 
 RECIPES = {
-    START: FACES,
-    "smile-64": replace(BENT, weights=WEIGHTS._replace(vae=0, sequence=0)),
-    "smile-64-pull-all": bent(spread=2 / 3),
-    "smile-64-best-of-k": bent(),
-    "smile-64-relaxed": bent(spread=0.05),
-    "smile-64-push": bent(spread=0.05, push=WEIGHTS.pull),
-    "smile-64-wide-margin": bent(spread=0.05, push=WEIGHTS.pull, margin=0.03),
-    "smile-64-no-skips": replace(
-        BENT,
-        config=replace(FACES.config, skips=False),
-        weights=NOTHING._replace(pixels=WEIGHTS.pixels),
-    ),
+    "smile-64-landmarks": FACES,
+    "smile-64-sequence": SEQUENCE,
+    "smile-64-painter": PAINTER,
+    "smile-64": modes(balance=WEIGHTS.balance),
+    "smile-64-pull-all": modes(spread=2 / 3),
+    "smile-64-best-of-k": modes(),
+    "smile-64-relaxed": modes(spread=0.05),
+    "smile-64-push": modes(spread=0.05, push=WEIGHTS.pull),
+    "smile-64-wide-margin": modes(spread=0.05, push=WEIGHTS.pull, margin=0.03),
+    "smile-64-no-skips": replace(PAINTER, config=replace(FACES.config, skips=False)),
     "recurrent_smile-64": Recipe(
         recurrent_smile.RecurrentConfig(),
         Clips({"smiles": 1.0}),

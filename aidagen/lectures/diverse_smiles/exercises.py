@@ -34,8 +34,8 @@ def step(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """From one embedding to the next: ``(z, h, c)`` of the next frame.
 
-    ``told`` is the label's embedding, ``(h, c)`` the state of ``cell``; ``head`` makes of the new
-    ``h`` how far the embedding moves.
+    ``told`` is what is told of label and time, ``(h, c)`` the state of ``cell``; ``head`` makes of
+    the new ``h`` how far the embedding moves.
     """
     h, c = cell(torch.cat([z, told], dim=1), (h, c))
     return z + head(h), h, c

@@ -127,7 +127,8 @@ PREDICTIONS = (
     ),
     Prediction(
         "02.p2",
-        "Our real model was trained once more, with a margin above the distance of true smiles. "
+        "Our real model was trained once more, relaxed and with a push whose margin lies above the "
+        "distance of true smiles. "
         "Of its "
         "48 sequences (eight people, two labels, three modes), how many hit a true smile?",
         low=0.0,
