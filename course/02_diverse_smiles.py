@@ -307,8 +307,8 @@ figures.mean_smile(model, someone.posed)
 # * $\varepsilon = (K-1)/K$: **pull-all**, the same force on every answer;
 # * $\varepsilon = 0$: **best-of-K**, only the nearest answer learns;
 # * $\varepsilon = 0.05$: **relaxed**, answers that never win still learn a little;
-# * **balanced**: best-of-K, but $k^* = \arg\min_k w_k d_k$, where $w_k$ is the share of clips that answer
-#   $k$ won lately.
+# * **balanced**: best-of-K, but $k^* = \arg\min_k w_k d_k$ with a handicap $w_k$ that grows while answer
+#   $k$ wins more than its share of clips, and shrinks while it wins less.
 #
 # **Key point.** A pull that *chooses* an answer for each clip lets the answers differ. The exact form
 # of the paper is not known to us; these are ours.
@@ -316,8 +316,8 @@ figures.mean_smile(model, someone.posed)
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **3 min.** Say: "One number, epsilon, leads from pull-all to best-of-K." Ask: "What becomes of an
 # answer that is never the nearest if epsilon is 0?" The relaxed form is that of Rupprecht et al.,
-# ICCV 2017; the balanced choice is known as frequency-sensitive competitive learning. And: why is the
-# head's motion taken out? (Or the nearest answer is the one whose head moves alike.)
+# ICCV 2017; the handicap is DeSieno's "conscience" of 1988, and balances experts in language models
+# today. And: why is the head's motion taken out? (Or that answer is nearest whose head moves alike.)
 
 # %% [markdown] slideshow={"slide_type": "subslide"} tags=["exercise"]
 # ### Exercise 02.2 · Push
@@ -967,8 +967,9 @@ plots.folded("Ledger: the claims, and what was measured here", ledger.table("02"
 #   Recurrent Nets](https://doi.org/10.1109/TMM.2019.2963621), IEEE TMM 2020: the comparator.
 # * Rupprecht et al., [Learning in an Uncertain World: Representing Ambiguity Through Multiple
 #   Hypotheses](https://arxiv.org/abs/1612.00197), ICCV 2017: the relaxed pull.
-# * Ahalt et al., [Competitive learning algorithms for vector
-#   quantization](https://doi.org/10.1016/0893-6080(90)90071-R), Neural Networks 1990: the balanced choice.
+# * DeSieno, [Adding a conscience to competitive learning](https://doi.org/10.1109/ICNN.1988.23839), ICNN
+#   1988: the balanced choice; Wang et al., [Auxiliary-Loss-Free Load
+#   Balancing](https://arxiv.org/abs/2408.15664), 2024: the same for mixtures of experts.
 # * Kynkäänniemi et al., [Improved Precision and Recall Metric for Assessing Generative
 #   Models](https://arxiv.org/abs/1904.06991), NeurIPS 2019: recall and precision without known modes.
 # * Ho, Jain, Abbeel, [Denoising Diffusion Probabilistic Models](https://arxiv.org/abs/2006.11239),

@@ -108,24 +108,41 @@ def test_distances_are_of_expressions_and_hardly_of_where_the_head_is(face):
     )
 
 
-def test_a_mode_that_never_won_is_favoured():
+def test_a_handicap_chooses_and_does_not_weigh():
     apart = torch.tensor([[1.0, 4.0, 7.0]], requires_grad=True)
-    for wins, winner in (((0.4, 0.3, 0.3), 0), ((0.9, 0.1, 0.2), 1), ((0.9, 0.3, 0.01), 2)):
-        loss = smile.pull(apart, 0.0, torch.tensor(wins))
+    for handicap, winner in (((1.0, 1.0, 1.0), 0), ((5.0, 1.0, 1.0), 1), ((9.0, 9.0, 0.1), 2)):
+        loss = smile.pull(apart, 0.0, torch.tensor(handicap))
         (drawn,) = torch.autograd.grad(loss, apart)
         assert drawn[0].tolist() == [float(k == winner) for k in range(3)]
-        assert loss == apart[0, winner], "the handicap chooses and does not weigh"
+        assert loss == apart[0, winner]
 
 
-def test_shares_of_wins_are_followed_and_kept_with_the_run():
+def test_handicaps_move_until_all_modes_win_alike():
+    """Mode 0 lies near two groups of clips, and modes 1 and 2 are idle far away."""
+    apart = torch.tensor([[1.0, 12.0, 15.0], [1.0, 11.0, 15.0], [1.0, 30.0, 9.0]])
+    handicap = torch.ones(3)
+    for _ in range(60):
+        handicap = smile.handicapped(handicap, smile.winners(apart, handicap), 0.1)
+    won = []
+    for _ in range(30):
+        won.append(smile.winners(apart, handicap))
+        handicap = smile.handicapped(handicap, won[-1], 0.1)
+    shares = torch.cat(won).bincount(minlength=3) / 90
+    assert shares.tolist() == pytest.approx([1 / 3] * 3, abs=0.1)
+    still = smile.handicapped(torch.tensor([2.0, 1.0]), torch.tensor([0, 0, 1]), 0.0)
+    assert still.tolist() == [2.0, 1.0], "without a rate the nearest wins for ever"
+
+
+def test_handicaps_are_kept_with_the_run():
     torch.manual_seed(0)
     objective = smile.objective(SMALL, smile.LossWeights(vae=0, sequence=0, pixels=0))
     step, faces = Step(0, 10, torch.Generator().manual_seed(0)), batch()
-    for _ in range(5):
-        objective("modes", faces, step)
-    assert objective.wins.sum().item() == pytest.approx(1, abs=1e-5)
-    assert not torch.allclose(objective.wins, torch.full((3,), 1 / 3), atol=1e-3)
-    assert "wins" in objective.state_dict()
+    with torch.no_grad():
+        modes, _ = objective.model.sequences(faces.points[:, 0], faces.label, 5)
+        apart = smile.distances(objective.model.vae.points(modes), faces.points)
+    objective("modes", faces, step)
+    wanted = smile.handicapped(torch.ones(3), apart.argmin(1), 0.1)
+    assert torch.allclose(objective.state_dict()["handicap"], wanted)
 
 
 def test_push_ends_at_the_margin(face):

@@ -13,6 +13,7 @@ The labels differ as studies of smiles found: a spontaneous smile begins and end
 weaker, more symmetric, and narrows the eyes; a posed one begins fast, is stronger, and often
 stronger on one side (Cohn and Schmidt 2004, "The timing of facial motion in posed and spontaneous
 smiles"; Ekman, Hager and Friesen 1981, "The symmetry of emotional and deliberate facial actions").
+Not all agree: Schmidt et al. 2006 found speed and strength to differ, and no asymmetry.
 
 ``labels()`` of a clip holds, for its T = 32 frames:
 

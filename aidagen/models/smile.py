@@ -13,7 +13,7 @@ How this differs from what is known of the paper:
 * the variational autoencoder also reads the 68 points off an embedding (`LandmarkVAE.points`), and
   distances between sequences are taken between these points, in which an axis has a unit;
 * each mode's pull is a share of one formula (`pull`): all modes, the best one, or nearly the best;
-  the recommended form draws one mode for each clip and favours modes that seldom win;
+  the recommended form draws one mode for each clip, and gives those that often win a handicap;
 * the recurrent networks run freely from the first frame on, without teacher forcing, and the first
   of them is told the time as well as the label.
 
@@ -137,7 +137,7 @@ def distances(
 
 
 def pull(
-    apart: Float[Tensor, "B K"], spread: float, wins: Float[Tensor, " K"] | None = None
+    apart: Float[Tensor, "B K"], spread: float, handicap: Float[Tensor, " K"] | None = None
 ) -> Float[Tensor, ""]:
     """Draw one mode to the truth, and the others by the share ``spread`` of the force.
 
@@ -145,17 +145,34 @@ def pull(
     them end at the mean of what is true. Between them lies the relaxed form (Rupprecht et al., ICCV
     2017): modes that never win still learn to be plausible.
 
-    The mode that is drawn is the nearest one; with ``wins``, the shares of clips that each mode has
-    won lately, it is the one of least distance times share, so that a mode that seldom wins is
-    favoured (frequency-sensitive competitive learning, Ahalt et al., Neural Networks 1990).
+    The mode that is drawn is the nearest one, or with a ``handicap`` the one for which the distance
+    times its handicap is least (see `handicapped`).
     """
     modes = apart.shape[1]
-    handicapped = apart if wins is None else apart * wins
-    best = apart.gather(1, handicapped.argmin(dim=1, keepdim=True))[:, 0]
+    best = apart.gather(1, winners(apart, handicap)[:, None])[:, 0]
     if modes == 1:
         return best.mean()
     others = (apart.sum(1) - best) / (modes - 1)
     return ((1 - spread) * best + spread * others).mean()
+
+
+def winners(
+    apart: Float[Tensor, "B K"], handicap: Float[Tensor, " K"] | None = None
+) -> Int[Tensor, " B"]:
+    """The mode that wins each clip."""
+    return (apart if handicap is None else apart * handicap).argmin(dim=1)
+
+
+def handicapped(
+    handicap: Float[Tensor, " K"], won: Int[Tensor, " B"], rate: float
+) -> Float[Tensor, " K"]:
+    """The next handicap: larger for modes that won more than their share, and smaller for others.
+
+    It moves until every mode wins as often as the others, so that none is left idle; a conscience,
+    as DeSieno (ICNN 1988) called it. Experts in large language models are balanced in the same way.
+    """
+    share = F.one_hot(won, len(handicap)).float().mean(0)
+    return handicap * (rate * (share - 1 / len(handicap))).exp()
 
 
 def push(made: Float[Tensor, "B K T 68 2"], margin: float) -> Float[Tensor, ""]:
@@ -346,7 +363,7 @@ class LossWeights(NamedTuple):
     sequence: float = 100.0  # of the conditional LSTM's landmarks
     pull: float = 100.0
     spread: float = 0.0  # of the pull, on modes that are not chosen (see `pull`)
-    balance: float = 1.0  # how much modes that seldom win are favoured; 0: the nearest is chosen
+    balance: float = 0.1  # how fast handicaps move; 0: the nearest mode is chosen
     push: float = 0.0
     margin: float = 0.001  # squared distance below which modes push; between true modes it is 0.001
     pixels: float = 20.0
@@ -364,7 +381,7 @@ class Objective(systems.Objective):
         config = model.config
         self.critic, self.recognizer = Critic(config), Recognizer(config)
         self.perceptual = losses.PerceptualPyramid(mobilenet_features(), (1.0,))
-        self.register_buffer("wins", torch.full((config.modes,), 1 / config.modes))
+        self.register_buffer("handicap", torch.ones(config.modes))
         self.painted: tuple = (None, None, None)  # the last batch, its pictures and drawings
         paints = weights.pixels > 0
         self.parts = {
@@ -417,10 +434,10 @@ class Objective(systems.Objective):
         w = self.weights
         made = self.model.vae.points(self.model.bend(self._shared(batch)))  # (B, K, T, 68, 2)
         apart = distances(made, batch.points)  # (B, K)
-        wins = self.wins**w.balance
-        pulled = pull(apart, w.spread, wins)
-        won = F.one_hot((apart.detach() * wins).argmin(1), len(wins)).float().mean(0)
-        self.wins.lerp_(won, 0.02)
+        pulled = pull(apart, w.spread, self.handicap)
+        with torch.no_grad():
+            won = winners(apart, self.handicap)
+            self.handicap.copy_(handicapped(self.handicap, won, w.balance))
         return {"pull": w.pull * pulled, "push": w.push * push(made, w.margin)}
 
     def _shared(self, batch: Faces, learning: bool = False) -> Float[Tensor, "B T E"]:

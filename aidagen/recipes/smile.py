@@ -122,7 +122,7 @@ PAINTER = replace(
 def modes(**weights: float) -> Recipe:
     """K modes on top of all the rest, by a form of the loss."""
     weights = NOTHING._replace(**{"pull": WEIGHTS.pull, "balance": 0.0, **weights})
-    return replace(FACES, weights=weights, steps=3000, start="smile-64-painter")
+    return replace(FACES, weights=weights, steps=1500, start="smile-64-painter")
 
 
 RECIPES = {
