@@ -110,7 +110,7 @@ figures.film(someone.spontaneous, made)
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### The data flow
 #
-# ![A neutral picture is reduced to 68 landmarks, drawn as a line drawing, and encoded as 64 numbers. A recurrent network that is told the label unfolds them over time; three more recurrent networks bend the sequence in three ways; a decoder draws every embedding as landmarks again. A U-Net paints each drawing, with skip connections that carry the texture of the neutral picture.](../course/diagrams/02_flow.svg)
+# ![A neutral picture is reduced to 68 landmarks, drawn as a line drawing, and encoded as 64 numbers. A recurrent network that is told the label unfolds them over time; three more recurrent networks bend the sequence in three ways; landmarks are read off every embedding and drawn again. A U-Net paints each drawing, with skip connections that carry the texture of the neutral picture.](../course/diagrams/02_flow.svg)
 #
 # **Key point.** *What moves* is decided among landmarks, where people look alike. *Who it is* comes
 # from the neutral picture, and joins only at the end.
@@ -126,7 +126,8 @@ figures.film(someone.spontaneous, made)
 #
 # The 68 **landmarks** of a face are joined to lines; this drawing $y$ goes into a **variational
 # autoencoder** (VAE). The encoder gives a mean and a variance of an **embedding** $z$, 64 numbers;
-# the decoder draws $y$ again from $z$. A small network reads the points off $z$ as well.
+# the decoder draws $y$ again from $z$, which is what the autoencoder learns from. A small network reads
+# the points off $z$; drawn again, they are what the painter will see.
 
 # %% alt="Four pictures: a smiling rendered face with 68 yellow points on brows, eyes, nose, mouth and jaw; the same points as a line drawing; the drawing as the decoder makes it from the embedding; the face with the points that are read off the embedding." tags=["hide-input"]
 figures.landmarks(model, someone.posed)
@@ -135,7 +136,7 @@ figures.landmarks(model, someone.posed)
 # **3 min.** Say: "Nearly everything that says who this is has been thrown away, on purpose." Ask: "What does
 # the drawing from z lose, and why does the loss count a pixel on a line ten times?" Lines cover about
 # 6 % of the picture; without the weight, a white page would be a good answer. TODO(results): how
-# sharp the mouth is in the third picture, and that the points read off $z$ need no lines.
+# sharp the mouth is in the third picture; that is why the painter is given the points, drawn.
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### A walk between two faces

@@ -1,6 +1,5 @@
 """The smile explorer as a Python object, and photos that are brought to it."""
 
-import datetime
 import io
 import re
 from collections import Counter
@@ -370,20 +369,20 @@ def png(picture):
     return out.getvalue()
 
 
-def chosen(content, name="me.png"):
-    return ({
-        "name": name, "type": "image/png", "size": len(content), "content": memoryview(content),
-        "last_modified": datetime.datetime(2024, 1, 1),
-    },)  # fmt: skip
+def choose(explorer, content, name="me.png"):
+    """What the browser sends when a file is chosen, in one part."""
+    message = {"name": name, "size": len(content), "at": 0, "turn": "one"}
+    explorer.upload._handle_custom_msg(message, [memoryview(content)])
 
 
 def test_ones_own_face_smiles(models, people, tmp_path):
     judge = Judge(people[1][0], PLACES)
     explorer = SmileExplorer(models[0], *people, NAMES, finder=judge, frames=8, size=64)
-    assert explorer.upload.disabled, "first somebody agrees"
+    choose(explorer, png(crowd(PLACES)))
+    assert explorer.spoken.value.startswith("First tick")
+    assert explorer.face == "Ada"
     explorer.agree.value = True
-    assert not explorer.upload.disabled
-    explorer.upload.value = chosen(png(crowd(PLACES)))
+    choose(explorer, png(crowd(PLACES)))
     assert explorer.face == explorer.face_choice.value == "Your picture"
     assert explorer.face_choice.options == ("Ada", "Ben", "Your picture")
     assert "Your picture, posed, 3 modes" in explorer.sentence
@@ -391,6 +390,9 @@ def test_ones_own_face_smiles(models, people, tmp_path):
     given = Shown(explorer.film).images[3]
     assert given[0] == "Your picture, a neutral face: what is given"
     assert given[1][36, 32].mean() == pytest.approx(0.2 * 255, abs=8)
+    assert explorer.film.private and not explorer.film.pixels, "no state has a picture of it"
+    own = explorer.figure(face="Your picture", size=192)
+    assert not np.array_equal(np.asarray(explorer.still()), np.asarray(own)), "stills are saved"
     explorer.mode = 2
     before, modes = state(explorer.film), explorer.smilers.smiles(explorer._look()).modes
     judge.points = people[1][1]
@@ -400,6 +402,7 @@ def test_ones_own_face_smiles(models, people, tmp_path):
     assert not torch.equal(again, modes), "so do its landmarks"
     explorer.face = "Ada"
     assert "There are" not in explorer.sentence
+    assert explorer.film.pixels and not explorer.film.private
     path = tmp_path / "me.png"
     path.write_bytes(png(crowd(PLACES)))
     explorer.own(path)
@@ -414,12 +417,12 @@ def test_what_is_no_face_gets_a_sentence_and_changes_nothing(models, people):
     )
     before = state(explorer.film)
     explorer.consent = True
-    explorer.upload.value = chosen(png(torch.rand(3, 80, 80)))
+    choose(explorer, png(torch.rand(3, 80, 80)))
     assert explorer.spoken.value.startswith("No face was found in the picture; choose one")
-    explorer.upload.value = chosen(b"hello", "me.txt")
+    choose(explorer, b"hello", "me.txt")
     assert explorer.spoken.value.startswith("me.txt is not a picture")
     assert (explorer.face, state(explorer.film)) == ("Ada", before)
     with pytest.raises(AidagenError, match="No face was found"):
         explorer.own(torch.rand(3, 80, 80))
-    with pytest.raises(AidagenError, match="cannot be read"):
+    with pytest.raises(AidagenError, match=r"There is no file nowhere\.png"):
         explorer.own("nowhere.png")

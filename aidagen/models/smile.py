@@ -6,12 +6,13 @@ code was published, and widths, weights and the form of the push-pull loss are t
 
 A face is reduced to a picture of its landmarks, and the picture to an embedding. A recurrent
 network that is told the label unfolds the embedding over time; K more recurrent networks bend this
-sequence in K ways; every embedding is drawn as a landmark picture again; and a U-Net paints each of
-them with the neutral face's own texture.
+sequence in K ways; the landmarks are read off every embedding and drawn again; and a U-Net paints
+each drawing with the neutral face's own texture.
 
 How this differs from what is known of the paper:
-* the variational autoencoder also reads the 68 points off an embedding (`LandmarkVAE.points`), and
-  distances between sequences are taken between these points, in which an axis has a unit;
+* the variational autoencoder also reads the 68 points off an embedding (`LandmarkVAE.points`):
+  distances between sequences are taken between these points, in which an axis has a unit, and the
+  painter reads a drawing of them. The decoder's own picture serves the autoencoder's training only;
 * each mode's pull is a share of one formula (`pull`): all modes, the best one, or nearly the best;
   the recommended form draws one mode for each clip, and gives those that often win a handicap;
 * the recurrent networks run freely from the first frame on, without teacher forcing, and the first
@@ -318,8 +319,11 @@ class SmileNet(nn.Module):
         return self.vae.encode(self.draw(points))[0]
 
     def maps(self, z: Float[Tensor, "N E"]) -> Float[Tensor, "N 1 H W"]:
-        """The landmark picture that an embedding is decoded to, which the painter reads."""
-        return self.vae.logits(z).sigmoid()
+        """The points that an embedding stands for as a drawing, which the painter reads.
+
+        The decoder's own picture is softer: of lips and lids it makes one blob.
+        """
+        return self.draw(self.vae.points(z))
 
     def sequences(
         self, points: Float[Tensor, "B 68 2"], label: Int[Tensor, " B"], frames: int = 32
@@ -367,6 +371,7 @@ class LossWeights(NamedTuple):
     push: float = 0.0
     margin: float = 0.001  # squared distance below which modes push; between true modes it is 0.001
     pixels: float = 20.0
+    lines: float = 20.0  # of pixels on and beside landmark lines, once more
     perceptual: float = 1.0
     adversarial: float = 0.2
     identity: float = 2.0
@@ -455,9 +460,12 @@ class Objective(systems.Objective):
         drawn = self._drawn(self.model, batch)
         image = self.model.painter(batch.neutral, *drawn)
         self.painted = batch, image.detach(), drawn[1]
+        # brows, eyes, nose and mouth are a small part of a picture, and all of an expression
+        near, away = F.max_pool2d(drawn[1], 3, 1, 1), (image - batch.target).abs()
         kept, own = self.recognizer(image), self.recognizer(batch.target).detach()
         return {
             "pixels": w.pixels * losses.scaled_l1(image, batch.target),
+            "lines": w.lines * (near * away).sum() / (3 * near.sum()),
             "perceptual": w.perceptual * self.perceptual(image, batch.target),
             "adversarial": w.adversarial
             * losses.least_squares_generator(self.critic(image, drawn[1])),

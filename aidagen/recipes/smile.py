@@ -113,7 +113,7 @@ SEQUENCE = replace(
 PAINTER = replace(
     FACES,
     weights=NOTHING._replace(pixels=WEIGHTS.pixels),
-    steps=3000,
+    steps=2500,
     betas=(0.5, 0.999),
     start="smile-64-sequence",
 )

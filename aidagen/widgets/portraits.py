@@ -48,12 +48,9 @@ class Portrait(NamedTuple):
 
 def opened(picture: str | Path | bytes | Tensor) -> Float[Tensor, "3 H W"]:
     """A file, its bytes, or a picture ``(3, H, W)`` in [0, 1]; raises AidagenError in words."""
-    name = "The picture"
-    if isinstance(picture, str | Path):
-        picture, name = photos.from_path(picture)
     if isinstance(picture, Tensor):
         return as_floats(torch.from_numpy(as_pixels(picture)).permute(2, 0, 1))
-    return photos.read(picture, name)
+    return photos.read(picture)
 
 
 @torch.no_grad()

@@ -30,8 +30,10 @@ from aidagen.widgets.film import Film, View
 from aidagen.widgets.own_photo import AGREEMENT
 from aidagen.widgets.panel import Panel
 from aidagen.widgets.smiles import Look, Smilers, Smiles, listed
+from aidagen.widgets.upload import Upload
 
 OWN = "Your picture"
+PRIVATE = "The saved notebook holds neither your picture nor its smiles."
 UNIT = "of the distance between the eyes"
 
 
@@ -276,15 +278,16 @@ class SmileExplorer(Panel):
         return overlays.sheet(pictures, columns, labels)
 
     def still(self) -> Image.Image:
-        """The present frame, large."""
-        return self.figure(size=192)
+        """The present frame, large; never of a photo of one's own, for stills are saved."""
+        shown = self.face if self.face != OWN else next(iter(self.smilers.faces))
+        return self.figure(size=192, face=shown)
 
     # --- somebody's own face --------------------------------------------------------------------
 
     def own(self, photo: str | Path | bytes | Tensor) -> None:
         """Let the largest face of a photo smile: a file, its bytes, or ``(3, H, W)`` in [0, 1].
 
-        Nothing is stored. The judge that finds the landmarks is fetched once, if need be.
+        Nothing is stored, and no widget's state holds the picture. The judge that finds the landmarks is fetched once, if need be.
 
         Raises:
             AidagenError: on what is no picture, has no face, or shows it from the side.
@@ -302,12 +305,10 @@ class SmileExplorer(Panel):
         if again:
             self._redraw({"name": "face"})
 
-    def _uploaded(self, change: dict) -> None:
-        for file in change["new"][:1]:
-            try:
-                self.own(photos.read(file["content"], file["name"]))
-            except AidagenError as error:
-                self.spoken.value = str(error)
+    def _uploaded(self, content: bytes, name: str) -> None:
+        if not self.consent:
+            raise AidagenError(f'First tick "{AGREEMENT}", then choose the picture again.')
+        self.own(photos.read(content, name))
 
     # --- controls -------------------------------------------------------------------------------
 
@@ -323,10 +324,9 @@ class SmileExplorer(Panel):
         self.skips_box = controls.labelled(widgets.Checkbox, "Skips", 110, indent=False)
         self.landmarks_box = controls.labelled(widgets.Checkbox, "Landmarks", 150, indent=False)
         self.agree = widgets.Checkbox(description=AGREEMENT, indent=False, layout={"width": "auto"})
-        self.upload = widgets.FileUpload(
-            accept="image/*", description="Choose a picture", disabled=True,
-            layout={"width": "14em"},
-        )  # fmt: skip
+        self.upload = Upload(
+            "Choose a picture", self._uploaded, lambda said: setattr(self.spoken, "value", said)
+        )
         for trait, linked in (
             ("face", self.face_choice), ("label", self.label_choice), ("mode", self.mode_choice),
             ("model", self.model_choice), ("toward", self.toward_choice),
@@ -334,8 +334,6 @@ class SmileExplorer(Panel):
             ("landmarks", self.landmarks_box), ("consent", self.agree),
         ):  # fmt: skip
             traitlets.link((self, trait), (linked, "value"))
-        self.observe(lambda change: setattr(self.upload, "disabled", not change["new"]), "consent")
-        self.upload.observe(self._uploaded, "value")
         self._follow(
             Film(
                 lambda t: self._cells(t, self._look(), self.size), self.count, value=self.frame,
@@ -347,7 +345,7 @@ class SmileExplorer(Panel):
         self.children = (
             controls.row(self.face_choice, self.label_choice, *other),
             controls.row(*morph, self.skips_box, self.landmarks_box), self.film, self.spoken,
-            controls.row(self.agree, self.upload),
+            controls.row(self.agree, self.upload, widgets.HTML(PRIVATE)),
         )  # fmt: skip
 
     def _redraw(self, change: dict | None = None) -> None:
@@ -358,6 +356,9 @@ class SmileExplorer(Panel):
         painter = self.smilers.models[self.smilers.parts(self.model)[1]]
         self.skips_box.disabled = not painter.config.skips
         if name and name != "frame":
+            self.film.private = self.face == OWN  # no state of a widget has a picture of it
+            if self.film.private:
+                self.film.pixels = []
             self.film.refresh()
         self.sentence = self.describe()
         self.say()

@@ -158,10 +158,10 @@ def landmarks(model: nn.Module, person: Person, clip: int = 2, frame: int = APEX
     shown = [
         dotted(overlays.enlarge(picture, WIDE), points, pixels),
         inked(model.draw(points[None])[0]),
-        inked(model.maps(z)[0]),
+        inked(model.vae.logits(z).sigmoid()[0]),
         dotted(overlays.enlarge(picture, WIDE), read, pixels),
     ]
-    words = ["a frame, its 68 points", "as a drawing: y", "drawn again from z", "points read off z"]
+    words = ["a frame, its 68 points", "as a drawing: y", "decoded from z", "points read off z"]
     return row(shown, words)
 
 
