@@ -1,9 +1,14 @@
 """CMM-Net part by part: the drawing, the loss with its three forms, sequences, and what trains."""
 
+import re
+from dataclasses import replace
+
 import pytest
 import torch
 
+from aidagen import training
 from aidagen.models import recurrent_smile, smile
+from aidagen.recipes.smile import RECIPES
 from aidagen.recurrence import ConditionalLSTM
 from aidagen.systems import Step
 
@@ -269,3 +274,52 @@ def test_the_model_of_pictures_learns_in_three_phases():
     with torch.no_grad():
         made = objective.model.eval()(frames[:, 0], clips.label, 7)
     assert made.images.shape == (2, 7, 3, 32, 32) and made.codes.shape == (2, 7, 8)
+
+
+# --- recipes -------------------------------------------------------------------------------------
+
+
+class Drawn:
+    """Two clips of made-up faces, in place of a set."""
+
+    def __init__(self, size, pixels=False):
+        self.size, self.pixels = size, pixels
+
+    def sets(self):
+        return {}
+
+    def draw(self, count, generator):
+        if self.pixels:
+            frames = torch.rand(count, 4, 3, self.size, self.size, generator=generator)
+            return recurrent_smile.Clips(frames, torch.arange(count) % 2, torch.arange(count))
+        return batch(count, size=self.size)
+
+
+@pytest.mark.parametrize("name", sorted(RECIPES))
+def test_every_recipe_starts(name):
+    """Three steps: every term is a number, and what the recipe trains moves, and nothing else."""
+    recipe = RECIPES[name]
+    assert recipe.config.size == int(re.search(r"\d+", name)[0])
+    wanted = "smiles" if recipe.config.size == 64 else "smiles-128"
+    assert list(recipe.data.shares) == [wanted]
+    recipe = replace(
+        recipe, data=Drawn(recipe.config.size, "recurrent" in name), batch=2, steps=3, start=None
+    )
+    objective = recipe.system.objective(recipe.config, recipe.weights)
+    before = {n: p.detach().clone() for n, p in objective.model.named_parameters()}
+    history = training.fit(objective, recipe)
+    assert len(history) == 3 and all(v == v for row in history for v in row.values())
+    moved = {n.split(".")[0] for n, p in objective.model.named_parameters()
+             if not torch.equal(p, before[n])}  # fmt: skip
+    part = {"landmarks": {"vae"}, "sequence": {"unfold"}, "painter": {"painter"},
+            "no-skips": {"painter"}}  # fmt: skip
+    last = name.split("64")[-1].split("128")[-1].removeprefix("-")
+    everything = {"pictures", "unfold"}
+    assert moved == (everything if "recurrent" in name else part.get(last, {"bend"}))
+
+
+def test_every_recipe_begins_where_another_ends():
+    for name, recipe in RECIPES.items():
+        if recipe.start is not None:
+            assert RECIPES[recipe.start].config == replace(recipe.config, skips=True), name
+            assert RECIPES[recipe.start].data == recipe.data, name

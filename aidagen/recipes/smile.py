@@ -88,54 +88,66 @@ class Clips(Sequences):
         )
 
 
-DATA = Faces({"smiles": 1.0})
 WEIGHTS = smile.LossWeights()
 NOTHING = smile.LossWeights(vae=0, sequence=0, pull=0, pixels=0)
-FACES = Recipe(
-    smile.SmileConfig(),
-    DATA,
-    steps=8000,
-    weights=NOTHING._replace(vae=WEIGHTS.vae),
-    batch=16,
-    rate=1e-3,
-    betas=(0.9, 0.999),
-    ema=0.998,
-)
-# each part is trained by a run of its own, which begins with what the run before it made
-SEQUENCE = replace(
-    FACES,
-    weights=NOTHING._replace(sequence=WEIGHTS.sequence),
-    steps=3000,
-    rate=3e-3,
-    clip=1.0,
-    start="smile-64-landmarks",
-)
-PAINTER = replace(
-    FACES,
-    weights=NOTHING._replace(pixels=WEIGHTS.pixels),
-    steps=2500,
-    betas=(0.5, 0.999),
-    start="smile-64-sequence",
-)
+
+
+def stages(name: str, config: smile.SmileConfig, data: str) -> dict[str, Recipe]:
+    """CMM-Net, each part by a run of its own, which begins with what the run before it made."""
+    faces = Recipe(
+        config,
+        Faces({data: 1.0}),
+        steps=8000,
+        weights=NOTHING._replace(vae=WEIGHTS.vae),
+        batch=16,
+        rate=1e-3,
+        betas=(0.9, 0.999),
+        ema=0.998,
+    )
+    sequence = replace(
+        faces,
+        weights=NOTHING._replace(sequence=WEIGHTS.sequence),
+        steps=3000,
+        rate=3e-3,
+        clip=1.0,
+        start=f"{name}-landmarks",
+    )
+    painter = replace(
+        faces,
+        weights=NOTHING._replace(pixels=WEIGHTS.pixels),
+        steps=2500,
+        betas=(0.5, 0.999),
+        start=f"{name}-sequence",
+    )
+    return {
+        f"{name}-landmarks": faces,
+        f"{name}-sequence": sequence,
+        f"{name}-painter": painter,
+        name: replace(
+            faces,
+            weights=NOTHING._replace(pull=WEIGHTS.pull, balance=WEIGHTS.balance),
+            steps=1500,
+            start=f"{name}-painter",
+        ),
+    }
+
+
+RECIPES = stages("smile-64", smile.SmileConfig(), "smiles")
+WHOLE, PAINTER = RECIPES["smile-64"], RECIPES["smile-64-painter"]
 
 
 def modes(**weights: float) -> Recipe:
-    """K modes on top of all the rest, by a form of the loss."""
-    weights = NOTHING._replace(**{"pull": WEIGHTS.pull, "balance": 0.0, **weights})
-    return replace(FACES, weights=weights, steps=1500, start="smile-64-painter")
+    """The modes by another form of the loss, in which the nearest one wins."""
+    return replace(WHOLE, weights=WHOLE.weights._replace(balance=0.0, **weights))
 
 
-RECIPES = {
-    "smile-64-landmarks": FACES,
-    "smile-64-sequence": SEQUENCE,
-    "smile-64-painter": PAINTER,
-    "smile-64": modes(balance=WEIGHTS.balance),
+RECIPES |= {
     "smile-64-pull-all": modes(spread=2 / 3),
     "smile-64-best-of-k": modes(),
     "smile-64-relaxed": modes(spread=0.05),
     "smile-64-push": modes(spread=0.05, push=WEIGHTS.pull),
     "smile-64-wide-margin": modes(spread=0.05, push=WEIGHTS.pull, margin=0.03),
-    "smile-64-no-skips": replace(PAINTER, config=replace(FACES.config, skips=False)),
+    "smile-64-no-skips": replace(PAINTER, config=replace(PAINTER.config, skips=False)),
     "recurrent_smile-64": Recipe(
         recurrent_smile.RecurrentConfig(),
         Clips({"smiles": 1.0}),
@@ -146,3 +158,26 @@ RECIPES = {
         ema=0.998,
     ),
 }
+
+# for a GPU: 128 px, and 20 clips of each person instead of 6
+RECIPES |= stages(
+    "smile-128",
+    smile.SmileConfig(
+        size=128,
+        latent=96,
+        vae_width=32,
+        vae_max=192,
+        painter_width=48,
+        painter_blocks=5,
+        painter_max=256,
+        critic_width=48,
+    ),
+    "smiles-128",
+)
+RECIPES["recurrent_smile-128"] = replace(
+    RECIPES["recurrent_smile-64"],
+    config=recurrent_smile.RecurrentConfig(
+        size=128, latent=256, width=32, max_width=192, critic_width=48
+    ),
+    data=Clips({"smiles-128": 1.0}),
+)

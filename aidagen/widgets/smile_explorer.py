@@ -287,7 +287,8 @@ class SmileExplorer(Panel):
     def own(self, photo: str | Path | bytes | Tensor) -> None:
         """Let the largest face of a photo smile: a file, its bytes, or ``(3, H, W)`` in [0, 1].
 
-        Nothing is stored, and no widget's state holds the picture. The judge that finds the landmarks is fetched once, if need be.
+        Nothing is stored, and no widget's state holds the picture. The judge that finds the
+        landmarks is fetched once, if need be.
 
         Raises:
             AidagenError: on what is no picture, has no face, or shows it from the side.
