@@ -371,7 +371,7 @@ class LossWeights(NamedTuple):
     push: float = 0.0
     margin: float = 0.001  # squared distance below which modes push; between true modes it is 0.001
     pixels: float = 20.0
-    lines: float = 20.0  # of pixels on and beside landmark lines, once more
+    moved: float = 40.0  # of pixels where the drawings of neutral and target face differ, once more
     perceptual: float = 1.0
     adversarial: float = 0.2
     identity: float = 2.0
@@ -460,12 +460,13 @@ class Objective(systems.Objective):
         drawn = self._drawn(self.model, batch)
         image = self.model.painter(batch.neutral, *drawn)
         self.painted = batch, image.detach(), drawn[1]
-        # brows, eyes, nose and mouth are a small part of a picture, and all of an expression
-        near, away = F.max_pool2d(drawn[1], 3, 1, 1), (image - batch.target).abs()
+        # eyes and mouth are a small part of a picture, and nearly all of an expression
+        moved = F.max_pool2d((drawn[1] - drawn[0]).abs(), 3, 1, 1)
+        away = (image - batch.target).abs()
         kept, own = self.recognizer(image), self.recognizer(batch.target).detach()
         return {
             "pixels": w.pixels * losses.scaled_l1(image, batch.target),
-            "lines": w.lines * (near * away).sum() / (3 * near.sum()),
+            "moved": w.moved * (moved * away).sum() / (3 * moved.sum() + 1),
             "perceptual": w.perceptual * self.perceptual(image, batch.target),
             "adversarial": w.adversarial
             * losses.least_squares_generator(self.critic(image, drawn[1])),
