@@ -5,17 +5,13 @@ from dataclasses import replace
 
 import pytest
 import torch
+from small_smiles import SMALL, Drawn, batch
 
 from aidagen import training
 from aidagen.models import recurrent_smile, smile
 from aidagen.recipes.smile import RECIPES
 from aidagen.recurrence import ConditionalLSTM
 from aidagen.systems import Step
-
-SMALL = smile.SmileConfig(
-    size=32, latent=8, vae_width=4, vae_max=8, points_width=16, hidden=12, mode_hidden=6,
-    painter_width=4, painter_blocks=2, painter_max=8, critic_width=4, people=5,
-)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -25,17 +21,6 @@ def face():
     jaw = torch.stack([-0.7 * t.cos(), 0.1 + 0.7 * t.sin()], -1)
     rest = torch.rand(51, 2, generator=torch.Generator().manual_seed(0)) - 0.5
     return torch.cat([jaw, rest])
-
-
-def batch(count=3, frames=5, size=32):
-    draw = torch.Generator().manual_seed(1)
-    first = 0.4 * torch.randn(count, 1, 68, 2, generator=draw)
-    points = first + 0.02 * torch.randn(count, frames, 68, 2, generator=draw)
-    pictures = torch.rand(2, count, 3, size, size, generator=draw)
-    return smile.Faces(
-        points, torch.tensor([0, 1, 0])[:count], torch.arange(count), *pictures,
-        torch.tensor([4, 2, 0])[:count],
-    )  # fmt: skip
 
 
 # --- the drawing ---------------------------------------------------------------------------------
@@ -277,22 +262,6 @@ def test_the_model_of_pictures_learns_in_three_phases():
 
 
 # --- recipes -------------------------------------------------------------------------------------
-
-
-class Drawn:
-    """Two clips of made-up faces, in place of a set."""
-
-    def __init__(self, size, pixels=False):
-        self.size, self.pixels = size, pixels
-
-    def sets(self):
-        return {}
-
-    def draw(self, count, generator):
-        if self.pixels:
-            frames = torch.rand(count, 4, 3, self.size, self.size, generator=generator)
-            return recurrent_smile.Clips(frames, torch.arange(count) % 2, torch.arange(count))
-        return batch(count, size=self.size)
 
 
 @pytest.mark.parametrize("name", sorted(RECIPES))
