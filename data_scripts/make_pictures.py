@@ -18,7 +18,9 @@ from PIL import Image, ImageDraw
 
 from aidagen import animation, datasets, video, zoo
 from aidagen.errors import AidagenError
+from aidagen.evaluation.expressions import openings
 from aidagen.failures import guarded
+from aidagen.lectures.diverse_smiles import showcase
 from aidagen.lectures.start_here import figures
 from aidagen.pixels import as_floats
 from aidagen.widgets import overlays
@@ -108,7 +110,7 @@ def portrait(name):
 def thumbnail(name):
     """What lecture ``name`` is about: what is given on the left, what is generated on the right."""
     path = OUT / f"{name}.png"
-    left, right = {"00": _first_win, "04": _monkey_net, "05": _keypoints}[name]()
+    left, right = {"00": _first_win, "02": _smile, "04": _monkey_net, "05": _keypoints}[name]()
     picture = pair(left, video.marked(grown(right, THUMBNAIL)), THUMBNAIL)
     picture.quantize(255, dither=Image.Dither.NONE).save(path, optimize=True)
     return path
@@ -119,6 +121,16 @@ def _first_win():
     driving, made = figures.driven(model, figures.portrait(), clip, figures.frontal(clip))
     wide = figures.mouth(clip)[1]
     return driving[wide], made[wide]
+
+
+def _smile():
+    """The lecture's example, and its smile with the mouth open widest."""
+    model = showcase.model()
+    someone = showcase.chosen(model).posed
+    with torch.inference_mode():
+        made = model(someone.neutral[None], someone.points[:1], torch.tensor([someone.label]))
+    mouth = openings(made.points[0]).mouth  # (K, T)
+    return someone.neutral, made.images[0].flatten(0, 1)[mouth.argmax()]
 
 
 def _monkey_net():
@@ -166,7 +178,7 @@ def still(name):
 PICTURES = {
     "portrait": portrait,
     **dict.fromkeys(("limits", "faces", "cartoons"), still),
-    **dict.fromkeys(("00", "04", "05"), thumbnail),
+    **dict.fromkeys(("00", "02", "04", "05"), thumbnail),
 }
 
 

@@ -1,4 +1,4 @@
-"""Write README's figures from the stored rows of the tables `fomm-faces-128` and `animation`.
+"""Write README's figures from the stored rows of `fomm-faces-128`, `animation` and `smiles`.
 
     python data_scripts/make_readme.py            # between the marks in README.md
     python data_scripts/make_readme.py --check    # exit status 1 if README says anything else
@@ -25,6 +25,15 @@ PLACES = {
     ("heads-128", "heads"): "rendered people it never saw",
 }
 SYSTEMS = {"x2face": "X2Face", "monkeynet": "Monkey-Net", "fomm": "First Order Motion"}
+SMILES = {
+    "cmm-net": "CMM-Net, each clip draws one mode, in turn (`smile-64`)",
+    "relaxed": "relaxed best-of-K",
+    "push": "relaxed best-of-K and push",
+    "best-of-k": "best-of-K",
+    "pull-all": "pull-all",
+    "single-mode": "one sequence for each label",
+    "nearest-train": "those of the most similar training person",
+}
 SETS = {
     ("faces", "segments"): "known people, new moments",
     ("bodies", "test"): "figures it never saw",
@@ -38,7 +47,8 @@ def main() -> int:
     check = parser.parse_args().check
     try:
         before = README.read_text("utf-8")
-        after = replaced(before, figures(evaluation.table(FACES), evaluation.table("animation")))
+        tables = [evaluation.table(name) for name in (FACES, "animation", "smiles")]
+        after = replaced(before, figures(*tables))
     except AidagenError as error:
         print(f"make_readme: {error}", file=sys.stderr)
         return 2
@@ -62,9 +72,9 @@ def replaced(text: str, figures: str) -> str:
     return f"{head}{begin}{figures}{end}{tail}"
 
 
-def figures(faces, animation) -> str:
-    """The whole section, from the rows of both tables."""
-    return f"{_of_faces(faces)}\n\n{_of_systems(animation)}\n"
+def figures(faces, animation, smiles) -> str:
+    """The whole section, from the rows of three tables."""
+    return f"{_of_faces(faces)}\n\n{_of_systems(animation)}\n\n{_of_smiles(smiles)}\n"
 
 
 def _of_faces(rows) -> str:
@@ -124,6 +134,24 @@ def _of_systems(rows) -> str:
         "X2Face, Monkey-Net and First Order Motion on three sets (lecture 04): error in the pixels "
         f"that move, as a share of copying the source. {_steps(rows)}\n\n"
         + markdown.table(("", "clips", *SYSTEMS.values()), lines)
+    )
+
+
+def _of_smiles(rows) -> str:
+    found = {(r["method"], r["metric"]): r for r in rows}
+    columns = {"mode_recall": 2, "mode_precision": 2, "landmark_error_best": 4, "diversity": 3}
+    lines = [
+        (words, *(_number(found[method, metric], digits) if (method, metric) in found
+                  and found[method, metric]["n"] else "–" for metric, digits in columns.items()))
+        for method, words in SMILES.items()
+    ]  # fmt: skip
+    return (
+        "Smiles of rendered people it never saw, three true ones for each person and label "
+        "(lecture 02): how many of them are hit, how many answers hit one, the error of the "
+        "nearest answer and the distance between answers, both as a share of the distance between "
+        "the eyes (mean, 95 % bootstrap interval over "
+        f"{found['cmm-net', 'mode_recall']['n']} people and labels; one seed).\n\n"
+        + markdown.table(("", "recall", "precision", "error", "diversity"), lines)
     )
 
 
