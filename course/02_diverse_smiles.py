@@ -100,8 +100,8 @@ figures.film(someone.spontaneous, made)
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # The person was not chosen by eye: of eight test people, all rendered and unknown to the model, it is
-# the one of **median** error. The label was *spontaneous*. TODO(results): one sentence on what the
-# three modes turned out to be.
+# the one of **median** error. The label was *spontaneous*. The first answer smiles with a closed mouth,
+# the second closes the eyes, the third opens the mouth; nobody told the model that there are these three.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **3 min.** Say: "One picture went in, and three answers came out." Ask: "Which of the three would
@@ -135,8 +135,8 @@ figures.landmarks(model, someone.posed)
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **3 min.** Say: "Nearly everything that says who this is has been thrown away, on purpose." Ask: "What does
 # the drawing from z lose, and why does the loss count a pixel on a line ten times?" Lines cover about
-# 6 % of the picture; without the weight, a white page would be a good answer. TODO(results): how
-# sharp the mouth is in the third picture; that is why the painter is given the points, drawn.
+# 6 % of the picture; without the weight, a white page would be a good answer. In the third picture lips
+# and mouth are one dark blob; so the painter is given the points, drawn.
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### A walk between two faces
@@ -273,8 +273,8 @@ figures.mean_smile(model, someone.posed)
 
 # %% [markdown]
 # Drawn at the **apex**, the strongest moment of a smile. Look at the eyes and the mouth of the fourth
-# drawing: half closed, half open. Nobody in the data ever smiled like this. TODO(results): whether the
-# last drawing is like the fourth.
+# drawing: half closed, half open. Nobody in the data ever smiled like this. What the recurrent network
+# learned, on the right, is hardly to be told from it.
 #
 # **Key point.** More data and a larger network do not help: the mean *is* the best single answer. The
 # form of the loss has to change.
@@ -452,7 +452,8 @@ figures.strip(model, someone.spontaneous, made)
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **3 min.** Say: "Compare the second row with the three below it." Ask: "What does the single sequence
-# do with the eyes?" TODO(results): whether it is the mean again.
+# do with the eyes?" (It half closes them: the mean again.) The picture is softer than the original: 64
+# pixels, and a painter that was trained for half an hour.
 
 # %% slideshow={"slide_type": "skip"}
 print(inspect.getsource(smile.Modes.forward))
@@ -472,8 +473,8 @@ Markdown("Identity distance between the neutral face and the apex, posed: "
          + "; ".join(f"{name} {value:.2f}" for name, value in away.items()) + ".")
 
 # %% [markdown]
-# TODO(results): what each mode means, whether it means the same for all people, and whether the
-# identity judge is unmoved when the mode is switched (the line above, in the notebook).
+# A mode means the same for all eight people and under both labels. When the mode is switched, the
+# identity judge moves no more than between true clips (the line above, in the notebook).
 #
 # **Key point.** A mode has no name in training. It gets a meaning because the clips of one kind
 # choose the same answer, for all people.
@@ -498,7 +499,8 @@ faces.skips(model, no_skips, people[:2])
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **3 min.** Say: "All three painters see the same five channels." Ask: "Whose face is in the last
-# column?" TODO(results): what is to be seen. Switching skips off in a trained model and training
+# column?" (Nobody's: mouth and place are right, the rest is a blurred mean person. With its skips at 0,
+# our painter makes a grey page: it leans on them.) Switching skips off in a trained model and training
 # without them are two different questions; only the second one says what skips are worth.
 
 # %% slideshow={"slide_type": "skip"}
@@ -556,7 +558,8 @@ figures.labels_film(model, showcase.with_and_without(), every=lesson.pick(4, 1))
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **3 min.** Say: "Play it twice: once for the mouths, once for the eyes." Ask: "Which row begins to
-# smile first? And do the glasses stay on the nose?" TODO(results): what the glasses do.
+# smile first? And do the glasses stay on the nose?" (They do; the lids behind
+# them are hard to see.)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Curves over time
@@ -569,7 +572,8 @@ fastest = figures.speed(model, people)
 print("generated posed smiles begin faster:", fastest["posed"] > fastest["spontaneous"])
 
 # %% [markdown]
-# TODO(results): which of the four differences (speed, strength, symmetry, eyes) the model shows.
+# The model has learned speed and strength. It narrows the eyes more in spontaneous smiles, but only
+# about half as much more as the data do.
 #
 # **Key point.** In the data, the label decides *when* and *how much*, and the mode decides *what*. Two
 # inputs for two things can be learned, and checked, one by one.
@@ -661,7 +665,8 @@ faces.against_pixels(clips)
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **2 min.** Say: "Everything about this face has to pass through 128 numbers." Ask: "What is lost
-# first: the person, or the smile?" TODO(results): what is to be seen.
+# first: the person, or the smile?" (The person, in frame 0 already; of the smile there is hardly anything
+# to be seen.)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Identity over time
@@ -720,7 +725,8 @@ faces.real_film(model, real)
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **2 min.** Say: "This is the step at which most demonstrations stop." Ask: "What fails first: the
-# landmarks, the motion or the painting?" TODO(results): what is to be seen.
+# landmarks, the motion or the painting?" (The painting: he smiles and is known again, but an open mouth
+# is a red blur without teeth.)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### One real man: a look, not a test
@@ -730,7 +736,8 @@ Markdown("Without the footage there are no curves.") if real is None else graphs
     faces.real_scores(model, real, every), fps=12 / every)
 
 # %% [markdown]
-# TODO(results): AED and the curve of *happy* of the generated smiles beside his own.
+# With a closed mouth he looks *happy* to the judge, if less surely than in his own smile; with an open
+# mouth he does not, whatever a student sees. His identity moves up to twice as far as when he smiles.
 #
 # **Key point.** Two judges and one man are no evaluation. They show where to look: at what the
 # training people, all of them rendered, have in common.
@@ -751,8 +758,9 @@ Markdown("Without the footage there are no curves.") if real is None else graphs
 figures.trouble(model, people)
 
 # %% [markdown]
-# The turned head leads to lecture 03: a skip hands on texture *at the place where it was*.
-# TODO(results): what each of the four shows.
+# The turned head leads to lecture 03: a skip hands on texture *at the place where it was*. A smile that
+# is taken for a neutral face opens wider still; behind dark glasses nobody sees which eyes are closed;
+# the modes of the turned and of the tiny face hardly differ.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **2 min.** Say: "We asked for trouble on purpose." Ask: "Which of the four could the model have

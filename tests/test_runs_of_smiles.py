@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 from small_smiles import WHOLE
 
-from aidagen import runs, training
+from aidagen import runs, training, zoo
 from aidagen.models import smile
 
 KILLED = """
@@ -54,6 +55,15 @@ def test_a_run_killed_between_two_parts_resumes_exactly(tmp_path):
     resumed = load_file(runs.run("smile-64", recipe=WHOLE, out=tmp_path / "run", steps=6))
     for key, value in whole.items():
         assert torch.equal(resumed[key], value), key
+
+
+def test_a_card_says_where_its_weights_began(tmp_path):
+    runs.run("smile-64", recipe=WHOLE, out=tmp_path / "first", steps=1, install=True)
+    after = replace(WHOLE, start="smile-64")
+    runs.run("smile-64-push", recipe=after, out=tmp_path / "then", steps=2, install=True)
+    card = zoo.card("smile-64-push")
+    assert card["steps"] == 2 and card["before"] == zoo.card("smile-64")
+    assert "before" not in card["before"]
 
 
 def test_a_loss_that_is_no_number_ends_the_run_and_names_the_term(tmp_path, monkeypatch):
