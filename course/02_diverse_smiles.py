@@ -604,8 +604,8 @@ plots.folded("All rows: precision, errors, labels, pictures", rows)
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **2 min.** Say: "There are three right answers, so one number per clip is not enough." Ask: "Why does
 # the push do harm here, too?" It parts answers before they have found a smile. From this start best-of-K
-# does as well as the balanced choice; from others it leaves an answer idle. The nearest training person
-# is a strong baseline: three true sequences, of somebody else.
+# does as well as the balanced choice; from most of five others it left an answer idle, the balanced choice
+# from none. The nearest training person is a strong baseline: three true sequences, of somebody else.
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Why diversity alone misleads

@@ -11,6 +11,7 @@ import torch
 from aidagen import evaluation, grids
 from aidagen.errors import AidagenError
 from aidagen.evaluation.smiles import Person
+from aidagen.landmarks import expression
 from aidagen.lectures.diverse_smiles import (
     exercises,
     faces,
@@ -107,10 +108,13 @@ def test_each_wrong_answer_is_caught_by_its_own_hint(exercise):
 
 
 def test_the_push_of_the_exercise_is_that_of_the_model():
-    made = torch.rand(2, 3, 4, 68, 2, generator=torch.Generator().manual_seed(0)) / 10
-    ours = exercises.PUSH.reference(made.flatten(-2), 1.5)
+    draw = torch.Generator().manual_seed(0)
+    face = torch.rand(68, 2, generator=draw) - 0.5
+    face[36], face[45] = torch.tensor([-0.3, 0.0]), torch.tensor([0.3, 0.0])
+    made = face + 0.02 * torch.randn(2, 3, 4, 68, 2, generator=draw)
+    ours = exercises.PUSH.reference(expression(made).flatten(-2), 2.0)
     # the model takes the mean over points, the exercise the sum over a moment's numbers
-    assert ours == pytest.approx(68 * smile.push(made, 1.5 / 68).item(), rel=1e-4)
+    assert 0 < ours.item() == pytest.approx(68 * smile.push(made, 2.0 / 68).item(), rel=1e-4)
 
 
 def test_the_pull_of_the_exercise_is_that_of_the_model():
@@ -219,7 +223,7 @@ def test_apexes_are_those_of_the_whole_smiles(untrained):
     person = showcase.people()[0].posed
     made = figures.smiles(untrained, person)
     alone = figures.apexes(untrained, person.neutral, person.points[0], person.label)
-    torch.testing.assert_close(alone, made.images[0, :, figures.APEX], atol=1e-4, rtol=0)
+    torch.testing.assert_close(alone, made.images[0, :, figures.APEX], atol=1e-3, rtol=0)
 
 
 def test_films_play_a_still_beside_clips(untrained):
@@ -316,6 +320,15 @@ def test_all_modes_are_found_and_pulling_all_finds_none(value):
 def test_skips_keep_the_person_and_nobody_is_at_the_floor(value):
     with_skips, without, floor = (value[m, "aed"] for m in ("cmm-net", "no-skips", "real"))
     assert floor < with_skips < 0.6 * without
+
+
+@torch.no_grad()
+def test_switching_the_mode_moves_the_person_as_true_clips_do():
+    moved = list(faces.unmoved(showcase.model(), showcase.people()).items())
+    ours, true = moved[:3], moved[3:]  # in the order of the modes that they are nearest to
+    assert all("true clip" in name for name, _ in true)
+    for (_, made), (_, real_one) in zip(ours, true, strict=True):
+        assert abs(made - real_one) < 0.05
 
 
 @torch.no_grad()

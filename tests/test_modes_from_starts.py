@@ -50,4 +50,4 @@ def test_without_a_handicap_it_depends_on_the_start_whether_all_modes_are_found(
         found[name] = recalls
     print(found)
     assert min(found["balanced"]) > 0.7
-    assert sum(recall < 0.4 for recall in found["nearest"]) >= 2, "some starts leave one idle"
+    assert sum(recall < 0.4 for recall in found["nearest"]) >= 3, "most starts leave one idle"
