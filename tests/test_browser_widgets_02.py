@@ -163,7 +163,7 @@ def test_what_is_no_picture_gets_a_sentence(widget):
     widget.says("First tick .This is a picture of me")
     widget.area.get_by_label("This is a picture of me, or of someone who agreed").check()
     widget.lab.upload(upload, "me.txt", b"I am no picture", "text/plain")
-    widget.says("me.txt is not a picture that can be read here")
+    widget.says("me.txt is not a picture that can be read; save it")
     assert widget.state()[1] == face
 
 

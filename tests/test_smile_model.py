@@ -201,7 +201,7 @@ def test_a_film_of_every_face_by_itself():
     assert made.images.shape == (3, 3, 4, 3, 32, 32) and made.maps.shape == (3, 3, 4, 1, 32, 32)
     assert made.points.shape == (3, 3, 4, 68, 2)
     for whole, one in zip(made, alone, strict=True):
-        assert torch.allclose(whole[1:2], one, atol=1e-4)
+        assert torch.allclose(whole[1:2], one, atol=5e-3)  # lines are drawn by a root of squares
 
 
 def test_skips_off_hides_the_face_but_for_what_passes_the_bottleneck():
