@@ -272,9 +272,8 @@ print("the same sequences as the model's:", torch.allclose(torch.cat(ways), the_
 figures.mean_smile(model, someone.posed)
 
 # %% [markdown]
-# Drawn at the **apex**, the strongest moment of a smile. Look at the eyes and the mouth of the fourth
-# drawing: half closed, half open. Nobody in the data ever smiled like this. What the recurrent network
-# learned, on the right, is hardly to be told from it.
+# Drawn at the **apex**, the strongest moment of a smile. In the fourth drawing eyes and mouth are half
+# open: nobody in the data ever smiled like this. The network's own smile, on the right, is much the same.
 #
 # **Key point.** More data and a larger network do not help: the mean *is* the best single answer. The
 # form of the loss has to change.
@@ -308,8 +307,8 @@ figures.mean_smile(model, someone.posed)
 # * $\varepsilon = (K-1)/K$: **pull-all**, the same force on every answer;
 # * $\varepsilon = 0$: **best-of-K**, only the nearest answer learns;
 # * $\varepsilon = 0.05$: **relaxed**, answers that never win still learn a little;
-# * **balanced**: best-of-K, but $k^* = \arg\min_k w_k d_k$ with a handicap $w_k$ that grows while answer
-#   $k$ wins more than its share of clips, and shrinks while it wins less.
+# * **balanced**: best-of-K, but $k^* = \operatorname{argmin}_k w_k d_k$ with a handicap $w_k$ that grows
+#   while answer $k$ wins more than its share of clips, and shrinks while it wins less.
 #
 # **Key point.** A pull that *chooses* an answer for each clip lets the answers differ. The exact form
 # of the paper is not known to us; these are ours.
