@@ -533,13 +533,13 @@ bet.reveal(value["no-skips", "aed"] / value["cmm-net", "aed"], graph)
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Who learns from what
 #
-# ![One training step. From the landmarks of a clip: four frames teach the autoencoder by picture, divergence and points; the whole sequence teaches the conditional LSTM by the distance of landmarks, and the modes by pull and push. From two frames of the clip: the painter learns by pixels, features, a patch discriminator and the identity features of a network that tells the training people apart. No gradient crosses from one part to another.](../course/diagrams/02_training.svg)
+# ![One training step. From the landmarks of a clip: four frames teach the autoencoder by picture, divergence and points; the whole sequence teaches the conditional LSTM by the distance of landmarks, and the modes by the pull of the one that is chosen. From two frames of the clip: the painter learns by pixels, features, a patch discriminator and the identity features of a network that tells the training people apart. No gradient crosses from one part to another.](../course/diagrams/02_training.svg)
 #
 # **Key point.** Motion and texture are learned apart: each part has a loss of
 # its own, and no gradient crosses from one to another.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **3 min.** Say: "Four parts learn, and none of them waits for another." Ask: "What would the push
+# **3 min.** Say: "Four parts learn, each by a run of its own." Ask: "What would the push
 # term do to the drawings if its gradient reached the autoencoder?" (It could make all distances
 # larger by stretching the space.) Distances are taken between points for the same reason.
 
