@@ -473,7 +473,7 @@ Markdown("Identity distance between the neutral face and the apex, posed: "
 
 # %% [markdown]
 # A mode means the same for all eight people and under both labels. When the mode is switched, the
-# identity judge moves no more than between true clips (the line above, in the notebook).
+# identity judge moves about as far as between true clips (the line above, in the notebook).
 #
 # **Key point.** A mode has no name in training. It gets a meaning because the clips of one kind
 # choose the same answer, for all people.
@@ -573,7 +573,7 @@ print("generated posed smiles begin faster:", fastest["posed"] > fastest["sponta
 
 # %% [markdown]
 # The model has learned speed and strength. It narrows the eyes more in spontaneous smiles, but only
-# about half as much more as the data do.
+# about a third as much more as the data do.
 #
 # **Key point.** In the data, the label decides *when* and *how much*, and the mode decides *what*. Two
 # inputs for two things can be learned, and checked, one by one.
@@ -657,7 +657,7 @@ bet.reveal(value["cmm-net", "label_accuracy"], graph)
 #
 # The same group's [system of 2020](https://doi.org/10.1109/TMM.2019.2963621) has no landmarks, no
 # modes and no U-Net: a VAE with a discriminator codes whole **pictures**, a recurrent network that is
-# told the label moves the code, and a loss on identity keeps the person. Rebuilt from its abstract.
+# told the label moves the code, and a loss on identity keeps the person. Rebuilt from its abstract, and without our clock.
 
 # %% slideshow={"slide_type": "skip"}
 clips = faces.videos(made, no_skips, showcase.other("without landmarks"), someone.spontaneous)
@@ -740,7 +740,7 @@ Markdown("Without the footage there are no curves.") if real is None else graphs
 
 # %% [markdown]
 # With a closed mouth he looks *happy* to the judge, if less surely than in his own smile; with an open
-# mouth he does not, whatever a student sees. His identity moves up to twice as far as when he smiles.
+# mouth he does not, whatever a student sees. His identity moves up to two and a half times as far.
 #
 # **Key point.** Two judges and one man are no evaluation. They show where to look: at what the
 # training people, all of them rendered, have in common.

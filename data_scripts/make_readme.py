@@ -26,7 +26,7 @@ PLACES = {
 }
 SYSTEMS = {"x2face": "X2Face", "monkeynet": "Monkey-Net", "fomm": "First Order Motion"}
 SMILES = {
-    "cmm-net": "CMM-Net, each clip draws one mode, in turn (`smile-64`)",
+    "cmm-net": "CMM-Net, best-of-K with a handicap for frequent winners (`smile-64`)",
     "relaxed": "relaxed best-of-K",
     "push": "relaxed best-of-K and push",
     "best-of-k": "best-of-K",
