@@ -58,26 +58,6 @@ def from_pixels(
     return Pose(joints / joints.new_tensor([width - 1, height - 1]) * 2 - 1, visible)
 
 
-class PosedPair(NamedTuple):
-    """A training batch: two pictures of each person, in different poses, and what is behind."""
-
-    source: Float[Tensor, "B 3 H W"]
-    source_joints: Float[Tensor, "B 18 2"]
-    source_visible: Bool[Tensor, "B 18"]
-    target: Float[Tensor, "B 3 H W"]
-    target_joints: Float[Tensor, "B 18 2"]
-    target_visible: Bool[Tensor, "B 18"]
-    background: Float[Tensor, "B 3 H W"] | None = None  # of the target, without the person
-
-    @property
-    def source_pose(self) -> Pose:
-        return Pose(self.source_joints, self.source_visible)
-
-    @property
-    def target_pose(self) -> Pose:
-        return Pose(self.target_joints, self.target_visible)
-
-
 # --- the maps ------------------------------------------------------------------------------------
 
 
@@ -91,6 +71,12 @@ def heatmaps(pose: Pose, height: int, width: int, sigma: float = 6.0) -> Float[T
     ]
     known = pose.visible[:, :, None, None]
     return bumps[0][..., :, None] * bumps[1][..., None, :] * known  # (B, 18, H, W)
+
+
+def discs(pose: Pose, height: int, width: int, radius: float = 4.0) -> Float[Tensor, "B 18 H W"]:
+    """One disc per joint: 1 within ``radius`` pixels of it; zeros for a joint not visible."""
+    # exp(-d^2 / (2 r^2)) > exp(-1 / 2) where d < r
+    return (heatmaps(pose, height, width, sigma=radius) > math.exp(-0.5)).to(pose.joints.dtype)
 
 
 class Alongside(NamedTuple):
@@ -178,11 +164,10 @@ def person_mask(
     The mask of PG2's pose-mask loss and of the papers' masked scores (closed by 5 x 5 pixels).
     """
     points = pose.pixels(height, width)
-    near = heatmaps(pose, height, width, sigma=radius) > math.exp(-0.5)  # nearer than the radius
     start, end = (list(x) for x in zip(*_BONES))
     z = alongside(points[:, start], points[:, end], height, width)
     inside = (z.along >= 0) & (z.along <= z.length) & (z.across.abs() <= radius)
     known = (pose.visible[:, start] & pose.visible[:, end])[..., None, None]
-    mask = (inside & known & (z.length > 0)).any(1) | near.any(1)
+    mask = (inside & known & (z.length > 0)).any(1) | discs(pose, height, width, radius).any(1)
     mask = F.max_pool2d(mask[:, None].to(points.dtype), 5, 1, 2)
     return -F.max_pool2d(-mask, 5, 1, 2)

@@ -1,9 +1,11 @@
 """Poses and batches of people who are noise: what tests of pose-guided models are given."""
 
+from typing import NamedTuple
+
 import torch
 
 from aidagen import poses
-from aidagen.poses import Pose, PosedPair
+from aidagen.poses import Pose
 
 FIGURE = (  # (x, y) in pixels of 128 x 64, in the order of `poses.JOINTS`: standing, seen frontally
     (32.0, 16.0), (32.0, 26.0), (23.0, 27.0), (19.0, 42.0), (17.0, 57.0), (41.0, 27.0),
@@ -20,9 +22,25 @@ def figures(count: int, spread: float = 0.0, lost: float = 0.0, seed: int = 0) -
     return poses.from_pixels(joints, visible, 128, 64)
 
 
-def batch(count: int, background: bool = False, seed: int = 0) -> PosedPair:
+class Pair(NamedTuple):
+    """As `aidagen.datasets.pose_pairs` draws them."""
+
+    source: torch.Tensor
+    target: torch.Tensor
+    source_joints: torch.Tensor
+    source_known: torch.Tensor
+    target_joints: torch.Tensor
+    target_known: torch.Tensor
+    backdrop: torch.Tensor | None
+
+    @property
+    def target_pose(self) -> Pose:
+        return Pose(self.target_joints, self.target_known)
+
+
+def batch(count: int, backdrop: bool = False, seed: int = 0) -> Pair:
     """Pictures of noise in different poses, with joints that lack here and there."""
     generator = torch.Generator().manual_seed(seed)
     source, target, behind = torch.rand(3, count, 3, 128, 64, generator=generator)
     old, new = (figures(count, 3.0, 0.1, seed + i) for i in (1, 2))
-    return PosedPair(source, *old, target, *new, behind if background else None)
+    return Pair(source, target, *old, *new, behind if backdrop else None)

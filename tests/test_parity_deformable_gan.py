@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from golden_rule import Golden, image, normal
 
-from aidagen import kernels, poses
-from aidagen.kernels import reference
+from aidagen import poses
+from aidagen.kernels import parts
 from aidagen.models import deformable_gan
 from aidagen.models import deformable_gan_geometry as geometry
 
@@ -110,9 +110,9 @@ def test_parity_deformable_gan_parts_before_they_are_one():
     x = level(32).float()
     maps = geometry.at_level(geometry.part_maps(*pairs(), *SIZE), *SIZE, x)
     masks = geometry.part_masks(*pairs(), *SIZE)[..., ::4, ::4]
-    read = reference.read_parts(x, maps, "nearest") * masks[:, :, None]
+    read = parts.read_parts(x, maps, "nearest") * masks[:, :, None]
     LAYERS.check(read.permute(0, 3, 4, 1, 2).flatten(3), "warp/mask_none_32@s2x2x1")
-    largest = kernels.warp_parts(x, maps)
+    largest = parts.warp_parts(x, maps)
     LAYERS.check(largest.permute(0, 2, 3, 1), "warp/nomask_max_32@s1x2x1")
 
 

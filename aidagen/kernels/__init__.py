@@ -3,9 +3,7 @@
 * `local_affine_warp`: one picture through K first-order maps ``points_to + matrices (z -
   points_from)``, what a dense-motion network looks at;
 * `mix_affine_maps`: the flow that follows, at every pixel, the maps that claim it;
-* `warp_by_flow`: features through a flow of another size, times what is visible of them;
-* `warp_parts`: features through the affine maps of P parts, masked and made one (it has no fused
-  way yet).
+* `warp_by_flow`: features through a flow of another size, times what is visible of them.
 
 Three ways to the same numbers and gradients:
 
@@ -36,11 +34,11 @@ from torch import Tensor
 from aidagen import grids
 from aidagen.errors import AidagenError
 from aidagen.kernels import reference
-from aidagen.kernels.reference import Aggregate, Resize, Sampling, resized
+from aidagen.kernels.reference import Resize, resized
 
 __all__ = [
     "CAPABILITIES", "KernelError", "Maps", "has_triton", "local_affine_warp", "mix_affine_maps",
-    "ptx", "resized", "warp_by_flow", "warp_parts", "ways",
+    "ptx", "resized", "warp_by_flow", "ways",
 ]  # fmt: skip
 
 Way = Literal["auto", "eager", "compiled", "triton"]
@@ -164,46 +162,6 @@ def warp_by_flow(
     return _run("WarpByFlow", reference.warp_by_flow, way, *given)
 
 
-@no_type_check
-def warp_parts(
-    features: Float[Tensor, "B C H W"],
-    maps: Float[Tensor, "B P 2 3"],
-    masks: Float[Tensor, "B P H W"] | None = None,
-    *,
-    way: Way = "auto",
-    sampling: Sampling = "nearest",
-    aggregate: Aggregate = "max",
-) -> Float[Tensor, "B C H W"]:
-    """Features read through P affine maps, each where its mask is 1, and made one again.
-
-    Maps are in pixels of the features: pixel ``(x, y)``, counted from 0, of part p reads the place
-    ``maps_p (x, y, 1)``; outside reads zero. "max" is over all parts, zeros of the masks included;
-    "average" divides the sum by the number of masks that cover the pixel (zero where there is
-    none). Differentiable in the features, in the masks, and with "bilinear" sampling in the maps.
-    The deformable skip of Siarohin et al., CVPR 2018; the result has the dtype of the features.
-
-    Raises ``KernelError`` on shapes that do not fit and on a way that this machine lacks.
-    """
-    fits = (
-        features.ndim == maps.ndim == 4
-        and min(features.shape) > 0
-        and maps.shape[1] > 0
-        and maps.shape == (len(features), maps.shape[1], 2, 3)
-        and (masks is None or masks.shape == (*maps.shape[:2], *features.shape[2:]))
-    )
-    if not fits:
-        raise KernelError(
-            "warp_parts takes features (B, C, H, W), maps (B, P, 2, 3) and, if they are wanted, "
-            f"masks (B, P, H, W); got {_shapes(features, maps, masks)}."
-        )
-    for given, known in ((sampling, get_args(Sampling)), (aggregate, get_args(Aggregate))):
-        if given not in known:
-            raise KernelError(f"warp_parts knows {' and '.join(known)}; got {given!r}.")
-    _check_numbers("warp_parts", features, maps, masks)
-    maps = maps.to(torch.promote_types(features.dtype, torch.float32))
-    return _run(None, reference.warp_parts, way, features, maps, masks, sampling, aggregate)
-
-
 def _shapes(*given: Tensor | None) -> str:
     return ", ".join(str(tuple(x.shape)) for x in given if x is not None)
 
@@ -242,14 +200,12 @@ def _check_numbers(name: str, *given: Tensor | None) -> None:
 # --- the three ways ------------------------------------------------------------------------------
 
 
-def _run(fused: str | None, eager, way: str, first: Tensor, *given) -> Tensor:
+def _run(fused: str, eager, way: str, first: Tensor, *given) -> Tensor:
     """``eager(first, *given)``, or the autograd function called ``fused`` on the same arguments."""
     if way not in get_args(Way):
         raise KernelError(f"way is one of {', '.join(get_args(Way))}; got {way!r}.")
     if way == "auto":
-        way = _automatic(first) if fused else "eager"
-    if way == "triton" and fused is None:
-        raise KernelError(f'{eager.__name__} has no fused way yet; use way="eager".')
+        way = _automatic(first)
     if way == "triton":
         return _triton(fused, first, *given)
     if way == "compiled":

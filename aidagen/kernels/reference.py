@@ -14,8 +14,6 @@ from torch import Tensor
 from aidagen import grids
 
 Resize = Literal["nearest", "bilinear", "corners"]
-Sampling = Literal["nearest", "bilinear"]
-Aggregate = Literal["max", "average"]
 
 
 def resized(x: Float[Tensor, "B C h w"], height: int, width: int, resize: Resize = "bilinear"):
@@ -79,34 +77,3 @@ def warp_by_flow(features, flow, visible, resize, align_corners):
     if visible is not None:
         warped = warped * resized(visible.to(exact), *size)
     return warped.to(features.dtype)
-
-
-@no_type_check
-def warp_parts(features, maps, masks, sampling, aggregate):
-    """(B, C, h, w): the features, read through each of P maps, masked, and made one."""
-    read = read_parts(features, maps, sampling)  # (B, P, C, h, w)
-    if masks is not None:
-        read = read * masks[:, :, None].to(read.dtype)
-    if aggregate == "max":
-        return read.amax(1)
-    if masks is None:
-        return read.mean(1)
-    count = masks.sum(1)[:, None].to(read.dtype)  # (B, 1, h, w)
-    return read.sum(1) / torch.where(count > 0, count, torch.ones_like(count))  # 0 / 0 is 0
-
-
-@no_type_check
-def read_parts(features, maps, sampling):
-    """(B, P, C, h, w): pixel (x, y) of part p reads the features at ``maps_p (x, y, 1)``."""
-    h, w = features.shape[2:]
-    y = torch.arange(h, device=maps.device, dtype=maps.dtype)[:, None]
-    x = torch.arange(w, device=maps.device, dtype=maps.dtype)
-    a, b, t_x, c, d, t_y = maps.flatten(2)[..., None, None].unbind(2)  # (B, P, 1, 1) each
-    places = torch.stack([a * x + b * y + t_x, c * x + d * y + t_y], dim=-1)  # (B, P, h, w, 2)
-    if sampling == "nearest":  # halves are rounded away from zero
-        places = places.sign() * (places.abs() + 0.5).floor()
-    grid = places * (2 / places.new_tensor([max(w - 1, 1), max(h - 1, 1)])) - 1
-    # the P grids as a single one, P times as tall, read one picture: no copies of it
-    exact = features.to(grid.dtype)
-    read = F.grid_sample(exact, grid.flatten(1, 2), mode=sampling, align_corners=True)
-    return read.unflatten(2, (-1, h)).transpose(1, 2).to(features.dtype)

@@ -30,12 +30,13 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from aidagen import kernels, poses
+from aidagen import poses
 from aidagen.errors import AidagenError
 from aidagen.judges.features import mobilenet_features
+from aidagen.kernels.parts import warp_parts
 from aidagen.models import deformable_gan_geometry as geometry
 from aidagen.objectives import Reconstruction, untrained
-from aidagen.poses import Pose, PosedPair
+from aidagen.poses import Pose
 from aidagen.systems import Step, System
 
 
@@ -56,7 +57,7 @@ class DeformableGANConfig:
     deformed: int = 4  # levels whose skips follow the maps; deeper ones are copied
     pose: Literal["heatmaps", "stickman"] = "heatmaps"
     sigma: float = 6.0  # of a heat map's bump, in pixels
-    background: bool = False  # whether the target's background is given
+    background: bool = False  # whether a backdrop is given, to paint the person before
     levels: int = 6  # each but the first halves the picture; 7 for 256 x 256
     channels: int = 64  # of the first level, doubled at each further one
     max_channels: int = 512
@@ -76,7 +77,7 @@ class Encoded(NamedTuple):
 
     image: Float[Tensor, "B 3 H W"]
     pose: Pose
-    background: Float[Tensor, "B 3 H W"] | None
+    backdrop: Float[Tensor, "B 3 H W"] | None
     levels: tuple[Float[Tensor, "B C h w"], ...]  # of the appearance stream; none without a warp
 
 
@@ -84,7 +85,7 @@ class Rendering(NamedTuple):
     """A generated picture and every intermediate that led to it."""
 
     image: Float[Tensor, "B 3 H W"]  # in [0, 1]
-    maps: Float[Tensor, "B P 2 3"] | None  # from target pixels to source pixels
+    maps: Float[Tensor, "B P 2 3"] | None  # target pixels to source pixels; ``stn``: in [-1, 1]
     masks: Float[Tensor, "B P H W"] | None
     skips: tuple[Float[Tensor, "B C h w"], ...]  # of the source, deformed; none without a warp
     pose_map: Float[Tensor, "B C H W"]  # the target pose as the network sees it
@@ -266,7 +267,7 @@ class Skips(nn.Module):
         if masks is not None:  # every n-th pixel of the picture is one of the level
             masks = masks[..., :: config.height // h, :: config.width // w]
         sampling = "nearest" if config.sampling == "published" else "bilinear"
-        return kernels.warp_parts(x, maps, masks, sampling=sampling, aggregate=config.aggregate)
+        return warp_parts(x, maps, masks, sampling=sampling, aggregate=config.aggregate)
 
 
 class Generator(nn.Module):
@@ -287,7 +288,7 @@ class Generator(nn.Module):
 
     def forward(self, encoded: Encoded, target: Pose) -> Rendering:
         pose_map = pose_map_of(self.config, target)
-        wanted = [pose_map] + ([_signed(encoded.background)] if self.config.background else [])
+        wanted = [pose_map] + ([_signed(encoded.backdrop)] if self.config.background else [])
         if self.skips is None:
             seen = [_signed(encoded.image), pose_map_of(self.config, encoded.pose)]
             levels = self.appearance(torch.cat(seen + wanted, dim=1))
@@ -320,11 +321,11 @@ class Discriminator(nn.Module):
         source_map: Float[Tensor, "B C H W"],
         image: Float[Tensor, "B 3 H W"],
         image_map: Float[Tensor, "B C H W"],
-        background: Float[Tensor, "B 3 H W"] | None = None,
+        backdrop: Float[Tensor, "B 3 H W"] | None = None,
     ) -> Float[Tensor, "B 1 h w"]:
         seen = [_signed(source), source_map, _signed(image), image_map]
         if self.config.background:
-            seen.append(_signed(background))
+            seen.append(_signed(backdrop))
         return self.layers(torch.cat(seen, dim=1))
 
 
@@ -347,7 +348,7 @@ class DeformableGAN(nn.Module):
     """The system. ``encode`` once for a source, ``render`` for any number of poses.
 
     Pictures are (B, 3, height, width) in [0, 1]. Raises ``ModelError`` on any other shape, and
-    where a background is needed and lacking.
+    where a backdrop is needed and lacking.
     """
 
     def __init__(self, config: DeformableGANConfig, adversarial: bool = False):
@@ -363,32 +364,32 @@ class DeformableGAN(nn.Module):
         self.discriminator = Discriminator(config) if adversarial else None
 
     @no_type_check  # what it is given is checked by hand, in sentences
-    def encode(self, source, pose: Pose, background=None) -> Encoded:
+    def encode(self, source, pose: Pose, backdrop=None) -> Encoded:
         """Pictures (B, 3, H, W), the poses in them and, if asked for, what is to be behind."""
         size = (3, self.config.height, self.config.width)
-        for what, given in (("pictures", source), ("backgrounds", background)):
+        for what, given in (("pictures", source), ("backdrops", backdrop)):
             if given is not None and tuple(given.shape[1:]) != size:
                 raise ModelError(
                     f"This model takes {what} (B, {', '.join(map(str, size))}); got "
                     f"{tuple(given.shape)}."
                 )
-        if self.config.background and background is None:
-            raise ModelError("This model paints people into a given background; give it one.")
+        if self.config.background and backdrop is None:
+            raise ModelError("This model paints people before a given backdrop; give it one.")
         levels = ()
         if self.generator.skips is not None:
             seen = [_signed(source), pose_map_of(self.config, pose)]
             levels = self.generator.appearance(torch.cat(seen, dim=1))
-        return Encoded(source, pose, background, levels)
+        return Encoded(source, pose, backdrop, levels)
 
     def render(self, encoded: Encoded, pose: Pose) -> Rendering:
         """The person in the poses; one source serves any number of them."""
         b = len(pose.joints)
         if len(encoded.image) == 1 and b > 1:
-            image, (joints, visible), background, levels = encoded
+            image, (joints, visible), backdrop, levels = encoded
             encoded = Encoded(
                 image.expand(b, -1, -1, -1),
                 Pose(joints.expand(b, -1, -1), visible.expand(b, -1)),
-                None if background is None else background.expand(b, -1, -1, -1),
+                None if backdrop is None else backdrop.expand(b, -1, -1, -1),
                 tuple(level.expand(b, -1, -1, -1) for level in levels),
             )
         return self.generator(encoded, pose)
@@ -398,10 +399,10 @@ class DeformableGAN(nn.Module):
         source: Float[Tensor, "B 3 H W"],
         source_pose: Pose,
         target_pose: Pose,
-        background: Float[Tensor, "B 3 H W"] | None = None,
+        backdrop: Float[Tensor, "B 3 H W"] | None = None,
     ) -> Rendering:
         """The people of the sources in the target poses."""
-        return self.render(self.encode(source, source_pose, background), target_pose)
+        return self.render(self.encode(source, source_pose, backdrop), target_pose)
 
 
 # --- training ------------------------------------------------------------------------------------
@@ -423,7 +424,7 @@ class LossWeights(NamedTuple):
 
 def generator_loss(
     model: DeformableGAN,
-    batch: PosedPair,
+    batch: tuple,
     rendering: Rendering,
     features: nn.Module | None,
     weights: LossWeights = LossWeights(),  # noqa: B008 - immutable
@@ -448,15 +449,13 @@ def generator_loss(
     return terms
 
 
-def _judged(model: DeformableGAN, batch: PosedPair, rendering: Rendering, image: Tensor) -> Tensor:
-    source_map = pose_map_of(model.config, batch.source_pose)
-    return model.discriminator(
-        batch.source, source_map, image, rendering.pose_map, batch.background
-    )
+def _judged(model: DeformableGAN, batch: tuple, rendering: Rendering, image: Tensor) -> Tensor:
+    source_map = pose_map_of(model.config, Pose(batch.source_joints, batch.source_known))
+    return model.discriminator(batch.source, source_map, image, rendering.pose_map, batch.backdrop)
 
 
 def discriminator_loss(
-    model: DeformableGAN, batch: PosedPair, rendering: Rendering
+    model: DeformableGAN, batch: tuple, rendering: Rendering
 ) -> Float[Tensor, ""]:
     """The real target against the generated one, both with the same source and poses."""
     real = _judged(model, batch, rendering, batch.target)
@@ -465,20 +464,25 @@ def discriminator_loss(
 
 
 class Objective(Reconstruction):
-    """The losses above. ``features``: MobileNetV2's, unless another network is given."""
+    """The losses above, on batches of `aidagen.datasets.pose_pairs`.
+
+    ``features``: MobileNetV2's, unless another network is given.
+    """
 
     def __init__(self, model: nn.Module, weights: LossWeights, features: nn.Module | None = None):
         if features is None and (weights.nearest or weights.matching):
             features = mobilenet_features(TAPS)
         super().__init__(model, weights, features or nn.Identity())
 
-    def run(self, model: nn.Module, batch: PosedPair) -> Rendering:
-        return model(batch.source, batch.source_pose, batch.target_pose, batch.background)
+    def run(self, model: nn.Module, batch: tuple) -> Rendering:
+        source = Pose(batch.source_joints, batch.source_known)
+        target = Pose(batch.target_joints, batch.target_known)
+        return model(batch.source, source, target, batch.backdrop)
 
-    def terms(self, batch: PosedPair, rendering: Rendering, step: Step) -> dict[str, Tensor]:
+    def terms(self, batch: tuple, rendering: Rendering, step: Step) -> dict[str, Tensor]:
         return generator_loss(self.model, batch, rendering, self.perceptual, self.weights)
 
-    def critic_loss(self, batch: PosedPair, rendering: Rendering) -> Float[Tensor, ""]:
+    def critic_loss(self, batch: tuple, rendering: Rendering) -> Float[Tensor, ""]:
         return discriminator_loss(self.model, batch, rendering)
 
 
