@@ -128,22 +128,45 @@ class Truth:
         return facts.reshape(height, width, 4)[::-1], _metres(depth.reshape(height, width)[::-1])
 
     def read(
-        self, figure: Figure, posed: Posed, t: int, camera: Camera, first: int = 0
+        self, figure: Figure, posed: Posed, t: int, camera: Camera, first: int | None = 0
     ) -> Facts:
         """Facts of frame ``t`` of ``posed``, which the renderer has just drawn for ``camera``; flow
-        leads to frame ``first``."""
+        leads to frame ``first`` (nowhere, and nothing is ``known``, if that is None)."""
         (height, width), s = self.renderer.size, self.renderer.supersample
         view = camera.matrix(width / height)
         now = np.frombuffer(self.renderer._moving.read(), "f4").reshape(-1, 6)[:, :3]
+        if first is None:
+            then, old = now, None
+        else:
+            then, old = self._begun(figure, posed, first, camera, view)
+        facts, depth = self._samples(figure, now, then, view)
+        kinds = facts[..., 3].round().astype(int).reshape(height, s, width, s)
+        kinds = kinds.transpose(0, 2, 1, 3).reshape(height * width, s * s)
+        each = np.arange(height * width)[:, None] * (CARRIED + 1) + kinds
+        votes = np.bincount(each.ravel(), minlength=height * width * (CARRIED + 1))
+        votes = votes.reshape(height, width, CARRIED + 1)
+        flow, known = self._flow(facts, old, view)
+        (*joints, neck), (*visible, bare) = self._joints(
+            figure, posed, t, view, facts[..., 3], depth)
+        return Facts(
+            parts=votes.argmax(-1).astype(np.uint8),
+            flow=flow, known=known, joints=np.array(joints), visible=np.array(visible),
+            neck=neck, neck_visible=bool(bare),
+        )  # fmt: skip
+
+    def _begun(self, figure, posed, first, camera, view) -> tuple[np.ndarray, np.ndarray]:
+        """(positions of the vertices in frame ``first``, depth in metres of its samples)."""
         if self._first is None or self._first[:3] != (id(posed), first, camera):
             then = figure.surface(posed, first)[0]
             old = self._samples(figure, then, then, view)[1]
             self._first = (id(posed), first, camera, then, old, posed)
-        then, old = self._first[3:5]
-        facts, depth = self._samples(figure, now, then, view)
-        kinds = facts[..., 3].round().astype(int).reshape(height, s, width, s)
-        kinds = kinds.transpose(0, 2, 1, 3).reshape(height, width, s * s)
-        votes = (kinds[..., None] == np.arange(CARRIED + 1)).sum(2)
+        return self._first[3:5]
+
+    def _flow(self, facts, old, view) -> tuple[np.ndarray, np.ndarray]:
+        """(flow, known) from the samples' facts and the depth of the first frame."""
+        (height, width), s = self.renderer.size, self.renderer.supersample
+        if old is None:
+            return np.zeros((height, width, 2), np.float32), np.zeros((height, width), bool)
         middle = facts[s // 2 :: s, s // 2 :: s]
         fine, away = self._pixels(middle[..., :3].reshape(-1, 3), view)
         inside = ((fine >= 0) & (fine < [width * s, height * s])).all(1)
@@ -153,14 +176,7 @@ class Truth:
         target = (fine / s - 0.5).reshape(height, width, 2)
         here = np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1)
         known = (middle[..., 3] > 0) & seen.reshape(height, width)
-        (*joints, neck), (*visible, bare) = self._joints(
-            figure, posed, t, view, facts[..., 3], depth)
-        return Facts(
-            parts=votes.argmax(-1).astype(np.uint8),
-            flow=np.where(known[..., None], target - here, 0).astype(np.float32),
-            known=known, joints=np.array(joints), visible=np.array(visible),
-            neck=neck, neck_visible=bool(bare),
-        )  # fmt: skip
+        return np.where(known[..., None], target - here, 0).astype(np.float32), known
 
     def _pixels(self, points: np.ndarray, view: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(x, y) in samples, from the picture's upper left corner, and distance in metres."""

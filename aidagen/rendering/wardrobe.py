@@ -37,7 +37,7 @@ class Outfit:
     """What a whole figure wears; lengths in metres, heights on anny's template (feet -0.8)."""
 
     clothes: Clothes = field(default_factory=Clothes)  # pattern: one of `TOPS`
-    hem: float = -0.05  # where the top ends
+    hem: float = -0.02  # where the top ends
     top_loose: float = 0.016  # how far it hangs off the skin
     leg_loose: float = 0.014
     flare: float = 0.0  # added towards the ankles
@@ -92,7 +92,7 @@ def outfit(rng: np.random.Generator, feminine: bool) -> Outfit:
     )  # fmt: skip
     return Outfit(
         clothes=clothes,
-        hem=float(rng.uniform(-0.11, 0.02)) if over != "skirt" else 0.05,
+        hem=float(rng.uniform(-0.035, 0.04)) if over != "skirt" else 0.05,
         top_loose=float(rng.uniform(0.010, 0.022)) + 0.006 * (jacket is not None),
         leg_loose=float(rng.uniform(0.008, 0.02)) if leg > 0.9 and over == "none" else 0.004,
         flare=float(rng.uniform(0.0, 0.025)) if leg > 0.9 and over == "none" else 0.0,
@@ -314,7 +314,13 @@ class Dressed(Figure):
         shod = smooth(z, ANKLE + 0.03, ANKLE - 0.01)
         self.lift = self.lift + (worn * (loose * (1 - shod) + 0.004 * shod)).astype(np.float32)
         hand = np.abs(body.template[:, 0]) > 0.38
-        self.ease = (worn * (1 - shod) * np.where(hand, 0.4, 0.8)).astype(np.float32)[:, None]
+        ease = (worn * (1 - shod) * np.where(hand, 0.4, 0.8)).astype(np.float32)
+        self.soft = np.flatnonzero(ease > 0)  # vertices that are smoothed, and how far in a step
+        self.ease = ease[self.soft, None]
+        beside = _beside(body)[self.soft]
+        still = np.setdiff1d(np.arange(len(ease)), self.soft)
+        self.mixed = beside[:, self.soft], beside[:, still], still
+        self.drawn: tuple | None = None
         posed = self.pose()
         joints = dict(zip(body.bones, posed.joints[0], strict=True))
         kinds = parts_of(body)[:13380]
@@ -336,12 +342,17 @@ class Dressed(Figure):
     def lifted(self, skin: np.ndarray, normals: np.ndarray) -> np.ndarray:
         """The cloth: lifted off the skin, smoothed, and nowhere inside the skin."""
         cloth = super().lifted(skin, normals)
+        within, across, still = self.mixed
+        hung, held = cloth[self.soft], across @ cloth[still]
         for _ in range(16):
-            cloth += self.ease * (_beside(self.body) @ cloth - cloth)
+            hung += self.ease * (within @ hung + held - hung)
+        cloth[self.soft] = hung
         inside = np.maximum(0.3 * self.lift - ((cloth - skin) * normals).sum(1), 0)
         return cloth + inside[:, None] * normals
 
     def surface(self, posed: Posed, t: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        if self.drawn is not None and self.drawn[0] is posed and self.drawn[1] == t:
+            return self.drawn[2]
         points, lifted, facing = super().surface(posed, t)
         more, normals = [], []
         for g in self.garments:
@@ -352,8 +363,10 @@ class Dressed(Figure):
                 np.add.at(normal, g.faces[:, k], np.cross(b - a, c - a))
             more.append(at)
             normals.append(normal / np.maximum(np.linalg.norm(normal, axis=1)[:, None], 1e-12))
-        return (np.concatenate([points, *more]).astype("f4"), lifted,
-                np.concatenate([facing, *normals]).astype("f4"))  # fmt: skip
+        drawn = (np.concatenate([points, *more]).astype("f4"), lifted,
+                 np.concatenate([facing, *normals]).astype("f4"))  # fmt: skip
+        self.drawn = posed, t, drawn
+        return drawn
 
     def _moved(self, g: Garment, posed: Posed, t: int) -> np.ndarray:
         bones = self.body.bones
