@@ -196,14 +196,15 @@ def frame(points: Float[np.ndarray, "V 3"], down: float, fill: float):
     take 94 %; None for the camera if the figure would fill less than 76 %.
     """
     target, away = points.mean(0), 4.4
-    for _ in range(8):
+    right, _, up = _camera(down, away, target).axes().T
+    for _ in range(6):
         camera = _camera(down, away, target)
-        seen = points @ camera.matrix(0.5)[:, :3].T + camera.matrix(0.5)[:, 3]
+        view = camera.matrix(0.5)
+        seen = points @ view[:, :3].T + view[:, 3]
         seen = seen[:, :2] / seen[:, 3:]
         low, high = seen.min(0), seen.max(0)
         width, height = (high - low) / 2
         middle = (low + high) / 2 * away * np.tan(np.radians(camera.fov) / 2) * [0.5, 1]
-        right, _, up = camera.axes().T
         target = target + middle[0] * right + middle[1] * up
         away *= max(height / fill, width / 0.94)
     return (None if height < 0.76 else camera), float(height)
@@ -239,7 +240,7 @@ def clip(renderer, facts, seed: int, index: int) -> Drawing:
             if len(shots) == POSES:
                 break
             points, here = figure.surface(posed, t)[0], where[len(shots) * 2 // POSES]
-            camera, _ = frame(points[::3], here.down, float(rng.uniform(0.86, 0.93)))
+            camera, _ = frame(points[::5], here.down, float(rng.uniform(0.86, 0.93)))
             if camera is not None:
                 shots.append((posed, t, points, camera, some.views[t], some.words[t]))
         if len(shots) == POSES:
@@ -275,7 +276,8 @@ def clip(renderer, facts, seed: int, index: int) -> Drawing:
     words = {
         "person": index, "hair": look.hair, "hat": look.hat, "glasses": look.glasses,
         "pattern": clothes.pattern, "trousers": worn.trousers, "over": worn.over,
-        "jacket": worn.jacket is not None, "bag": worn.bag, "poses": ", ".join(shot[5] for shot in shots),
+        "jacket": worn.jacket is not None, "bag": worn.bag,
+        "poses": ", ".join(shot[5] for shot in shots),
         "places": ", ".join(p.kind for p in where),
     }  # fmt: skip
     return Drawing(frames(), labels, words)
