@@ -222,7 +222,8 @@ def cloth_mask(body: Body, look: Look) -> Float[np.ndarray, "512 512"]:
     return (covered * (regions(body)["head"] == 0)).astype(np.float32)
 
 
-def _pattern(c: Clothes, p: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def pattern(c: Clothes, p: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Share of the second colour at points of the template, for the patterns of `PATTERNS`."""
     x, _, z = np.moveaxis(p, -1, 0)
     pitch = rng.uniform(0.035, 0.06) * c.coarse
 
@@ -279,7 +280,7 @@ def paint(body: Body, look: Look, hairline) -> UInt8[np.ndarray, "512 512 4"]:
         grown = smooth(above + 0.8 * waves(p, 40, rng), -1.5, 3.0) * r["head"]
         over(grown * 0.95, hair * 0.9, 0.05)
     c, cloth = look.clothes, cloth_mask(body, look)
-    mix = _pattern(c, p, rng)[..., None]
+    mix = pattern(c, p, rng)[..., None]
     top = np.asarray(c.top) * (1 - mix) + np.asarray(c.second) * mix
     waist = -0.02
     worn = np.where((z > waist)[..., None], top, np.asarray(c.bottom))

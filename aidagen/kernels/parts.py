@@ -1,0 +1,100 @@
+"""Features carried along by the parts of a body: the deformable skip, for one level of a U-Net.
+
+Siarohin, Sangineto, Lathuilière, Sebe. CVPR 2018. Each of P parts has an affine map, which says
+where a pixel of the target is found in the source, and a mask, which says for which pixels it
+speaks. There is no fused way yet: `_parts` in plain torch is what runs everywhere, and what a fused
+kernel is to be held against.
+
+Letters: B images, P parts, C channels, H W pixels of the features.
+"""
+
+from typing import Literal, get_args, no_type_check
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from aidagen import kernels
+from aidagen.kernels import KernelError, Way
+
+Sampling = Literal["nearest", "bilinear"]
+Aggregate = Literal["max", "average"]
+
+
+@no_type_check  # what it is given is checked by hand, in sentences
+def warp_parts(
+    features: Float[Tensor, "B C H W"],
+    maps: Float[Tensor, "B P 2 3"],
+    masks: Float[Tensor, "B P H W"] | None = None,
+    *,
+    way: Way = "auto",
+    sampling: Sampling = "nearest",
+    aggregate: Aggregate = "max",
+) -> Float[Tensor, "B C H W"]:
+    """Features read through P affine maps, each where its mask is 1, and made one again.
+
+    Maps are in pixels of the features: pixel ``(x, y)``, counted from 0, of part p reads the place
+    ``maps_p (x, y, 1)``; outside reads zero. "max" is over all parts, zeros of the masks included;
+    "average" divides the sum by the number of masks that cover the pixel (zero where there is
+    none). Differentiable in features and masks, and with "bilinear" sampling in the maps. Places
+    are computed in float32 at least; the result has the dtype of the features.
+
+    Raises ``KernelError`` on shapes that do not fit and on a way that there is not.
+    """
+    fits = (
+        features.ndim == maps.ndim == 4
+        and min(features.shape) > 0
+        and maps.shape[1] > 0
+        and maps.shape == (len(features), maps.shape[1], 2, 3)
+        and (masks is None or masks.shape == (*maps.shape[:2], *features.shape[2:]))
+    )
+    given = [x for x in (features, maps, masks) if x is not None]
+    if not fits:
+        raise KernelError(
+            "warp_parts takes features (B, C, H, W), maps (B, P, 2, 3) and, if they are wanted, "
+            f"masks (B, P, H, W); got {', '.join(str(tuple(x.shape)) for x in given)}."
+        )
+    if not all(x.is_floating_point() for x in given):
+        raise KernelError(f"warp_parts takes floats; got {', '.join(str(x.dtype) for x in given)}.")
+    for chosen, known in ((sampling, get_args(Sampling)), (aggregate, get_args(Aggregate))):
+        if chosen not in known:
+            raise KernelError(f"warp_parts knows {' and '.join(known)}; got {chosen!r}.")
+    if way == "triton":
+        raise KernelError('warp_parts has no fused way yet; use way="eager".')
+    maps = maps.to(torch.promote_types(features.dtype, torch.float32))
+    way = "eager" if way == "auto" else way
+    return kernels._run("", _parts, way, features, maps, masks, sampling, aggregate)
+
+
+@no_type_check  # shapes are checked where it is called
+def _parts(features, maps, masks, sampling, aggregate):
+    """(B, C, H, W): the reference."""
+    read = read_parts(features, maps, sampling)  # (B, P, C, H, W)
+    if masks is not None:
+        read = read * masks[:, :, None].to(read.dtype)
+    if aggregate == "max":
+        return read.amax(1)
+    if masks is None:
+        return read.mean(1)
+    count = masks.sum(1)[:, None].to(read.dtype)  # (B, 1, H, W)
+    return read.sum(1) / torch.where(count > 0, count, torch.ones_like(count))  # 0 / 0 is 0
+
+
+@no_type_check
+def read_parts(
+    features: Float[Tensor, "B C H W"], maps: Float[Tensor, "B P 2 3"], sampling: Sampling
+) -> Float[Tensor, "B P C H W"]:
+    """What each part reads, before masks: for looking at it."""
+    h, w = features.shape[2:]
+    y = torch.arange(h, device=maps.device, dtype=maps.dtype)[:, None]
+    x = torch.arange(w, device=maps.device, dtype=maps.dtype)
+    a, b, t_x, c, d, t_y = maps.flatten(2)[..., None, None].unbind(2)  # (B, P, 1, 1) each
+    places = torch.stack([a * x + b * y + t_x, c * x + d * y + t_y], dim=-1)  # (B, P, H, W, 2)
+    if sampling == "nearest":  # halves are rounded away from zero
+        places = places.sign() * (places.abs() + 0.5).floor()
+    grid = places * (2 / places.new_tensor([max(w - 1, 1), max(h - 1, 1)])) - 1
+    # the P grids as a single one, P times as tall, read one picture: no copies of it
+    exact = features.to(grid.dtype)
+    read = F.grid_sample(exact, grid.flatten(1, 2), mode=sampling, align_corners=True)
+    return read.unflatten(2, (-1, h)).transpose(1, 2).to(features.dtype)
