@@ -88,8 +88,8 @@ def load(size: int = 128) -> ClipSet:
     """The set at ``size`` x ``size / 2`` pixels.
 
     At 128 it ships with the package (no download, nothing to render). Any other size, 256 say, is
-    rendered on first use below ``sources.home()``, which takes half an hour or more and goes on
-    where it was interrupted. Raises what `make` raises.
+    rendered on first use below ``sources.home()``, which takes longer than the six minutes of one
+    free core that 128 pixels take, and goes on where it was interrupted. Raises what `make` raises.
     """
     if size == 128:
         return ClipSet(PACK)
@@ -157,7 +157,7 @@ class Moments(NamedTuple):
 
 def moments(rng: np.random.Generator, split: str, count: int) -> Moments:
     """``count`` upright moments of recorded motion, turned in front of the camera."""
-    from aidagen.datasets.bodies import _standing
+    from aidagen.datasets.bodies import standing
     from aidagen.rendering.motion import load
 
     weights = np.array([m[3] for m in MOTIONS[split]])
@@ -167,7 +167,7 @@ def moments(rng: np.random.Generator, split: str, count: int) -> Moments:
         motion = load(name)
         second = float(rng.uniform(low, min(high, motion.seconds - 1e-6)))
         pose = motion.at(np.array([second]))
-        if pose.rotations["spine01"][0, 2, 2] < 0.8 or _standing(pose)[0] < 0.75:
+        if pose.rotations["spine01"][0, 2, 2] < 0.8 or standing(pose)[0] < 0.75:
             continue
         pose = pose.mirrored() if rng.uniform() < 0.5 else pose
         view = rng.uniform(-50, 50) if rng.uniform() < 0.5 else rng.uniform(-180, 180)

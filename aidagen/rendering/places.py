@@ -28,15 +28,20 @@ def _muted(rng: np.random.Generator) -> np.ndarray:
     return bright.mean() + 0.4 * (bright - bright.mean())
 
 
-def ground(camera: Camera, size: tuple[int, int], fine: int = 1) -> Float[np.ndarray, "H W 2"]:
-    """Where the line of sight of each pixel meets the floor, (x, y) in metres; far away where it
-    does not."""
+def _rays(camera: Camera, size: tuple[int, int], fine: int) -> Float[np.ndarray, "H W 3"]:
+    """The directions in which the samples of a picture look."""
     height, width = size[0] * fine, size[1] * fine
     y, x = np.mgrid[0:height, 0:width] + 0.5
     right, ahead, up = camera.axes().T
     half = np.tan(np.radians(camera.fov) / 2)
-    ray = (ahead + half * (1 - 2 * y[..., None] / height) * up
-           + half * (2 * x[..., None] / width - 1) * right * width / height)  # fmt: skip
+    return (ahead + half * (1 - 2 * y[..., None] / height) * up
+            + half * (2 * x[..., None] / width - 1) * right * width / height)  # fmt: skip
+
+
+def ground(camera: Camera, size: tuple[int, int], fine: int = 1) -> Float[np.ndarray, "H W 2"]:
+    """Where the line of sight of each pixel meets the floor, (x, y) in metres; far away where it
+    does not."""
+    ray = _rays(camera, size, fine)
     fall = np.minimum(ray[..., 2], -1e-3)
     return np.asarray(camera.eye)[:2] - ray[..., :2] * (camera.eye[2] / fall)[..., None]
 
@@ -155,19 +160,15 @@ def place(
     world's origin, as a camera that looks along +y sees it."""
     kind, under = str(rng.choice(WALLS)), str(rng.choice(FLOORS))
     at = ground(camera, size, FINE)
-    height, width = at.shape[:2]
-    y, x = np.mgrid[0:height, 0:width] + 0.5
-    half = np.tan(np.radians(camera.fov) / 2)
-    right, ahead, up = camera.axes().T
-    ray = (ahead + half * (1 - 2 * y[..., None] / height) * up
-           + half * (2 * x[..., None] / width - 1) * right * width / height)  # fmt: skip
+    y, x = np.mgrid[0 : at.shape[0], 0 : at.shape[1]] + 0.5
+    ray = _rays(camera, size, FINE)
     reached = (wall - camera.eye[1]) / ray[..., 1]
     behind = np.asarray(camera.eye) + ray * reached[..., None]
     image = np.where((behind[..., 2] > 0)[..., None],
                      _wall(kind, behind[..., 0] + rng.uniform(-1, 1), behind[..., 2], rng),
                      _floor(under, at, rng) * (1 - 0.3 * smooth(at[..., 1], wall - 0.6, wall)
                                                )[..., None])  # fmt: skip
-    image *= rng.uniform(0.75, 1.05) * (1 + 0.06 * waves(np.stack([x, y], -1) / height, 0.7, rng)
+    image *= rng.uniform(0.75, 1.05) * (1 + 0.06 * waves(np.stack([x, y], -1) / len(at), 0.7, rng)
                                         )[..., None]  # fmt: skip
     image = gaussian_filter(np.clip(image, 0, 1), (0.8 * FINE, 0.8 * FINE, 0))
     image = image.reshape(size[0], FINE, size[1], FINE, 3).mean((1, 3))
