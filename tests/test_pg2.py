@@ -1,4 +1,4 @@
-"""PG2: two stages, three phases, and the mask that counts the person twice."""
+"""PG2: two stages in one phase, and the mask that counts the person twice."""
 
 from dataclasses import replace
 
@@ -16,10 +16,10 @@ STEP = Step(0, 1, torch.Generator().manual_seed(0))
 
 
 def test_every_phase_trains_its_own_part():
-    """Gradients reach every parameter of a phase; the stages hand none to each other."""
+    """Gradients reach every parameter of a phase."""
     whole = pg2.Training(TINY)
     given, phases = batch(2), whole.phases()
-    assert list(phases) == ["coarse", "refine", "discriminator"]
+    assert list(phases) == ["generator", "discriminator"]
     own = [id(p) for parameters in phases.values() for p in parameters]
     assert sorted(own) == sorted(id(p) for p in whole.parameters())
     for phase, parameters in phases.items():
@@ -31,11 +31,39 @@ def test_every_phase_trains_its_own_part():
         moved = [p for p in parameters if p.grad.abs().sum() > 0]
         # before an instance norm a bias does nothing
         assert len(moved) >= len(parameters) - (2 if phase == "discriminator" else 0)
-        for other in set(phases) - {phase, "discriminator"}:
-            assert all(p.grad is None for p in phases[other]), (phase, other)
-    assert set(pg2.Training(TINY, pg2.LossWeights(adversarial=0.0)).phases()) == {
-        "coarse", "refine",
-    }  # fmt: skip
+    assert set(pg2.Training(TINY, pg2.LossWeights(adversarial=0.0)).phases()) == {"generator"}
+
+
+def test_the_stages_hand_no_gradients_to_each_other():
+    whole = pg2.Training(TINY)
+    terms = whole("generator", batch(2), STEP)
+    terms["refine"].backward(retain_graph=True)
+    assert all(p.grad is None for p in whole.model.coarse.parameters())
+    whole.zero_grad(set_to_none=True)
+    terms["coarse"].backward()
+    assert all(p.grad is None for p in whole.model.refine.parameters())
+
+
+def test_the_discriminator_is_shown_the_picture_of_the_same_step():
+    """It is not made again: the next phase uses it up, and makes one where there is none."""
+    whole = pg2.Training(TINY)
+    whole("generator", batch(2), STEP)
+    kept = whole.made[STEP.generator]
+    assert not kept.requires_grad
+    first = whole("discriminator", batch(2), STEP)["discriminator"]
+    assert not whole.made
+    again = whole("discriminator", batch(2), STEP)["discriminator"]
+    torch.testing.assert_close(first, again)
+
+
+def test_a_backdrop_reaches_both_stages():
+    model = pg2.PG2(replace(TINY, background=True)).eval()
+    given = batch(1, backdrop=True)
+    with pytest.raises(pg2.ModelError, match="backdrop; give it one"):
+        model.encode(given.source)
+    found = [model.render(model.encode(given.source, None, behind), given.target_pose)
+             for behind in (given.backdrop, 1 - given.backdrop)]  # fmt: skip
+    assert not torch.equal(found[0].coarse, found[1].coarse)
 
 
 def test_the_refined_picture_is_the_coarse_one_and_a_difference():
@@ -55,7 +83,7 @@ def test_a_clamped_pixel_can_come_back():
     whole = pg2.Training(TINY, pg2.LossWeights(adversarial=0.0))
     with torch.no_grad():
         whole.model.refine.last.bias.fill_(5.0)
-    terms = whole("refine", batch(1), STEP)
+    terms = whole("generator", batch(1), STEP)
     sum(terms.values()).backward()
     assert (whole.model.refine.last.bias.grad > 0).all()
 

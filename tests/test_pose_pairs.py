@@ -6,7 +6,8 @@ import torch
 
 from aidagen import datasets
 from aidagen.datasets import layout, people, pose_pairs
-from aidagen.datasets.pose_pairs import MIRRORED, PosePairs, fixed_pairs
+from aidagen.datasets.pose_pairs import PosePairs, fixed_pairs
+from aidagen.poses import MIRRORED
 
 NOSE, LEFT, RIGHT = (people.JOINTS.index(n) for n in ("nose", "left wrist", "right wrist"))
 

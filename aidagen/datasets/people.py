@@ -21,7 +21,7 @@ only (`MOTIONS`).
 
 ``labels()`` of a clip holds, for its T = 16 frames:
 
-    joints   (T, 18, 2)      `JOINTS`, the order of OpenPose's COCO model; (x, y) in [-1, 1],
+    joints   (T, 18, 2)      in the order of `aidagen.poses.JOINTS`; (x, y) in [-1, 1],
                              align_corners=True. Exact even where hidden. Inside the limbs, where
                              anny's bones meet; nose and ears on the skin; the neck is the middle
                              between the shoulders
@@ -55,6 +55,7 @@ from aidagen import sources
 from aidagen.datasets import rendered
 from aidagen.datasets.layout import Clip, ClipSet, DatasetError
 from aidagen.datasets.rendered import Drawing, Shares
+from aidagen.poses import JOINTS
 from aidagen.rendering import truth
 
 VERSION = "1"
@@ -62,11 +63,6 @@ POSES = 16
 SHARES = Shares(of=38, test=6, val=2)
 PACK = Path(__file__).resolve().parents[1] / "packs" / "people"
 PARTS = (*truth.PARTS, "carried")
-JOINTS = (
-    "nose", "neck", "right shoulder", "right elbow", "right wrist", "left shoulder", "left elbow",
-    "left wrist", "right hip", "right knee", "right ankle", "left hip", "left knee", "left ankle",
-    "left eye", "right eye", "left ear", "right ear",
-)  # fmt: skip
 _FROM = [(*truth.JOINTS, "neck").index(name) for name in JOINTS]
 TRUNK = [i for i, name in enumerate(JOINTS) if name.endswith(("shoulder", "hip", "neck"))]
 

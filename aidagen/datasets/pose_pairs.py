@@ -18,17 +18,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from aidagen import pixels
+from aidagen import pixels, poses
 from aidagen.datasets import people
 from aidagen.datasets.batches import Mixture, pick
 from aidagen.datasets.layout import Clip, DatasetError
-
-MIRRORED = [
-    people.JOINTS.index({"left": "right ", "right": "left "}.get(side, side) + rest)
-    for side, _, rest in (name.rpartition(" ") for name in people.JOINTS)
-]
-"""The joint that each joint becomes in a mirrored picture."""
-
 
 class PosePair(NamedTuple):
     """Two pictures of each of B people. Joints are (x, y) in [-1, 1], in the order of
@@ -69,13 +62,6 @@ def album(clip: Clip) -> Album:
     )  # fmt: skip
 
 
-def mirrored(
-    joints: Float[Tensor, "*B 18 2"], known: Bool[Tensor, "*B 18"]
-) -> tuple[Float[Tensor, "*B 18 2"], Bool[Tensor, "*B 18"]]:
-    """Joints of the mirrored picture: x negated, left and right exchanged."""
-    return joints[..., MIRRORED, :] * joints.new_tensor([-1.0, 1.0]), known[..., MIRRORED]
-
-
 @dataclass(frozen=True)
 class PosePairs(Mixture):
     """Pairs (source, target) of one person in two poses.
@@ -88,6 +74,7 @@ class PosePairs(Mixture):
 
     across: float = 0.5
     flip: float = 0.5  # share of pairs that are mirrored, both pictures alike
+    jitter: float = 0.0  # of colours, the same for all pictures of a pair
     backdrops: bool = False  # of sets that can draw the empty places: `people`
 
     @cached_property
@@ -120,16 +107,31 @@ class PosePairs(Mixture):
             wanted = [j for j in others if bool(one.camera[j] != one.camera[i]) == differ]
             others = wanted or others
             j = others[pick(len(others), generator)]
-            poses = [(one.joints[k], one.known[k]) for k in (i, j)]
+            both = poses.Pose(one.joints[[i, j]], one.known[[i, j]])
             images = [pixels.as_floats(one.images[k]) for k in (i, j)]
             if self.backdrops:
                 images.append(self.empty[name][who][int(one.camera[j])])
             if torch.rand((), generator=generator) < self.flip:
-                images = [image.flip(-1) for image in images]
-                poses = [mirrored(*pose) for pose in poses]
-            rows.append((*images[:2], *poses[0], *poses[1], *images[2:]))
-        columns = [torch.stack(column) for column in zip(*rows, strict=True)]
-        return PosePair(*columns) if self.backdrops else PosePair(*columns, None)
+                images, both = [image.flip(-1) for image in images], both.mirrored()
+            rows.append((torch.stack(images), *both))
+        images, joints, known = (torch.stack(column) for column in zip(*rows, strict=True))
+        if self.jitter:
+            images = self._coloured(images, generator)
+        source, target, *backdrop = images.unbind(1)
+        return PosePair(source, target, joints[:, 0], known[:, 0], joints[:, 1], known[:, 1],
+                        *(backdrop or [None]))  # fmt: skip
+
+    def _coloured(self, images: Float[Tensor, "B n 3 H W"], generator: torch.Generator):
+        """Brightness, contrast, saturation and a little hue changed, alike in each row."""
+        # imported here, as the augmentations take a second to import
+        from kornia.augmentation import ColorJiggle
+
+        change = ColorJiggle(*(3 * [self.jitter]), self.jitter / 2, p=1.0)
+        with torch.random.fork_rng(devices=[]):  # kornia draws from the global generator
+            torch.manual_seed(pick(2**31 - 1, generator))
+            first = change(images[:, 0])
+        others = [change(images[:, k], params=change._params) for k in range(1, images.shape[1])]
+        return torch.stack([first, *others], dim=1)
 
 
 class Fixed(NamedTuple):

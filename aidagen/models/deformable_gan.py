@@ -14,7 +14,7 @@ match *near* their place, so that a texture shifted by a pixel costs little and 
 How this differs from the authors' code: pictures come and go in [0, 1] (inside, as there, they are
 in [-1, 1]); scores are logits, so that -log D needs no 1e-7; the localisation net of ``stn`` takes
 joints in [-1, 1] instead of pixels, the same network up to the scale of its first layer; the
-features of the losses are those of whatever network is given (theirs: VGG-19). Of its options,
+features of the losses are those of whatever network is given (theirs: VGG-19; ours: `Features`). Of its options,
 ``sampling`` and ``norm`` are as published by default. What else is the same, sizes included, is
 held against the original in the tests.
 
@@ -32,7 +32,7 @@ from torch import Tensor, nn
 
 from aidagen import poses
 from aidagen.errors import AidagenError
-from aidagen.judges.features import mobilenet_features
+from aidagen.judges.features import IMAGENET_MEAN, IMAGENET_STD, mobilenet_features
 from aidagen.kernels.parts import warp_parts
 from aidagen.models import deformable_gan_geometry as geometry
 from aidagen.objectives import Reconstruction, untrained
@@ -463,16 +463,52 @@ def discriminator_loss(
     return discriminator_gan_loss(real, fake)
 
 
+class Features(nn.Module):
+    """MobileNetV2 at the two places where the losses want VGG-19: on pixels, and on patches.
+
+    The first map is that of the first layer's 32 filters at *every* pixel (the network itself takes
+    every second one, which would leave a checkerboard unpunished), before its ReLU; the second one,
+    if there is ``matching``, has 24 channels at a quarter of the size.
+    """
+
+    def __init__(self, matching: bool = False):
+        super().__init__()
+        conv, norm, _ = mobilenet_features((0,)).layers[0]
+        self.fine = nn.Conv2d(3, 32, 3, padding=1).requires_grad_(False)
+        scale = norm.weight / (norm.running_var + norm.eps).sqrt()
+        self.fine.weight.copy_(conv.weight * scale[:, None, None, None])
+        self.fine.bias.copy_(norm.bias - norm.running_mean * scale)
+        self.coarse = mobilenet_features((3,)) if matching else None
+        for name, values in (("mean", IMAGENET_MEAN), ("std", IMAGENET_STD)):
+            self.register_buffer(name, torch.tensor(values)[:, None, None], persistent=False)
+
+    def forward(self, image: Float[Tensor, "B 3 H W"]) -> list[Float[Tensor, "B C h w"]]:
+        maps = [self.fine((image - self.mean) / self.std)]
+        return maps if self.coarse is None else maps + self.coarse(image)
+
+
 class Objective(Reconstruction):
     """The losses above, on batches of `aidagen.datasets.pose_pairs`.
 
-    ``features``: MobileNetV2's, unless another network is given.
+    The discriminator is shown the picture that the generator made in the same step, before it
+    moved. ``features``: those above, unless another network is given.
     """
 
     def __init__(self, model: nn.Module, weights: LossWeights, features: nn.Module | None = None):
         if features is None and (weights.nearest or weights.matching):
-            features = mobilenet_features(TAPS)
+            features = Features(matching=weights.matching > 0)
         super().__init__(model, weights, features or nn.Identity())
+        self.made: dict[torch.Generator, Rendering] = {}  # of the step, one for each share of it
+
+    def forward(self, phase: str, batch: tuple, step: Step) -> dict[str, Tensor]:
+        if phase == "discriminator" and step.generator in self.made:
+            return {phase: self.critic_loss(batch, self.made.pop(step.generator))}
+        if phase == "discriminator":
+            return super().forward(phase, batch, step)
+        rendering = self.run(self.model, batch)
+        if self.weights.adversarial and self.training:
+            self.made[step.generator] = rendering._replace(image=rendering.image.detach(), skips=())
+        return self.terms(batch, rendering, step)
 
     def run(self, model: nn.Module, batch: tuple) -> Rendering:
         source = Pose(batch.source_joints, batch.source_known)
@@ -484,9 +520,6 @@ class Objective(Reconstruction):
 
     def critic_loss(self, batch: tuple, rendering: Rendering) -> Float[Tensor, ""]:
         return discriminator_loss(self.model, batch, rendering)
-
-
-TAPS = (0, 3)  # of MobileNetV2: 32 channels at half, 24 at a quarter of the picture's size
 
 
 # --- named sizes ---------------------------------------------------------------------------------

@@ -10,7 +10,8 @@ its source, asks it for detail. Lecture 03 holds Deformable GANs against it.
 
 How this differs from the paper: both stages learn side by side, without a gradient from the second
 to the first, instead of one after the other; the discriminator judges patches; the refined picture
-is kept within [0, 1]; sizes are ours. There is no public code to be equal to.
+is kept within [0, 1]; a backdrop may be given; sizes are ours. There is no public code to be equal
+to.
 
 Letters: B people, C channels, H W pixels of the picture.
 """
@@ -46,10 +47,18 @@ class PG2Config:
     refining_levels: int = 4  # of the second
     channels: int = 64  # of the first level; twice, three times ... as many further down
     bottleneck: int = 64  # numbers that the whole picture passes through
+    background: bool = False  # whether a backdrop is given, to paint the person before
     radius: float = 4.0  # of a joint's disc and of the limbs in the mask, in pixels
     disc_channels: int = 32
     disc_blocks: int = 3
     disc_max: int = 256
+
+
+class Encoded(NamedTuple):
+    """The source, and what is to be behind the person: all else depends on the target pose."""
+
+    image: Float[Tensor, "B 3 H W"]
+    backdrop: Float[Tensor, "B 3 H W"] | None
 
 
 class Rendering(NamedTuple):
@@ -130,7 +139,8 @@ class UNet(nn.Module):
 class PG2(nn.Module):
     """The system. It is called as `DeformableGAN` is; of the source's pose it makes no use.
 
-    Pictures are (B, 3, height, width) in [0, 1]. Raises ``ModelError`` on any other shape.
+    Pictures are (B, 3, height, width) in [0, 1]. Raises ``ModelError`` on any other shape, and
+    where a backdrop is needed and lacking.
     """
 
     def __init__(self, config: PG2Config, adversarial: bool = False):
@@ -142,32 +152,36 @@ class PG2(nn.Module):
                 f"{config.height} x {config.width}."
             )
         self.config = config
-        self.coarse = UNet(3 + JOINTS, config, config.levels, connected=True)
-        self.refine = UNet(6, config, config.refining_levels, connected=False)
+        behind = 3 * config.background
+        self.coarse = UNet(3 + JOINTS + behind, config, config.levels, connected=True)
+        self.refine = UNet(6 + behind, config, config.refining_levels, connected=False)
         self.discriminator = None
         if adversarial:
             sizes = config.disc_channels // 2, config.disc_blocks, config.disc_max
             self.discriminator = PatchDiscriminator(6, *sizes)
 
-    @no_type_check  # what it is given is checked by hand, in a sentence
-    def encode(self, source, pose: Pose | None = None, backdrop=None):
-        """The source itself: everything else depends on the target pose."""
+    @no_type_check  # what it is given is checked by hand, in sentences
+    def encode(self, source, pose: Pose | None = None, backdrop=None) -> Encoded:
+        """Pictures (B, 3, H, W) and, if asked for, what is to be behind."""
         size = (3, self.config.height, self.config.width)
-        if tuple(source.shape[1:]) != size:
-            raise ModelError(
-                f"This model takes pictures (B, {', '.join(map(str, size))}); got "
-                f"{tuple(source.shape)}."
-            )
-        return source
+        for what, given in (("pictures", source), ("backdrops", backdrop)):
+            if given is not None and tuple(given.shape[1:]) != size:
+                raise ModelError(
+                    f"This model takes {what} (B, {', '.join(map(str, size))}); got "
+                    f"{tuple(given.shape)}."
+                )
+        if self.config.background and backdrop is None:
+            raise ModelError("This model paints people before a given backdrop; give it one.")
+        return Encoded(source, backdrop if self.config.background else None)
 
-    def render(self, encoded: Float[Tensor, "B 3 H W"], pose: Pose) -> Rendering:
+    def render(self, encoded: Encoded, pose: Pose) -> Rendering:
         """The person in the poses; one source serves any number of them."""
-        source = encoded.expand(len(pose.joints), -1, -1, -1)
-        pose_map = poses.discs(pose, *source.shape[2:], self.config.radius)
-        coarse = self.coarse(torch.cat([2 * source - 1, 2 * pose_map - 1], dim=1)).sigmoid()
+        seen = [x.expand(len(pose.joints), -1, -1, -1) for x in encoded if x is not None]
+        pose_map = poses.discs(pose, self.config.height, self.config.width, self.config.radius)
+        coarse = self.coarse(2 * torch.cat([*seen, pose_map], dim=1) - 1).sigmoid()
         # what learns the coarse picture is its own loss alone
         fixed = coarse.detach()
-        difference = self.refine(2 * torch.cat([fixed, source], dim=1) - 1)
+        difference = self.refine(2 * torch.cat([fixed, *seen], dim=1) - 1)
         image = fixed + difference
         image = image + (image.clamp(0, 1) - image).detach()  # clamped, its gradient is not
         return Rendering(image, coarse, difference, pose_map)
@@ -180,7 +194,7 @@ class PG2(nn.Module):
         backdrop: Tensor | None = None,
     ) -> Rendering:
         """The people of the sources in the target poses."""
-        return self.render(self.encode(source), target_pose)
+        return self.render(self.encode(source, source_pose, backdrop), target_pose)
 
 
 # --- training ------------------------------------------------------------------------------------
@@ -194,33 +208,41 @@ class LossWeights(NamedTuple):
 
 
 class Training(Objective):
-    """Three phases: the coarse stage, the refining one, the discriminator."""
+    """Both stages in one phase, as neither hands gradients to the other; then the discriminator,
+    which is shown the picture that was made in the same step."""
 
     def __init__(self, config: PG2Config, weights: LossWeights | None = None):
         super().__init__()
         self.weights = LossWeights() if weights is None else weights
         self.model = PG2(config, adversarial=self.weights.adversarial > 0)
+        self.made: dict[torch.Generator, Tensor] = {}  # of the step, one for each share of it
 
     def phases(self) -> dict[str, list[nn.Parameter]]:
-        parts = {"coarse": self.model.coarse, "refine": self.model.refine}
-        if self.weights.adversarial:
-            parts["discriminator"] = self.model.discriminator
-        return {name: list(part.parameters()) for name, part in parts.items()}
+        both = [*self.model.coarse.parameters(), *self.model.refine.parameters()]
+        if not self.weights.adversarial:
+            return {"generator": both}
+        return {"generator": both, "discriminator": list(self.model.discriminator.parameters())}
 
     def forward(self, phase: str, batch: tuple, step: Step) -> dict[str, Tensor]:
         if phase == "discriminator":
-            with torch.no_grad():
-                image = self.run(self.model, batch).image
+            image = self.made.pop(step.generator, None)
+            if image is None:
+                with torch.no_grad():
+                    image = self.run(self.model, batch).image
             real, fake = self._judged(batch, batch.target), self._judged(batch, image)
             return {"discriminator": F.softplus(-real).mean() + F.softplus(fake).mean()}
         rendering, size = self.run(self.model, batch), batch.target.shape[2:]
         target = Pose(batch.target_joints, batch.target_known)
         mask = poses.person_mask(target, *size, self.model.config.radius)
-        image = rendering.coarse if phase == "coarse" else rendering.image
-        terms = {phase: self.weights.pixels * pose_mask_loss(image, batch.target, mask)}
-        if phase == "refine" and self.weights.adversarial:
-            fake = F.softplus(-self._judged(batch, image)).mean()
+        terms = {
+            stage: self.weights.pixels * pose_mask_loss(image, batch.target, mask)
+            for stage, image in (("coarse", rendering.coarse), ("refine", rendering.image))
+        }
+        if self.weights.adversarial:
+            fake = F.softplus(-self._judged(batch, rendering.image)).mean()
             terms["adversarial"] = self.weights.adversarial * fake
+            if self.training:
+                self.made[step.generator] = rendering.image.detach()
         return terms
 
     def _judged(self, batch: tuple, image: Tensor) -> Tensor:
@@ -230,7 +252,8 @@ class Training(Objective):
 
     def run(self, model: nn.Module, batch: tuple) -> Rendering:
         source = Pose(batch.source_joints, batch.source_known)
-        return model(batch.source, source, Pose(batch.target_joints, batch.target_known))
+        target = Pose(batch.target_joints, batch.target_known)
+        return model(batch.source, source, target, batch.backdrop)
 
 
 def pg2_small() -> PG2Config:

@@ -10,17 +10,18 @@ from aidagen.models import deformable_gan
 from aidagen.recipes import Recipe
 
 # The published weights: 100 of L1 on pictures in [-1, 1] is 200 on ours. The nearest-neighbour loss
-# is on other features than theirs; its weight makes it as large as theirs is beside the L1 term.
+# is on other features than theirs; its weight makes it as large as that for the same errors.
 NEAREST = deformable_gan.LossWeights(nearest=10.0)
 L1 = deformable_gan.LossWeights(nearest=0.0, pixels=200.0)
-SMALL = deformable_gan.deformable_gan_small()
+SMALL = replace(deformable_gan.deformable_gan_small(), background=True)
 
 COMPARED = Recipe(
     SMALL,
-    PosePairs({"people": 1.0}),
+    # the backdrop is given, so that what is compared is the person
+    PosePairs({"people": 1.0}, across=0.25, backdrops=True, jitter=0.1),
     steps=4000,
     weights=NEAREST,
-    batch=8,
+    batch=4,
     rate=4e-4,
     ema=0.999,
 )
@@ -33,9 +34,10 @@ VARIANTS = {
     "-none": replace(_WITH_L1, config=replace(SMALL, warp="none")),
 }
 
-# For a GPU: the same comparison with ten times as many samples, and the published size.
+# For a GPU: the same comparison with twenty times as many samples, and the published size.
 LONG = {"steps": 20000, "batch": 16}
-PUBLISHED = replace(COMPARED, config=deformable_gan.MARKET, rate=2e-4, **LONG)
+LARGE = replace(deformable_gan.MARKET, background=True)
+PUBLISHED = replace(COMPARED, config=LARGE, rate=2e-4, **LONG)
 
 RECIPES = {
     **{f"deformable-gan-people-128{end}": recipe for end, recipe in VARIANTS.items()},
@@ -45,6 +47,6 @@ RECIPES = {
     },
     "deformable-gan-people-128-large-20000x16": PUBLISHED,
     "deformable-gan-people-128-large-none-20000x16": replace(
-        PUBLISHED, config=replace(deformable_gan.MARKET, warp="none"), weights=L1
+        PUBLISHED, config=replace(LARGE, warp="none"), weights=L1
     ),
 }

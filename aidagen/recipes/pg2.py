@@ -5,7 +5,9 @@ from dataclasses import replace
 from aidagen.models import pg2
 from aidagen.recipes.deformable_gan import COMPARED, LONG
 
-_ALIKE = replace(COMPARED, config=pg2.pg2_small(), weights=pg2.LossWeights())
+_ALIKE = replace(
+    COMPARED, config=replace(pg2.pg2_small(), background=True), weights=pg2.LossWeights()
+)
 
 RECIPES = {
     "pg2-people-128": _ALIKE,
