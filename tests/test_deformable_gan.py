@@ -277,6 +277,26 @@ def test_one_source_serves_many_poses():
     torch.testing.assert_close(found[[1]], alone, atol=1e-5, rtol=1e-5)
 
 
+def test_the_person_is_laid_over_the_backdrop():
+    """Where the mask is 0 the picture is the backdrop, where it is 1 it is painted."""
+    torch.manual_seed(0)
+    model = deformable_gan.DeformableGAN(replace(TINY, background=True, composite=True)).eval()
+    image, behind = torch.rand(2, 1, 3, 128, 64).unbind(0)
+    last = model.generator.decoder.last
+    with torch.no_grad():
+        last.weight[3] = 0
+        found = []
+        for logit in (-40.0, 0.0, 40.0):
+            last.bias[3] = logit
+            found.append(model(image, figures(1), figures(1, seed=3), behind))
+    assert torch.equal(found[0].image, behind)
+    middle = (found[0].image + found[2].image) / 2
+    torch.testing.assert_close(found[1].image, middle)
+    assert (found[1].figure == 0.5).all() and not torch.equal(found[2].image, behind)
+    with pytest.raises(deformable_gan.ModelError, match="composite needs background"):
+        deformable_gan.DeformableGAN(replace(TINY, composite=True))
+
+
 def test_what_does_not_fit_is_told_in_a_sentence():
     model = deformable_gan.DeformableGAN(replace(TINY, background=True))
     pose, image = figures(1), torch.rand(1, 3, 128, 64)

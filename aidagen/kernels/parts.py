@@ -64,7 +64,7 @@ def warp_parts(
     if way == "triton":
         raise KernelError('warp_parts has no fused way yet; use way="eager".')
     maps = maps.to(torch.promote_types(features.dtype, torch.float32))
-    fixed = not (maps.requires_grad or masks is not None and masks.requires_grad)
+    fixed = not (maps.requires_grad or (masks is not None and masks.requires_grad))
     if way == "auto" and (sampling, aggregate) == ("nearest", "max") and fixed:
         return Largest.apply(features, maps, masks)
     way = "eager" if way == "auto" else way
@@ -89,8 +89,8 @@ class Largest(torch.autograd.Function):
     """`_parts` for nearest pixels and the largest part, with gradients for the features alone.
 
     What all P parts read is never held at once: the largest value so far is kept, with the pixel
-    that it came from and the mask there. Gradients go there. Where parts are equal they go to the first of them, where
-    `_parts` divides them.
+    that it came from and the mask there. Gradients go there. Where parts are equal they go to the
+    first of them, where `_parts` divides them.
     """
 
     @staticmethod
