@@ -24,6 +24,7 @@ from aidagen.recipes import Recipe
 from aidagen.systems import Objective, Step
 
 DIMENSIONS = 64
+STEPS = 300
 NAME = "small net trained to tell the training people apart"
 SCALE = 16.0  # of the softmax's logits
 
@@ -117,7 +118,7 @@ class Telling(Objective):
         return model(batch.images)
 
 
-def trained(known: Known, seed: int = 0, steps: int = 300) -> EmbeddingNet:
+def trained(known: Known, seed: int = 0, steps: int = STEPS) -> EmbeddingNet:
     """A network that has learnt to tell these people apart; the same for the same seed."""
     config = Config(int(known.person.max()) + 1)
     with torch.random.fork_rng(devices=[]):

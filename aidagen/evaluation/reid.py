@@ -111,6 +111,7 @@ def compute(
     training, test = data.clips("train"), data.clips("test")
     if len(training) < 2 or len(test) < 2:
         raise EvaluationError("The set people has nobody to be confused with; make it again.")
+    everybody = len(test)
     training, test = (clips.some(x, limit and max(2, limit)) for x in (training, test))
     progress(f"{DATA}: {len(training)} people are put into other poses")
     learnt = pictures(training, load_model(MODEL).cpu().eval())
@@ -118,7 +119,7 @@ def compute(
     images = torch.cat([album.images[album.usable] for album in albums])
     person = torch.cat([torch.full((len(a.usable),), i) for i, a in enumerate(albums)])
     camera = torch.cat([album.camera[album.usable] for album in albums])
-    sheet, steps = Sheet(), 300 if limit is None else 10
+    sheet, steps = Sheet(), embeddings.STEPS if len(test) == everybody else 10
     for name, known in learnt.items():
         rates, precisions = [], []
         for seed in SEEDS:
