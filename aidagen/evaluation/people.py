@@ -205,7 +205,7 @@ def compute(
         raise EvaluationError("The set people has nobody to train or to test on; make it again.")
     models = {method: load_model(name).cpu().eval() for method, name in MODELS.items()}
     progress(f"{DATA}: a network learns to tell {len(training)} people apart")
-    steps = embeddings.STEPS if len(test) == len(data.clips("test")) else 30
+    steps = embeddings.STEPS if len(test) == len(data.clips("test")) else 10
     network = embeddings.trained(training_pictures(training), steps=steps)
     nearest, bodies, sheet = NearestPose(training), Bodies(), Sheet()
     methods: dict[str, Callable[[Asked], Frames]] = {
