@@ -26,7 +26,7 @@ def two_stages(seed=0):
 
 
 def people(count=2):
-    """Name, picture, pose and backdrop of people of the test split, both trunks fully known."""
+    """Name, picture, pose and backdrop of people of the test split; all their joints are known."""
     from aidagen import datasets
     from aidagen.datasets import people as pack
     from aidagen.datasets.pose_pairs import album
@@ -36,7 +36,8 @@ def people(count=2):
         pictures = album(clip)
         k = pictures.usable[0]
         backdrop = torch.from_numpy(pack.backdrops(clip)[int(pictures.camera[k])])
-        pose = Pose(pictures.joints[k : k + 1], pictures.known[k : k + 1])
+        joints = pictures.joints[k : k + 1]
+        pose = Pose(joints, (joints.abs() <= 1).all(-1))
         image = pictures.images[k].float() / 255
         found.append((name, image, pose, backdrop.permute(2, 0, 1).float()))
     return found

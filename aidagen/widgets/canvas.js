@@ -46,7 +46,8 @@ function render({ model, el }) {
   const panel = count ? build() : null;
 
   // --- where things are: [-1, 1] at the centres of the outermost pixels
-  const side = (axis) => model.get("shape")[1 - axis];
+  const side = (axis) =>
+    (model.get("pixels").length ? model.get("pixels") : model.get("shape"))[1 - axis];
   const length = (axis) => axis ? height() : size();
   const ratio = () => model.get("shape")[0] / model.get("shape")[1];
   const height = () => size() * ratio();

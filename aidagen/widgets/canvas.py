@@ -77,6 +77,7 @@ class PointCanvas(anywidget.AnyWidget):
         colours: of the points, such as "#E69F00".
         bones: pairs of points (from 0) between which a line is drawn.
         around: how many pixels of the picture points may lie beyond its border.
+        pixels: H, W of the picture that points belong to, if the one shown is an enlargement of it.
         removable: whether Delete takes a point away, and brings it back.
 
     ``points`` is a list of ``[x, y]``, ``chosen`` the point last touched (from 0), ``home`` where
@@ -110,6 +111,7 @@ class PointCanvas(anywidget.AnyWidget):
     dot = traitlets.Float(11.0).tag(sync=True)
     bones = traitlets.List(traitlets.List(traitlets.Int())).tag(sync=True)
     around = traitlets.Int(0).tag(sync=True)
+    pixels = traitlets.List(traitlets.Int(), help="H, W, if not `shape`").tag(sync=True)
     removable = traitlets.Bool(False).tag(sync=True)
     missing = traitlets.List(traitlets.Int(), help="points taken away, from 0").tag(sync=True)
     drawn = traitlets.Bool(True, help="whether points and bones are seen").tag(sync=True)
@@ -131,11 +133,12 @@ class PointCanvas(anywidget.AnyWidget):
         colours: Sequence[str] | None = None,
         bones: Sequence[tuple[int, int]] = (),
         around: int = 0,
+        pixels: Sequence[int] = (),
         removable: bool = False,
     ) -> None:
         self._count: int | None = None
-        pixels = as_pixels(picture)
-        places = listed(points, reach(pixels.shape[:2], around))
+        array = as_pixels(picture)
+        places = listed(points, reach(pixels or array.shape, around))
         names = (
             [f"Keypoint {k + 1}" for k in range(len(places))] if labels is None else list(labels)
         )
@@ -149,10 +152,10 @@ class PointCanvas(anywidget.AnyWidget):
             points=places, home=places, labels=names, size=size, alt=alt, caption=caption,
             says=says, smooth=smooth, brush=brush, dot=dot, bones=[list(pair) for pair in bones],
             colours=list(colours or map(overlays.colour_of, range(len(places)))),
-            around=around, removable=removable, shape=list(pixels.shape[:2]),
+            around=around, pixels=list(pixels), removable=removable, shape=list(array.shape[:2]),
         )  # fmt: skip
         self._count = len(places)
-        self.show(pixels)
+        self.show(array)
 
     def __repr__(self) -> str:
         moved = sum(a != b for a, b in zip(self.points, self.home))
@@ -196,7 +199,7 @@ class PointCanvas(anywidget.AnyWidget):
 
     @traitlets.validate("points", "home")
     def _checked(self, proposal: Any) -> list[list[float]]:
-        points = listed(proposal["value"], reach(self.shape, self.around))
+        points = listed(proposal["value"], reach(self.pixels or self.shape, self.around))
         if self._count is not None and len(points) != self._count:
             raise AidagenError(f"This canvas has {self._count} points; {len(points)} were given.")
         return points

@@ -18,7 +18,6 @@ from typing import Any, no_type_check
 
 import ipywidgets as widgets
 import numpy as np
-import torch
 import traitlets
 from PIL import Image
 from torch import Tensor
@@ -26,12 +25,12 @@ from torch import Tensor
 from aidagen.errors import AidagenError
 from aidagen.models.deformable_gan_geometry import PARTS
 from aidagen.poses import JOINTS, NUMBER, Pose
-from aidagen.widgets import controls, overlays, pose_pictures, pose_views, pose_words
+from aidagen.widgets import controls, overlays, pose_pictures, pose_views, pose_words, posing
 from aidagen.widgets.canvas import PointCanvas, listed, reach
 from aidagen.widgets.film import Film, View
 from aidagen.widgets.panel import Panel
 from aidagen.widgets.pose_views import ALL, OVER, Look
-from aidagen.widgets.posing import Posing, gathered, known_pose, liveliest, swapped
+from aidagen.widgets.posing import Posing
 
 AROUND = 8  # pixels of the picture by which joints may lie beyond its border
 FAULT = "Left and right swapped"
@@ -99,17 +98,18 @@ class PoseStudio(Panel):
         fps: float = 8.0,
     ) -> None:
         self.posing, self.size = Posing(models, people), size
-        self.poses = gathered(clips or {}, poses or {}, self.posing.people)
+        self.poses = posing.gathered(clips or {}, poses or {}, self.posing.people)
         names = list(self.poses)
         first = names[0] if clips or poses else names[min(1, len(names) - 1)]
         self._quiet, self._rest, self._seated = True, (None, None), None
+        self._most = reach(self.posing.size, AROUND)
         someone = next(iter(self.posing.people))
         self.levels = max((self.posing.levels(m, someone) for m in self.posing.models), key=len)
         super().__init__()
         self.person, self.model = someone, next(iter(self.posing.models))
         self.level = min(self.level, len(self.levels))
         self.pose = first if pose is None else pose
-        self.frame = liveliest(self.poses[self.pose])
+        self.frame = posing.liveliest(self.poses[self.pose])
         self._build(fps)
         self._quiet = False
         self.observe(self._picked, "pose")
@@ -117,7 +117,7 @@ class PoseStudio(Panel):
         self.observe(self._moved, ["points", "missing"])
         self.observe(self._redraw, list(Look._fields))
         self.observe(self._joint_chosen, "joint")
-        self._take()
+        self.reset()
 
     def __repr__(self) -> str:
         return f"PoseStudio({self.person!r}, {self.model!r}, {self._where!r})"
@@ -133,13 +133,7 @@ class PoseStudio(Panel):
     @property
     def target(self) -> Pose:
         """The pose as it stands, as the models are given it unless the sides are swapped."""
-        return known_pose(self.points, self.missing)
-
-    @property
-    def outside(self) -> list[int]:
-        """The joints that lie outside the picture, and are not missing anyway."""
-        beyond = (torch.tensor(self.points).abs() > 1).any(-1).nonzero()[:, 0].tolist()
-        return [k for k in beyond if k not in self.missing]
+        return posing.known_pose(self.points, self.missing, self._at().joints[0])
 
     def move(self, joint: str, right: float = 0.0, up: float = 0.0) -> None:
         """Move a joint on from where it is; half the picture's width, or height, is 1."""
@@ -156,10 +150,6 @@ class PoseStudio(Panel):
         """A joint that was taken away is told again."""
         self.missing = [k for k in self.missing if k != self._number(joint)]
 
-    def reset(self) -> None:
-        """The pose as it was picked."""
-        self._take()
-
     def _number(self, joint: str) -> int:
         if joint not in NUMBER:
             raise AidagenError(f"There is no joint {joint!r}; there are {', '.join(JOINTS)}.")
@@ -167,36 +157,34 @@ class PoseStudio(Panel):
 
     def _given(self, look: Look, target: Pose) -> Pose:
         """What the model is told of a target pose."""
-        return swapped(target) if look.swapped else target
+        return posing.swapped(target) if look.swapped else target
 
     def _render(self, look: Look, target: Pose) -> Any:
         return self.posing.render(look.model, look.person, self._given(look, target))
 
-    def _home(self, pose: str | None = None, frame: int | None = None) -> tuple[list, list[int]]:
-        """Points and missing joints of a pose as it was given."""
-        joints, visible = self.poses[pose or self.pose]
-        t = min(frame or self.frame, len(joints)) - 1
-        points = listed(joints[t], reach(self.posing.size, AROUND))
-        return points, (~visible[t]).nonzero()[:, 0].tolist()
+    def _at(self, pose: str | None = None, frame: int | None = None) -> Pose:
+        """A pose as it was given, or one frame of a clip."""
+        picked = self.poses[pose or self.pose]
+        t = frame or (self.frame if pose in (None, self.pose) else posing.liveliest(picked))
+        return Pose(*(x[t - 1 : t] for x in picked))
 
     # --- in words and pictures ------------------------------------------------------------------
 
     def describe(self) -> str:
         """Who is painted in which pose, what was moved, and what the network does without."""
         look, target = self._look(), self.target
-        points, missing = self._home()
         said = [f"{look.person}, {self._where}; model: {look.model}."]
         moves = {
             k: (now[0] - home[0], now[1] - home[1])
-            for k, (now, home) in enumerate(zip(self.points, points)) if now != home
+            for k, (now, home) in enumerate(zip(self.points, self.canvas.home)) if now != home
         }  # fmt: skip
-        if moves or missing != self.missing:
+        if moves or self.missing != posing.numbers(~self._at().visible[0]):
             apart = float((self.image - self._before(look)).abs().mean())
-            changed = f"he picture changed by {apart:.3f} on average."
-            said.append(f"{pose_words.about_moves(moves)}; t{changed}" if moves else f"T{changed}")
+            what = f"{pose_words.about_moves(moves)}; the picture" if moves else "The picture"
+            said.append(f"{what} changed by {apart:.3f} on average.")
         if look.swapped:
             said.append("Left and right are swapped: each left joint is told as the right one.")
-        said += pose_words.about_joints(self.missing, self.outside)
+        said += pose_words.about_joints(self.points, self.missing)
         source, given = self.posing.people[look.person].pose, self._given(look, target)
         said += pose_words.about_parts(source, given, self.rendering, self.posing.size, moves)
         said += pose_views.lacking(self.posing, look, self.rendering)
@@ -206,9 +194,8 @@ class PoseStudio(Panel):
         """The picture of the pose as it was picked; made when a joint is first moved."""
         key = (look.person, look.model, look.swapped, self.pose, self.frame)
         if self._rest[0] != key:
-            points, missing = self._home()
-            image = self._render(look, known_pose(points, missing)).image[0].float().cpu()
-            self._rest = key, image.clone()
+            rendering = self._render(look, posing.inside(self._at()))
+            self._rest = key, rendering.image[0].float().cpu().clone()
         return self._rest[1]
 
     def figure(
@@ -230,7 +217,7 @@ class PoseStudio(Panel):
         if pose is not None or frame is not None:
             self._check("pose", pose or self.pose)
             self._check("frame", frame or 1, pose)
-            target = known_pose(*self._home(pose, frame))
+            target = posing.inside(self._at(pose, frame))
         look = self._look(**chosen)
         names = list(self.posing.models) if models == "all" else models or [look.model]
         rows = []
@@ -253,9 +240,9 @@ class PoseStudio(Panel):
     def _build(self, fps: float) -> None:
         image = next(iter(self.posing.people.values())).image[0]
         self.canvas = PointCanvas(
-            image, self._home()[0], JOINTS, size=self.size, caption="Painted; drag the joints",
-            says=False, dot=6.0, colours=pose_pictures.colours(), bones=pose_pictures.STICKS,
-            around=AROUND, removable=True,
+            image, listed(self._at().joints[0], self._most), JOINTS, size=self.size, says=False,
+            caption="Painted; drag the joints", colours=pose_pictures.colours(), dot=6.0,
+            bones=pose_pictures.STICKS, around=AROUND, removable=True, pixels=self.posing.size,
         )  # fmt: skip
         small, large = round(0.6 * self.size), round(0.75 * self.size)
         self.source = PointCanvas(image, size=small)
@@ -288,34 +275,37 @@ class PoseStudio(Panel):
         who = [self.person_choice] if len(self.posing.people) > 1 else []
         which = [self.model_choice] if len(self.posing.models) > 1 else []
         idea = [self.part_choice, self.level_choice] if self.levels else []
-        beside = widgets.VBox([controls.row(*self.screens, align="flex-start"), self.legend])
+        features = controls.row(*self.screens, align="flex-start")
+        joints = controls.row(self.known_box, self.reset_button)
+        beside = widgets.VBox(
+            [features, self.legend, joints, self.spoken], layout={"flex": "1 1 24em"}
+        )
         self.children = (
             controls.row(*who, *which, self.pose_choice, self.swapped_box),
             controls.row(self.over_choice, *idea),
             self.film,
             controls.row(self.source, self.canvas, beside, align="flex-start"),
-            controls.row(self.known_box, self.reset_button),
-            self.spoken,
         )
 
     def _picked(self, change: dict) -> None:
         """Another pose, or a clip, which plays."""
         picked = self.poses[self.pose]
         self._quiet = True
-        self.film.load(None, len(picked.joints), liveliest(picked))
+        self.film.load(None, len(picked.joints), posing.liveliest(picked))
         self._quiet = False
-        self._take()
+        self.reset()
 
     def _stepped(self, change: dict) -> None:
         if not self._quiet:
-            self._take()
+            self.reset()
 
-    def _take(self) -> None:
+    def reset(self) -> None:
         """Put all joints where the picked pose has them."""
-        points, missing = self._home()
+        joints, visible = (x[0] for x in self._at())
+        points = listed(joints, self._most)
         self._quiet = True
         with self.canvas.hold_sync():
-            self.canvas.home, self.points, self.missing = points, points, missing
+            self.canvas.home, self.points, self.missing = points, points, posing.numbers(~visible)
         self._quiet = False
         self._redraw()
 
@@ -397,7 +387,7 @@ class PoseStudio(Panel):
 
     @traitlets.validate("points")
     def _placed(self, proposal: Any) -> list[list[float]]:
-        points = listed(proposal["value"], reach(self.posing.size, AROUND))
+        points = listed(proposal["value"], self._most)
         if len(points) != len(JOINTS):
             raise AidagenError(f"A pose has {len(JOINTS)} joints; {len(points)} were given.")
         return points

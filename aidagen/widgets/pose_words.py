@@ -1,6 +1,6 @@
 """What is unusual about a pose, in sentences: joints and parts that a network does without."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -28,9 +28,10 @@ def listed(names: Sequence[str], most: int = 4) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
-def about_joints(missing: Collection[int], outside: Collection[int]) -> list[str]:
-    """The joints that the network is told nothing about."""
+def about_joints(points: Sequence[Sequence[float]], missing: Collection[int]) -> list[str]:
+    """The joints that the network is told nothing about: they lie outside, or are missing."""
     said = []
+    outside = [k for k, p in enumerate(points) if max(map(abs, p)) > 1 and k not in missing]
     for numbers, one, many in (
         (outside, "lies outside the picture", "lie outside the picture"),
         (missing, "is missing", "are missing"),
@@ -84,7 +85,7 @@ def about_parts(
     return said
 
 
-def about_moves(moves: dict[int, tuple[float, float]]) -> str:
+def about_moves(moves: Mapping[int, tuple[float, float]]) -> str:
     """Which joints were moved, number -> how far right and down, and the first one by how much."""
     if len(moves) != 1:
         return f"{_begun(listed([JOINTS[k] for k in moves]))} are moved"

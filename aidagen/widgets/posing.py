@@ -164,12 +164,26 @@ def swapped(pose: Pose) -> Pose:
     return Pose(pose.joints[:, order], pose.visible[:, order])
 
 
-def known_pose(points: list, missing: list[int]) -> Pose:
-    """Points (x, y) and missing joints as a pose; what lies outside the picture is not known."""
+def known_pose(points: list, missing: list[int], given: Float[Tensor, "18 2"]) -> Pose:
+    """Points (x, y) and missing joints as a pose.
+
+    Points are rounded to four digits; one that lies where a joint was ``given`` has all of them.
+    """
     joints = torch.tensor(points)
-    known = (joints.abs() <= 1).all(-1)
+    untouched = (joints - given).abs().amax(-1, keepdim=True) < 1e-4
+    known = torch.ones(len(joints), dtype=torch.bool)
     known[missing] = False
-    return Pose(joints[None], known[None])
+    return inside(Pose(torch.where(untouched, given, joints)[None], known[None]))
+
+
+def inside(pose: Pose) -> Pose:
+    """The pose in which what lies outside the picture is not known."""
+    return pose._replace(visible=pose.visible & (pose.joints.abs() <= 1).all(-1))
+
+
+def numbers(which: Bool[Tensor, " n"]) -> list[int]:
+    """Where it is true, counted from 0."""
+    return which.nonzero()[:, 0].tolist()
 
 
 def liveliest(clip: Pose) -> int:
