@@ -181,6 +181,7 @@ def test_masks_parts_levels_models_and_the_fault(widget):
     assert widget.area.locator(".stage canvas").locator("visible=true").count() == 2
     widget.keep("plain skips")
     assert widget.state()[4] == "plain skips"
+    model.focus()  # the cell below took it
     widget.press("Home")
     widget.says("model: whole method")
     assert widget.area.locator(".stage canvas").locator("visible=true").count() == 4
