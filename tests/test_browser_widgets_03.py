@@ -3,9 +3,14 @@
 Harness and helpers are those of `test_browser_widgets`; the models are small, with fresh weights.
 """
 
+import re
+
 import pytest
 from browser import LabPage, page, server, write_notebook
+from playwright.sync_api import expect
 from test_browser_widgets import ROOT, Shown, pytestmark, watched  # noqa: F401 - skips without one
+
+expect.set_options(timeout=60_000)
 
 SETUP = f"""import json, sys
 sys.path.insert(0, {str(ROOT / "tests")!r})
@@ -120,11 +125,11 @@ def test_a_joint_by_keyboard_is_moved_taken_away_and_brought_back(widget):
     widget.press("Delete")
     widget.says("The left knee is missing; the network sees no bump for it.")
     widget.says("The left thigh and the left shin carry nothing.")
-    assert knee.get_attribute("aria-label").endswith("missing")
+    expect(knee).to_have_attribute("aria-label", re.compile("missing$"))
     widget.keep("missing")
     assert LEFT_KNEE in widget.state()[1]
     box = widget.area.get_by_label("Left knee known")
-    assert not box.is_checked()
+    expect(box).not_to_be_checked()
     box.check()
     widget.says(r"up; the picture changed by 0\.\d+ on average\.(?! The left knee)")
     assert LEFT_KNEE not in widget.state()[1]
@@ -138,10 +143,11 @@ def test_a_joint_outside_gets_a_picture_and_a_sentence(widget):
     widget.lab.drag(widget.joint("left wrist, x"), 600, 0)
     widget.says("The left wrist lies outside the picture; the network sees no bump for it.")
     widget.changes(painted)
-    assert widget.joint("left wrist, x").get_attribute("aria-label").endswith("outside the picture")
+    wrist = widget.joint("left wrist, x")
+    expect(wrist).to_have_attribute("aria-label", re.compile("outside the picture$"))
     widget.keep("outside")
     assert widget.state()[0][LEFT_WRIST][0] == pytest.approx(1 + 16 / 63, abs=1e-3)
-    widget.joint("left wrist, x").focus()
+    wrist.focus()
     widget.press("Escape")
     widget.says(r"whole method\.(?! The left wrist)")
 
@@ -151,7 +157,7 @@ def test_masks_parts_levels_models_and_the_fault(widget):
     over = widget.area.get_by_label("Over the picture")
     over.select_option("masks")
     painted = widget.changes(painted)
-    assert widget.area.get_by_text("right upper arm").locator("visible=true").count() > 0
+    expect(widget.area.locator(".widget-html", has_text="right upper arm")).to_be_visible()
     widget.keep("masks")
     part = widget.area.get_by_label("Part", exact=True)
     part.select_option("right thigh")
@@ -177,21 +183,23 @@ def test_masks_parts_levels_models_and_the_fault(widget):
     model.focus()
     widget.press("End")
     widget.says("model: plain skips. .*This model deforms no features")
-    assert part.is_disabled() and level.is_disabled()
-    assert widget.area.locator(".stage canvas").locator("visible=true").count() == 2
+    expect(part).to_be_disabled()
+    expect(level).to_be_disabled()
+    pictures = widget.area.locator(".stage canvas").locator("visible=true")
+    expect(pictures).to_have_count(2)
     widget.keep("plain skips")
     assert widget.state()[4] == "plain skips"
     model.focus()  # the cell below took it
     widget.press("Home")
     widget.says("model: whole method")
-    assert widget.area.locator(".stage canvas").locator("visible=true").count() == 4
+    expect(pictures).to_have_count(4)
 
 
 def test_another_pose_stands_and_the_clip_plays_again(widget):
     pose = widget.area.get_by_label("Pose", exact=True)
     pose.select_option("pose of Ben")
     widget.says("Ada, pose of Ben; model")
-    assert not widget.area.locator(".aidagen-transport").is_visible()
+    expect(widget.area.locator(".aidagen-transport")).to_be_hidden()
     widget.area.get_by_label("Person").select_option("Ben")
     widget.says("Ben, pose of Ben")
     pose.select_option("arm")
