@@ -23,7 +23,7 @@ from aidagen.poses import Pose
 from aidagen.widgets import overlays
 
 TALL, WIDE = 128, 64
-SHOWN = ("torso", "head", "right upper arm", "right forearm", "right thigh", "right shin")
+AWAY = geometry.AWAY
 
 
 def _spread(which: list[int], count: int) -> list[int]:
@@ -35,17 +35,16 @@ def _spread(which: list[int], count: int) -> list[int]:
 
 
 def many_poses(model: nn.Module, someone: Someone, count: int = 7) -> Any:
-    """One source, several poses: asked for, painted, true. The source stands in the first column."""
+    """One source, in the first column, and several poses: asked for, painted, true."""
     targets = _spread(someone.others, count)
     made, pose = showcase.paint(model, someone, targets).image, someone.pose(targets)
     drawn = [sheets.drawn_pose(pose, i) for i in range(len(targets))]
     source = someone.images([someone.source])[0]
     given = sheets.with_pose(sheets.enlarged(source, 256), someone.pose([someone.source]))
-    blank = np.full((256, 128, 3), 255, np.uint8)
     rows = {
         "asked for": [given, *drawn],
-        "painted": [blank, *made],
-        "true": [blank, *someone.images(targets)],
+        "painted": [None, *made],
+        "true": [None, *someone.images(targets)],
     }
     return sheets.table(rows, ["the source"], {"painted"})
 
@@ -100,14 +99,25 @@ def heat_maps(someone: Someone, which: int | None = None) -> Any:
 # --- alignment -----------------------------------------------------------------------------------
 
 
-def farthest(someone: Someone) -> int:
-    """The picture from the same camera whose joints lie farthest from the source's."""
-    one = someone.album
-    same = [k for k in someone.others if one.camera[k] == one.camera[someone.source]]
-    return max(
-        same or someone.others,
-        key=lambda k: float((one.joints[k] - one.joints[someone.source]).norm(dim=-1).mean()),
-    )
+def turned(someone: Someone, which: int) -> float:
+    """By how many degrees the hips are turned, from the source to another picture."""
+    views = someone.clip.labels()["view"].astype(float)
+    return abs((views[which] - views[someone.source] + 180) % 360 - 180)
+
+
+def apart(someone: Someone, which: int) -> float:
+    """The mean distance of all joints from those of the source, where 2 is the picture's side."""
+    joints = someone.album.joints
+    return float((joints[which] - joints[someone.source]).norm(dim=-1).mean())
+
+
+def farthest(someone: Someone, turn: float = 45.0) -> int:
+    """Of the pictures from the source's camera that show nearly the same side of the person, the
+    one whose joints lie farthest from the source's; of all others, where there is none."""
+    cameras = someone.album.camera
+    near = [k for k in someone.others if turned(someone, k) <= turn]
+    same = [k for k in near if cameras[k] == cameras[someone.source]]
+    return max(same or near or someone.others, key=lambda k: apart(someone, k))
 
 
 def _strength(features: Float[Tensor, "1 C h w"]) -> Float[Tensor, "h w"]:
@@ -157,7 +167,7 @@ def _shapes(pose: Pose) -> dict[str, np.ndarray]:
     return shapes
 
 
-def outlines(someone: Someone, target: int, height: int = 480) -> Any:
+def outlines(someone: Someone, target: int, height: int = 560) -> Any:
     """The outlines of torso and limbs in the source and in the target, in one colour each."""
     cells = []
     for which in (someone.source, target):
@@ -177,7 +187,8 @@ def parts(someone: Someone, target: int) -> Any:
     pair = someone.pose([someone.source]), someone.pose([target])
     maps, masks = (f(*pair, TALL, WIDE) for f in (geometry.part_maps, geometry.part_masks))
     read = read_parts(source, maps, "nearest")[0]
-    which = [geometry.PARTS.index(name) for name in SHOWN]
+    there = [p for p in range(2, 10) if masks[0, p].any() and float(maps[0, p, 0, 2]) < AWAY]
+    which = [0, 1, *_spread(there, 4)]
     rows = {
         "read by its map": [read[p] for p in which],
         "within its mask": [read[p] * masks[0, p] for p in which],
@@ -185,7 +196,9 @@ def parts(someone: Someone, target: int) -> Any:
     whole = [warp_parts(source, maps, masks)[0], someone.images([target])[0]]
     for row, last in zip(rows.values(), whole, strict=True):
         row.append(last)
-    return sheets.table(rows, [*SHOWN, "largest of the ten; below: true"], height=288)
+    return sheets.table(
+        rows, [*(geometry.PARTS[p] for p in which), "largest of the ten; below: true"], height=288
+    )
 
 
 Fit = Callable[[Float[Tensor, "n 2"], Float[Tensor, "n 2"]], Float[Tensor, "2 3"]]
@@ -201,7 +214,7 @@ def maps_by_hand(fit: Fit, source: Pose, target: Pose) -> Float[Tensor, "1 P 2 3
     both = (old.known & new.known)[0]
     points = {"torso": geometry.TORSO, "head": geometry.FACE + geometry.SHOULDERS}
     for p, name in enumerate(geometry.PARTS):
-        if float(maps[0, p, 0, 2]) == geometry.AWAY:
+        if float(maps[0, p, 0, 2]) == AWAY:
             continue
         if name in points:
             used = [j for j in points[name] if both[j]]
@@ -217,7 +230,8 @@ def maps_by_hand(fit: Fit, source: Pose, target: Pose) -> Float[Tensor, "1 P 2 3
 
 @torch.no_grad()
 def cut_out(fit: Fit, group: list[Someone], height: int = 320) -> Any:
-    """People who are put together of ten parts of their source, moved by ``fit`` alone."""
+    """People who are cut out of their source and put together again of ten parts, moved by
+    ``fit`` alone."""
     cells: dict[str, list] = {"source": [], "moved by your maps": [], "true": []}
     for someone in group:
         target = farthest(someone)
@@ -225,10 +239,12 @@ def cut_out(fit: Fit, group: list[Someone], height: int = 320) -> Any:
         maps = maps_by_hand(fit, *pair)
         masks = geometry.part_masks(*pair, TALL, WIDE)
         masks[:, 0] = poses.person_mask(pair[1], TALL, WIDE)[:, 0]  # the torso's is the whole
-        moved = warp_parts(someone.images([someone.source]), maps, masks)
-        behind = someone.backdrops([target]) * (1 - masks.amax(1, keepdim=True))
+        one = [someone.source]
+        person = torch.cat([someone.images(one), torch.ones(1, 1, TALL, WIDE)], 1)
+        moved = warp_parts(person * someone.masks(one), maps, masks)  # with what covers the place
+        behind = someone.backdrops([target]) * (1 - moved[:, 3:])
         cells["source"].append(someone.images([someone.source])[0])
-        cells["moved by your maps"].append((moved + behind)[0])
+        cells["moved by your maps"].append((moved[:, :3] + behind)[0])
         cells["true"].append(someone.images([target])[0])
     across = [cells[name][i] for i in range(len(group)) for name in cells]
     return sheets.table({"": across}, list(cells) * len(group), height=height)
@@ -258,25 +274,27 @@ def stand_in(someone: Someone, height: int = 320) -> Any:
 
 
 @torch.no_grad()
-def levels(model: nn.Module, someone: Someone, target: int) -> Any:
-    """The four levels that are deformed, plain, by the maximum, and by the average over parts."""
-    encoded = model.encode(
-        someone.images([someone.source]), someone.pose([someone.source]),
-        someone.backdrops([target]),
-    )  # fmt: skip
-    skips = model.generator.skips
-    maps, masks = skips.maps(encoded.pose, someone.pose([target]))
-    rows: dict[str, list] = {"plain": [], "deformed, maximum": [], "deformed, average": []}
-    heads = [f"level {i + 1}: {x.shape[2]} x {x.shape[3]}" for i, x in enumerate(encoded.levels)]
-    for plain in encoded.levels[: model.config.deformed]:
+def levels(model: nn.Module, someone: Someone, target: int, which: tuple[int, ...] = (0, 2)) -> Any:
+    """Features of some levels: the source's, deformed by the maximum and by the average over parts,
+    and those of the true picture."""
+    both = [someone.source, target]
+    found = model.encode(someone.images(both), someone.pose(both), someone.backdrops(both)).levels
+    maps, masks = model.generator.skips.maps(someone.pose([someone.source]), someone.pose([target]))
+    rows: dict[str, list] = {}
+    for i in which:
+        plain, true = found[i][:1], found[i][1:]
         h, w = plain.shape[2:]
         small = geometry.at_level(maps, TALL, WIDE, plain)
         cut = masks[..., :: TALL // h, :: WIDE // w]
-        both = [warp_parts(plain, small, cut, aggregate=how) for how in ("max", "average")]
+        moved = [warp_parts(plain, small, cut, aggregate=how) for how in ("max", "average")]
         top = float(_strength(plain).quantile(0.995))
-        for row, x in zip(rows.values(), (plain, *both), strict=True):
-            row.append(sheets.heat(_strength(x), 256, top))
-    return sheets.table(rows, heads[: model.config.deformed], height=256)
+        row = [sheets.heat(_strength(x), 300, top) for x in (plain, *moved, true)]
+        rows[f"level {i + 1}: {h} x {w}"] = row
+    pictures = someone.images(both)
+    rows = {name: [pictures[0], *row, pictures[1]] for name, row in rows.items()}
+    heads = ["source", "its features", "deformed, maximum", "deformed, average", "of the target",
+             "target"]  # fmt: skip
+    return sheets.table(rows, heads, height=300)
 
 
 # --- models side by side -------------------------------------------------------------------------
@@ -313,11 +331,7 @@ def most_patterned(group: list[Someone]) -> list[Someone]:
 def cloth(models: Mapping[str, nn.Module], someone: Someone, height: int = 560) -> Any:
     """The chest of the person, enlarged: source, true, and each model, in the pose that is nearest
     to the source's."""
-    one = someone.album
-    target = min(
-        someone.others,
-        key=lambda k: float((one.joints[k] - one.joints[someone.source]).norm(dim=-1).mean()),
-    )
+    target = min(someone.others, key=lambda k: apart(someone, k))
     crops = {"source": _chest(someone, someone.source, someone.images([someone.source])[0])}
     crops["true"] = _chest(someone, target, someone.images([target])[0])
     for name, model in models.items():

@@ -38,7 +38,7 @@ def enlarged(image: Float[Tensor, "3 H W"], height: int, smooth: bool = True) ->
 
 
 def table(
-    rows: Mapping[str, Sequence[Tensor | Picture]],
+    rows: Mapping[str, Sequence[Tensor | Picture | None]],
     heads: Sequence[str] = (),
     generated: Collection[str] = (),
     height: int = 256,
@@ -47,19 +47,16 @@ def table(
     """Pictures in rows, as a notebook shows them: names of rows on the left, heads above columns.
 
     Pictures of the rows whose names are in ``generated`` get the visible mark of what a model
-    made. A name that is empty takes no room.
+    made. A name that is empty takes no room, and where a picture is None nothing is shown.
     """
-    cells = {
-        name: [
-            overlays.marked(picture) if name in generated else picture
-            for picture in (
-                enlarged(one, height, smooth) if isinstance(one, Tensor) else one for one in row
-            )
-        ]
-        for name, row in rows.items()
-    }
+    cells: dict[str, list[Picture | None]] = {}
+    for name, row in rows.items():
+        shown = [enlarged(x, height, smooth) if isinstance(x, Tensor) else x for x in row]
+        if name in generated:
+            shown = [x if x is None else overlays.marked(x) for x in shown]
+        cells[name] = shown
     font = ImageFont.load_default(LETTERS)
-    width = max(cell.shape[1] for row in cells.values() for cell in row)
+    width = max(cell.shape[1] for row in cells.values() for cell in row if cell is not None)
     lines = [_broken(head, font, width) for head in heads]
     top = max((len(line) for line in lines), default=0) * (LETTERS + 6)
     left = max((font.getlength(part) for name in rows for part in _words(name)), default=0)
@@ -79,7 +76,8 @@ def table(
             lowered = y + height / 2 + (k - len(parts) / 2) * (LETTERS + 6)
             draw.text((2, lowered), part, fill="black", font=font)
         for i, cell in enumerate(row):
-            canvas.paste(Image.fromarray(cell), (left + i * (width + GAP), y))
+            if cell is not None:
+                canvas.paste(Image.fromarray(cell), (left + i * (width + GAP), y))
     return overlays.still(canvas)
 
 
