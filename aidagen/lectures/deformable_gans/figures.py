@@ -348,3 +348,18 @@ def _chest(someone: Someone, which: int, image: Float[Tensor, "3 H W"]) -> Tenso
     x, y = pose.pixels(TALL, WIDE)[0, geometry.TORSO].mean(0).round().int().tolist()
     left, top = min(max(x - 15, 0), WIDE - 30), min(max(y - 24, 0), TALL - 44)
     return image[:, top : top + 44, left : left + 30]
+
+
+# --- exercise 03.4 -------------------------------------------------------------------------------
+
+
+def in_the_mirror(mirrored: Callable[..., Any], someone: Someone, partner: Tensor) -> Any:
+    """The source and its mirror picture, with the joints that ``mirrored`` finds."""
+    pose = someone.pose([someone.source])
+    joints, known = mirrored(pose.joints[0], pose.visible[0].float(), partner)
+    turned_over = Pose(joints[None], known[None] > 0.5)
+    image = sheets.enlarged(someone.images([someone.source])[0], 560)
+    flipped = np.ascontiguousarray(image[:, ::-1])
+    cells = [image, sheets.with_pose(image, pose), flipped, sheets.with_pose(flipped, turned_over)]
+    heads = ["the source", "its joints", "in the mirror", "your joints"]
+    return sheets.table({"": cells}, heads, height=560)
