@@ -141,7 +141,7 @@ class Driving(NamedTuple):
     clip: Clip
     frames: Float[Tensor, "T 3 S S"]
     pose: Pose  # of T poses, in the frame of the pictures that the models know
-    fits: bool  # whether nobody had to be made smaller because of their width
+    fits: bool  # whether the figure is at least nine tenths as tall as the set's people are
 
 
 def of_bodies(clip: Clip, width: float = 1.88) -> Driving:
@@ -163,7 +163,7 @@ def of_bodies(clip: Clip, width: float = 1.88) -> Driving:
     x, y = joints.unbind(-1)
     scale = 2 * (BOTTOM - TOP) / float(y.max(1).values.mean() - y[:, 0].mean())
     widest = width / 2 / float(x.max() - x.min())
-    fits, scale = widest >= scale, min(scale, widest)
+    fits, scale = widest >= 0.9 * scale, min(scale, widest)
     middle = float(x.max() + x.min()) / 2
     low = float(y.max(1).values.mean())
     moved = torch.stack([2 * scale * (x - middle), scale * (y - low) + 2 * BOTTOM - 1], dim=-1)
