@@ -244,9 +244,9 @@ NEAREST = Exercise(
         "each of the window * window shifted copies.",
     ),
     picture=_nearest_picture,
-    picture_shows="Six bars: 0 for stripes of two colours that are not shifted, nearly 0 for those "
-    "shifted by one pixel, larger values for two and three pixels and for two colours that are "
-    "pulled apart, and 1 for plain grey.",
+    picture_shows="Six bars: 0 for stripes that are not shifted, nearly 0 for those "
+    "shifted by one pixel, larger values for two and three pixels and for stripes whose two "
+    "channels are pulled apart, and 1 for plain grey.",
     wrong=(
         Wrong(
             "no window",

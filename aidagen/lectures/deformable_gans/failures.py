@@ -163,21 +163,16 @@ def told(found: Sorted) -> str:
     return markdown.table(heads, rows)
 
 
-def sheet(found: Sorted, height: int = 256) -> Any:
-    """The worst picture of each cause: source, true, painted."""
-    rows: dict[str, list] = {"": []}
-    heads: list[str] = []
+def sheet(found: Sorted, height: int = 288) -> Any:
+    """The worst picture of each cause, two causes in a row: source, true, painted."""
+    cells: list = []
     for name, own in found.worst.items():
         if own:
             someone, target, image, *_ = own[0]
+            given = (someone.images([k])[0] for k in (someone.source, target))
             made = overlays.marked(sheets.enlarged(image, height))
-            rows[""] += [someone.images([someone.source])[0], someone.images([target])[0], made]
-            heads += [name, "true", "painted"]
-    half = 3 * ((len(heads) // 3 + 1) // 2)
-    if len(heads) <= 9:
-        return sheets.table(rows, heads, height=height)
-    both = [list(zip(heads, rows[""], strict=True))[at] for at in (slice(half), slice(half, None))]
-    cells = {"worst of": [cell for _, cell in both[0]], "worst of ": [cell for _, cell in both[1]]}
-    named = [f"{a} / {b}" if a != b else a for (a, _), (b, _) in zip(*both, strict=False)]
-    named += [head for head, _ in both[0][len(named) :]]
-    return sheets.table(cells, named, height=height)
+            trio = [*(sheets.enlarged(one, height) for one in given), made]
+            cells += sheets.captioned(trio, name)
+    rows = {name: cells[6 * i : 6 * i + 6] for i, name in enumerate(("", " ", "  "))}
+    heads = ["source", "true", "painted"] * min(2, len(cells) // 3)
+    return sheets.table({name: row for name, row in rows.items() if row}, heads, height=height + 32)

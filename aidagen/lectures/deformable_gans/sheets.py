@@ -142,6 +142,15 @@ def drawn_pose(pose: Pose, number: int = 0, height: int = 256) -> Picture:
     return with_pose(blank, pose, number)
 
 
+def captioned(pictures: Sequence[Picture], words: str) -> list[Picture]:
+    """Pictures of one size that belong together, under a strip of 32 pixels that says ``words``."""
+    joined = np.concatenate(pictures, axis=1)
+    strip = Image.new("RGB", (joined.shape[1], 32), "#E3F0F8")
+    ImageDraw.Draw(strip).text((4, 2), words, fill="black", font=ImageFont.load_default(LETTERS))
+    whole = np.concatenate([np.array(strip), joined])
+    return list(np.split(whole, len(pictures), axis=1))
+
+
 def with_outlines(
     picture: Picture, corners: Sequence[Float[np.ndarray, "n 2"]], colours: Sequence[str]
 ) -> Picture:

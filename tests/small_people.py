@@ -1,0 +1,39 @@
+"""A Deformable GAN so small that a picture takes a moment, and one whose features are pixels."""
+
+from types import SimpleNamespace
+
+import torch
+
+from aidagen.models import deformable_gan
+from aidagen.models.deformable_gan import DeformableGANConfig, Encoded, Skips
+
+SMALL = DeformableGANConfig(channels=4, max_channels=8, background=True)
+
+
+def untrained(seed=0):
+    """Random weights, the shipped levels."""
+    torch.manual_seed(seed)
+    return deformable_gan.DeformableGAN(SMALL).eval().requires_grad_(False)
+
+
+class Pixels(torch.nn.Module):
+    """Its only level is the picture itself: what the ten parts carry can be looked at."""
+
+    def __init__(self):
+        super().__init__()
+        self.config = DeformableGANConfig(background=True, deformed=1)
+        self.generator = SimpleNamespace(skips=Skips(self.config))
+
+    def encode(self, image, pose, backdrop=None):
+        return Encoded(image, pose, backdrop, (image,))
+
+
+class Copies(torch.nn.Module):
+    """Paints the source again, whatever the pose, but for a number that is added to it."""
+
+    def __init__(self, added=0.0):
+        super().__init__()
+        self.added = added
+
+    def forward(self, source, source_pose, target_pose, backdrop=None):
+        return SimpleNamespace(image=(source + self.added).clamp(0, 1))
