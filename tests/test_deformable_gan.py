@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from people_in_poses import FIGURE, batch, figures
 from torch import nn
 
-from aidagen import grids, kernels, poses
+from aidagen import grids, poses
 from aidagen.kernels.parts import warp_parts
 from aidagen.models import deformable_gan
 from aidagen.models import deformable_gan_geometry as geometry
@@ -277,6 +277,26 @@ def test_one_source_serves_many_poses():
     torch.testing.assert_close(found[[1]], alone, atol=1e-5, rtol=1e-5)
 
 
+def test_the_person_is_laid_over_the_backdrop():
+    """Where the mask is 0 the picture is the backdrop, where it is 1 it is painted."""
+    torch.manual_seed(0)
+    model = deformable_gan.DeformableGAN(replace(TINY, background=True, composite=True)).eval()
+    image, behind = torch.rand(2, 1, 3, 128, 64).unbind(0)
+    last = model.generator.decoder.last
+    with torch.no_grad():
+        last.weight[3] = 0
+        found = []
+        for logit in (-40.0, 0.0, 40.0):
+            last.bias[3] = logit
+            found.append(model(image, figures(1), figures(1, seed=3), behind))
+    assert torch.equal(found[0].image, behind)
+    middle = (found[0].image + found[2].image) / 2
+    torch.testing.assert_close(found[1].image, middle)
+    assert (found[1].figure == 0.5).all() and not torch.equal(found[2].image, behind)
+    with pytest.raises(deformable_gan.ModelError, match="composite needs background"):
+        deformable_gan.DeformableGAN(replace(TINY, composite=True))
+
+
 def test_what_does_not_fit_is_told_in_a_sentence():
     model = deformable_gan.DeformableGAN(replace(TINY, background=True))
     pose, image = figures(1), torch.rand(1, 3, 128, 64)
@@ -365,67 +385,7 @@ def test_gan_losses_are_logarithms_of_probabilities():
     torch.testing.assert_close(deformable_gan.generator_gan_loss(fake), g)
 
 
-# --- the kernel ----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("sampling", ["nearest", "bilinear"])
-@pytest.mark.parametrize("aggregate", ["max", "average"])
-def test_warp_parts_is_its_definition(sampling, aggregate):
-    """Pixel by pixel and part by part."""
-    generator = torch.Generator().manual_seed(0)
-    x = torch.randn(2, 3, 6, 5, generator=generator)
-    maps = torch.eye(2, 3) + 0.3 * torch.randn(2, 4, 2, 3, generator=generator)
-    masks = (torch.rand(2, 4, 6, 5, generator=generator) > 0.5).float()
-    found = warp_parts(x, maps, masks, sampling=sampling, aggregate=aggregate)
-    padded = F.pad(x, (20, 20, 20, 20))
-    for b in range(2):
-        for row in range(6):
-            for column in range(5):
-                read = []
-                for p in range(4):
-                    u, v = (maps[b, p] @ torch.tensor([column, row, 1.0])).tolist()
-                    if sampling == "nearest":
-                        u, v = (int(abs(t) + 0.5) * (1 if t > 0 else -1) for t in (u, v))
-                        value = padded[b, :, v + 20, u + 20]
-                    else:
-                        i, j = int(v // 1), int(u // 1)
-                        a, c = v - i, u - j
-                        four = padded[b, :, i + 20 : i + 22, j + 20 : j + 22]
-                        weights = torch.tensor([[(1 - a) * (1 - c), (1 - a) * c],
-                                                [a * (1 - c), a * c]])  # fmt: skip
-                        value = (four * weights).sum((1, 2))
-                    read.append(value * masks[b, p, row, column])
-                read = torch.stack(read)
-                count = masks[b, :, row, column].sum().clamp(min=1)
-                wanted = read.amax(0) if aggregate == "max" else read.sum(0) / count
-                torch.testing.assert_close(found[b, :, row, column], wanted, atol=1e-4, rtol=1e-4)
-
-
-def test_warp_parts_hands_gradients_to_features_and_maps():
-    x = torch.randn(1, 2, 4, 5, dtype=torch.double, requires_grad=True)
-    maps = (torch.eye(2, 3) + 0.1 * torch.randn(1, 3, 2, 3)).double().requires_grad_()
-    masks = torch.rand(1, 3, 4, 5, dtype=torch.double, requires_grad=True)
-
-    def average(x, maps, masks):
-        return warp_parts(x, maps, masks, sampling="bilinear", aggregate="average")
-
-    assert torch.autograd.gradcheck(average, (x, maps, masks))
-    nearest = lambda x: warp_parts(x, maps.detach(), masks.detach())  # noqa: E731
-    assert torch.autograd.gradcheck(nearest, (x,))
-
-
-def test_warp_parts_tells_what_does_not_fit():
-    x, maps = torch.rand(2, 3, 4, 5), torch.rand(2, 6, 2, 3)
-    with pytest.raises(kernels.KernelError, match=r"maps \(B, P, 2, 3\)"):
-        warp_parts(x, maps[:1])
-    with pytest.raises(kernels.KernelError, match=r"masks \(B, P, H, W\); got"):
-        warp_parts(x, maps, torch.rand(2, 6, 5, 4))
-    with pytest.raises(kernels.KernelError, match="knows max and average; got 'sum'"):
-        warp_parts(x, maps, aggregate="sum")
-    with pytest.raises(kernels.KernelError, match="warp_parts has no fused way yet"):
-        warp_parts(x, maps, way="triton")
-    with pytest.raises(kernels.KernelError, match="takes floats"):
-        warp_parts(x, maps.long())
+# --- the spatial transformer ---------------------------------------------------------------------
 
 
 def test_an_identity_of_the_spatial_transformer_is_one():

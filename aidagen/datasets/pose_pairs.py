@@ -11,7 +11,7 @@ A clip is one person here, and its frames are pictures in no order; labels ``joi
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from aidagen import pixels, poses
 from aidagen.datasets import people
 from aidagen.datasets.batches import Mixture, pick
 from aidagen.datasets.layout import Clip, DatasetError
+
 
 class PosePair(NamedTuple):
     """Two pictures of each of B people. Joints are (x, y) in [-1, 1], in the order of
@@ -142,13 +143,25 @@ class Fixed(NamedTuple):
     target: int
 
 
-def fixed_pairs(clips: Sequence[Clip], each: int, seed: int = 0) -> list[Fixed]:
+def fixed_pairs(
+    clips: Sequence[Clip],
+    each: int,
+    seed: int = 0,
+    cameras: Literal["any", "same", "other"] = "any",
+) -> list[Fixed]:
     """``each`` ordered pairs of each person, drawn once without repetition from all that can be
-    formed of usable pictures; the same for the same clips, number and seed."""
+    formed of usable pictures, from one camera or from two if ``cameras`` asks for it; the same for
+    the same clips, number and seed."""
     listed = []
     for number, clip in enumerate(clips):
-        usable = album(clip).usable
-        ordered = [(i, j) for i in usable for j in usable if i != j]
+        one = album(clip)
+        ordered = [
+            (i, j)
+            for i in one.usable
+            for j in one.usable
+            if i != j
+            and (cameras == "any" or (one.camera[i] == one.camera[j]) == (cameras == "same"))
+        ]
         chosen = np.random.default_rng([seed, number]).permutation(len(ordered))[:each]
         listed += [Fixed(clip, *ordered[k]) for k in sorted(chosen)]
     return listed

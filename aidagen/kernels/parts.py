@@ -2,9 +2,9 @@
 
 Siarohin, Sangineto, Lathuilière, Sebe. CVPR 2018. Each of P parts has an affine map, which says
 where a pixel of the target is found in the source, and a mask, which says for which pixels it
-speaks. `_parts` in plain torch says what is computed; `Largest`, part by part, is the same for the
-published sampling and aggregation in a quarter of the time, and is what runs by default. There is
-no fused kernel yet.
+speaks. `_parts` in plain torch says what is computed. By default a GPU runs a fused kernel
+(`aidagen.kernels.parts_fused`), and a CPU, for the published sampling and aggregation, `Largest`:
+the same part by part, in less time and memory.
 
 Letters: B images, P parts, C channels, H W pixels of the features.
 """
@@ -61,14 +61,34 @@ def warp_parts(
     for chosen, known in ((sampling, get_args(Sampling)), (aggregate, get_args(Aggregate))):
         if chosen not in known:
             raise KernelError(f"warp_parts knows {' and '.join(known)}; got {chosen!r}.")
-    if way == "triton":
-        raise KernelError('warp_parts has no fused way yet; use way="eager".')
     maps = maps.to(torch.promote_types(features.dtype, torch.float32))
-    fixed = not (maps.requires_grad or masks is not None and masks.requires_grad)
-    if way == "auto" and (sampling, aggregate) == ("nearest", "max") and fixed:
-        return Largest.apply(features, maps, masks)
+    fixed = not (maps.requires_grad or (masks is not None and masks.requires_grad))
+    if way == "triton" and not fixed:
+        raise KernelError(
+            "The fused warp_parts hands gradients to the features alone; for those of maps and "
+            'masks use way="eager".'
+        )
+    if way == "auto" and fixed:
+        way = kernels._automatic(features)
+        if way == "eager" and (sampling, aggregate) == ("nearest", "max"):
+            return Largest.apply(features, maps, masks)
+    if way == "triton":
+        return _fused(features, maps, masks, sampling, aggregate)
     way = "eager" if way == "auto" else way
     return kernels._run("", _parts, way, features, maps, masks, sampling, aggregate)
+
+
+@no_type_check
+def _fused(features, maps, masks, sampling, aggregate):
+    shared = kernels._fused()[0]  # says so in a sentence where Triton is missing
+    from aidagen.kernels import parts_fused
+
+    if features.dtype not in shared.DTYPES or features.device.type not in ("cpu", "cuda"):
+        raise KernelError(
+            f"The fused warp_parts takes float32, float16 or bfloat16 on cuda or cpu, not "
+            f'{features.dtype} on {features.device}; use way="eager".'
+        )
+    return parts_fused.WarpParts.apply(features, maps, masks, sampling, aggregate)
 
 
 @no_type_check  # shapes are checked where it is called
@@ -89,8 +109,8 @@ class Largest(torch.autograd.Function):
     """`_parts` for nearest pixels and the largest part, with gradients for the features alone.
 
     What all P parts read is never held at once: the largest value so far is kept, with the pixel
-    that it came from and the mask there. Gradients go there. Where parts are equal they go to the first of them, where
-    `_parts` divides them.
+    that it came from and the mask there. Gradients go there. Where parts are equal they go to the
+    first of them, where `_parts` divides them.
     """
 
     @staticmethod

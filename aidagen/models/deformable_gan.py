@@ -14,9 +14,9 @@ match *near* their place, so that a texture shifted by a pixel costs little and 
 How this differs from the authors' code: pictures come and go in [0, 1] (inside, as there, they are
 in [-1, 1]); scores are logits, so that -log D needs no 1e-7; the localisation net of ``stn`` takes
 joints in [-1, 1] instead of pixels, the same network up to the scale of its first layer; the
-features of the losses are those of whatever network is given (theirs: VGG-19; ours: `Features`). Of its options,
-``sampling`` and ``norm`` are as published by default. What else is the same, sizes included, is
-held against the original in the tests.
+features of the losses are those of whatever network is given (theirs: VGG-19; ours: `Features`). Of
+its options, ``sampling`` and ``norm`` are as published by default; ``composite`` is not theirs.
+What else is the same, sizes included, is held against the original in the tests.
 
 Letters: B people, P parts, C channels, H W pixels of the picture, h w of a level.
 """
@@ -58,6 +58,7 @@ class DeformableGANConfig:
     pose: Literal["heatmaps", "stickman"] = "heatmaps"
     sigma: float = 6.0  # of a heat map's bump, in pixels
     background: bool = False  # whether a backdrop is given, to paint the person before
+    composite: bool = False  # ours: laid over the backdrop by a mask, instead of painting it anew
     levels: int = 6  # each but the first halves the picture; 7 for 256 x 256
     channels: int = 64  # of the first level, doubled at each further one
     max_channels: int = 512
@@ -89,6 +90,7 @@ class Rendering(NamedTuple):
     masks: Float[Tensor, "B P H W"] | None
     skips: tuple[Float[Tensor, "B C h w"], ...]  # of the source, deformed; none without a warp
     pose_map: Float[Tensor, "B C H W"]  # the target pose as the network sees it
+    figure: Float[Tensor, "B 1 H W"] | None  # ``composite``: how much of a pixel is not backdrop
 
 
 # --- the equations -------------------------------------------------------------------------------
@@ -206,7 +208,10 @@ class Stream(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Deepest level -> picture in [-1, 1], by way of the skips of one or two streams."""
+    """Deepest level -> picture in [-1, 1], by way of the skips of one or two streams.
+
+    With ``composite`` a fourth channel: the logit of the mask.
+    """
 
     def __init__(self, config: DeformableGANConfig, streams: int):
         super().__init__()
@@ -217,13 +222,14 @@ class Decoder(nn.Module):
             dropout = config.dropout if i < 3 else 0.0
             self.ups.append(Up(inside, out, _norm(config, out), dropout))
             inside = out + streams * skip
-        self.last = nn.Conv2d(inside, 3, 3, padding=1)
+        self.last = nn.Conv2d(inside, 3 + config.composite, 3, padding=1)
 
-    def forward(self, levels: Sequence[Tensor]) -> Float[Tensor, "B 3 H W"]:
+    def forward(self, levels: Sequence[Tensor]) -> Float[Tensor, "B C H W"]:
         x = levels[-1]
         for up, skip in zip(self.ups, reversed(levels[:-1])):
             x = torch.cat([up(x), skip], dim=1)
-        return self.last(F.relu(x)).tanh()
+        last = self.last(F.relu(x))
+        return torch.cat([last[:, :3].tanh(), last[:, 3:]], dim=1)
 
 
 class Skips(nn.Module):
@@ -292,12 +298,22 @@ class Generator(nn.Module):
         if self.skips is None:
             seen = [_signed(encoded.image), pose_map_of(self.config, encoded.pose)]
             levels = self.appearance(torch.cat(seen + wanted, dim=1))
-            return Rendering(_unsigned(self.decoder(levels)), None, None, (), pose_map)
+            image, figure = self._image(levels, encoded)
+            return Rendering(image, None, None, (), pose_map, figure)
         maps, masks = self.skips.maps(encoded.pose, target)
         deformed = self.skips(encoded.levels, maps, masks)
         levels = self.wanted(torch.cat(wanted, dim=1))
         both = [torch.cat(pair, dim=1) for pair in zip(deformed, levels)]
-        return Rendering(_unsigned(self.decoder(both)), maps, masks, deformed, pose_map)
+        image, figure = self._image(both, encoded)
+        return Rendering(image, maps, masks, deformed, pose_map, figure)
+
+    def _image(self, levels: Sequence[Tensor], encoded: Encoded) -> tuple[Tensor, Tensor | None]:
+        """The picture, and the mask by which it was laid over the backdrop."""
+        painted = self.decoder(levels)
+        if not self.config.composite:
+            return _unsigned(painted), None
+        figure = painted[:, 3:].sigmoid()
+        return encoded.backdrop + figure * (_unsigned(painted[:, :3]) - encoded.backdrop), figure
 
 
 class Discriminator(nn.Module):
@@ -359,6 +375,8 @@ class DeformableGAN(nn.Module):
                 f"{config.levels} levels need a height and a width that {deepest} divides; got "
                 f"{config.height} x {config.width}."
             )
+        if config.composite and not config.background:
+            raise ModelError("A person is laid over a backdrop: composite needs background.")
         self.config = config
         self.generator = Generator(config)
         self.discriminator = Discriminator(config) if adversarial else None

@@ -10,8 +10,8 @@ its source, asks it for detail. Lecture 03 holds Deformable GANs against it.
 
 How this differs from the paper: both stages learn side by side, without a gradient from the second
 to the first, instead of one after the other; the discriminator judges patches; the refined picture
-is kept within [0, 1]; a backdrop may be given; sizes are ours. There is no public code to be equal
-to.
+is kept within [0, 1]; a backdrop may be given, over which the first stage lays the person by a
+mask; sizes are ours. There is no public code to be equal to.
 
 Letters: B people, C channels, H W pixels of the picture.
 """
@@ -100,7 +100,7 @@ class Residual(nn.Module):
 class UNet(nn.Module):
     """Residual blocks on every level, plain skips, and, if asked for, a bottleneck of numbers."""
 
-    def __init__(self, c_in: int, config: PG2Config, levels: int, connected: bool):
+    def __init__(self, c_in: int, c_out: int, config: PG2Config, levels: int, connected: bool):
         super().__init__()
         sizes = [config.channels * (i + 1) for i in range(levels)]
         self.first = nn.Conv2d(c_in, sizes[0], 3, padding=1)
@@ -120,9 +120,9 @@ class UNet(nn.Module):
         self.ups = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in pairs)
         self.after = nn.ModuleList(Residual(2 * a) for a, _ in pairs)
         self.narrow = nn.ModuleList(nn.Conv2d(2 * a, a, 1) for a, _ in pairs)
-        self.last = nn.Conv2d(sizes[0], 3, 3, padding=1)
+        self.last = nn.Conv2d(sizes[0], c_out, 3, padding=1)
 
-    def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B 3 H W"]:
+    def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B K H W"]:
         x = self.before[0](self.first(x))
         skips = []
         for down, block in zip(self.downs, self.before[1:]):
@@ -153,8 +153,10 @@ class PG2(nn.Module):
             )
         self.config = config
         behind = 3 * config.background
-        self.coarse = UNet(3 + JOINTS + behind, config, config.levels, connected=True)
-        self.refine = UNet(6 + behind, config, config.refining_levels, connected=False)
+        self.coarse = UNet(
+            3 + JOINTS + behind, 3 + config.background, config, config.levels, connected=True
+        )
+        self.refine = UNet(6 + behind, 3, config, config.refining_levels, connected=False)
         self.discriminator = None
         if adversarial:
             sizes = config.disc_channels // 2, config.disc_blocks, config.disc_max
@@ -179,6 +181,8 @@ class PG2(nn.Module):
         seen = [x.expand(len(pose.joints), -1, -1, -1) for x in encoded if x is not None]
         pose_map = poses.discs(pose, self.config.height, self.config.width, self.config.radius)
         coarse = self.coarse(2 * torch.cat([*seen, pose_map], dim=1) - 1).sigmoid()
+        if self.config.background:
+            coarse = torch.lerp(seen[1], coarse[:, :3], coarse[:, 3:])
         # what learns the coarse picture is its own loss alone
         fixed = coarse.detach()
         difference = self.refine(2 * torch.cat([fixed, *seen], dim=1) - 1)

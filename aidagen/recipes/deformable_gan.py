@@ -13,7 +13,7 @@ from aidagen.recipes import Recipe
 # is on other features than theirs; its weight makes it as large as that for the same errors.
 NEAREST = deformable_gan.LossWeights(nearest=10.0)
 L1 = deformable_gan.LossWeights(nearest=0.0, pixels=200.0)
-SMALL = replace(deformable_gan.deformable_gan_small(), background=True)
+SMALL = replace(deformable_gan.deformable_gan_small(), background=True, composite=True)
 
 COMPARED = Recipe(
     SMALL,
@@ -36,7 +36,7 @@ VARIANTS = {
 
 # For a GPU: the same comparison with twenty times as many samples, and the published size.
 LONG = {"steps": 20000, "batch": 16}
-LARGE = replace(deformable_gan.MARKET, background=True)
+LARGE = replace(deformable_gan.MARKET, background=True, composite=True)
 PUBLISHED = replace(COMPARED, config=LARGE, rate=2e-4, **LONG)
 
 RECIPES = {
