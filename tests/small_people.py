@@ -7,7 +7,7 @@ import torch
 from aidagen.models import deformable_gan
 from aidagen.models.deformable_gan import DeformableGANConfig, Encoded, Skips
 
-SMALL = DeformableGANConfig(channels=4, max_channels=8, background=True)
+SMALL = DeformableGANConfig(channels=4, max_channels=8, background=True, composite=True)
 
 
 def untrained(seed=0):

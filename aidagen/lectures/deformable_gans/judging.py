@@ -1,6 +1,6 @@
 """What a judge sees in lecture 03's pictures, and how near deformed features are to the truth.
 
-Joints come from `aidagen.judges.BodyPose` (extra `judges`); where it is not installed, functions
+Joints come from the judge of the table `people` (extra `judges`); where there is none, functions
 that need it return None or say so.
 """
 
@@ -16,13 +16,14 @@ from torch import Tensor, nn
 
 from aidagen import metrics
 from aidagen.errors import AidagenError
-from aidagen.judges import BODY_POINTS, BodyPose
+from aidagen.evaluation.people import Bodies
 from aidagen.lectures.deformable_gans import figures, showcase
 from aidagen.lectures.deformable_gans.figures import TALL, WIDE
 from aidagen.lectures.deformable_gans.showcase import Someone
 from aidagen.metrics import Interval
 from aidagen.models import deformable_gan_geometry as geometry
-from aidagen.poses import JOINTS, NUMBER, Pose
+from aidagen.pixels import as_bytes
+from aidagen.poses import NUMBER, Pose
 
 SHOULDERS = [NUMBER["right shoulder"], NUMBER["left shoulder"]]
 
@@ -31,10 +32,10 @@ SHOULDERS = [NUMBER["right shoulder"], NUMBER["left shoulder"]]
 
 
 @cache
-def judge() -> BodyPose | None:
-    """The pose judge; None where it is not installed or cannot be fetched."""
+def judge() -> Bodies | None:
+    """The pose judge of the table `people`; None where it is not installed or cannot be fetched."""
     try:
-        return BodyPose()
+        return Bodies()
     except AidagenError:
         return None
 
@@ -43,10 +44,7 @@ def estimated(images: Float[Tensor, "N 3 H W"]) -> Pose | None:
     """The poses that the judge sees; joints that it does not find are not known."""
     if judge() is None:
         return None
-    points = judge()(images).points
-    order = [BODY_POINTS.index(name if name != "neck" else "nose") for name in JOINTS]
-    joints = points[:, order]
-    joints[:, NUMBER["neck"]] = joints[:, SHOULDERS].mean(1)
+    joints, _ = judge()(as_bytes(images))
     known = joints.isfinite().all(-1) & (joints.nan_to_num(2).abs() <= 1).all(-1)
     return Pose(joints.nan_to_num(0.0), known)
 
