@@ -145,8 +145,9 @@ def test_the_person_is_the_one_of_lower_median_error(monkeypatch):
     monkeypatch.setattr(showcase, "people", lambda: group)
     for misses, found in (([0.3, 0.1, 0.4, 0.2], 3), ([0.1, 0.2, 0.3, 0.4], 1)):
         errors = dict(zip((one.clip.name for one in group), misses))
-        monkeypatch.setattr(showcase, "difficulty", lambda errors, one: errors[one.clip.name])
-        assert showcase.chosen(errors) is group[found]
+        told = lambda model, one, errors=errors: errors[one.clip.name]  # noqa: E731
+        monkeypatch.setattr(showcase, "difficulty", told)
+        assert showcase.chosen(small_people.Copies()) is group[found]
 
 
 def test_difficulty_is_the_error_over_two_pictures():

@@ -142,7 +142,7 @@ def drawn_pose(pose: Pose, number: int = 0, height: int = 256) -> Picture:
     return with_pose(blank, pose, number)
 
 
-def captioned(pictures: Sequence[Picture], words: str) -> list[Picture]:
+def captioned(pictures: Sequence[Picture], words: str) -> list[UInt8[np.ndarray, "taller w 3"]]:
     """Pictures of one size that belong together, under a strip of 32 pixels that says ``words``."""
     joined = np.concatenate(pictures, axis=1)
     strip = Image.new("RGB", (joined.shape[1], 32), "#E3F0F8")
