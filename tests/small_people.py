@@ -1,11 +1,11 @@
-"""A Deformable GAN so small that a picture takes a moment, and one whose features are pixels."""
+"""A Deformable GAN so small that a picture takes a moment, and a model that only copies."""
 
 from types import SimpleNamespace
 
 import torch
 
 from aidagen.models import deformable_gan
-from aidagen.models.deformable_gan import DeformableGANConfig, Encoded, Skips
+from aidagen.models.deformable_gan import DeformableGANConfig
 
 SMALL = DeformableGANConfig(channels=4, max_channels=8, background=True, composite=True)
 
@@ -14,18 +14,6 @@ def untrained(seed=0):
     """Random weights, the shipped levels."""
     torch.manual_seed(seed)
     return deformable_gan.DeformableGAN(SMALL).eval().requires_grad_(False)
-
-
-class Pixels(torch.nn.Module):
-    """Its only level is the picture itself: what the ten parts carry can be looked at."""
-
-    def __init__(self):
-        super().__init__()
-        self.config = DeformableGANConfig(background=True, deformed=1)
-        self.generator = SimpleNamespace(skips=Skips(self.config))
-
-    def encode(self, image, pose, backdrop=None):
-        return Encoded(image, pose, backdrop, (image,))
 
 
 class Copies(torch.nn.Module):

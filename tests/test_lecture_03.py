@@ -207,17 +207,6 @@ def test_the_driver_is_the_clip_in_which_most_joints_are_seen():
 # --- what is measured ----------------------------------------------------------------------------
 
 
-def test_limbs_of_pictures_are_nearer_when_they_are_carried():
-    """In a model whose features are pixels, where the answer can be seen."""
-    group = showcase.people()[:12]
-    own = judging.limb_distances(small_people.Pixels(), group)
-    other = judging.limb_distances(small_people.Pixels(), group, read="other")
-    assert own.deformed.shape == own.plain.shape and len(own.plain) > 8
-    assert float((own.deformed / own.plain).mean()) < 0.95
-    assert own.deformed.mean() < other.deformed.mean()
-    torch.testing.assert_close(own.plain, other.plain)
-
-
 def a_pose(**moved):
     """A standing person; ``moved`` joints lie elsewhere."""
     joints = trials.standing()[None].clone()
