@@ -265,7 +265,11 @@ class Skips(nn.Module):
     def deform(
         self, x: Float[Tensor, "B C h w"], maps: Float[Tensor, "B P 2 3"], masks: Tensor | None
     ) -> Float[Tensor, "B C h w"]:
-        """One level."""
+        """One level.
+
+        "max" compares with zero where a mask is 0, so a negative feature survives only where all
+        masks are 1; the decoder, which begins with a ReLU, would drop it anyway.
+        """
         config, (h, w) = self.config, x.shape[2:]
         if config.warp == "stn":
             return geometry.transformed(x, maps[:, 0], config.sampling == "published")
