@@ -431,7 +431,7 @@ as_said = (max(scores[name].recall for name in ("pull-all", "pull-all, push")) <
 print("the six forms end as this lecture says:", all(as_said))
 
 # %% alt="Curves of the pull of the six forms over the steps of the live study, on a logarithmic axis: it falls furthest in the relaxed form; where all answers are pulled alike it stays high." slideshow={"slide_type": "skip"} tags=["hide-input", "nbval-ignore-output"]
-plots.terms(watch.history, title="The pull of each form (shares differ: compare shapes, not heights)")
+plots.terms(watch.history, title="The pull: compare shapes, not heights")
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **3 min.** Say: "Read the last row aloud: diversity first, and then recall." Ask: "If a
