@@ -89,6 +89,14 @@ def test_a_wrong_answer_that_passes_would_be_seen():
     assert verdicts._same(same, [exercise.wrong[0].answer(*c) for c in exercise.cases()], 1e-4)
 
 
+def repeated(one, other):
+    """Whether two arguments are alike; functions are judged by what the reference makes of them."""
+    if isinstance(one, torch.nn.Module):
+        weights = one.state_dict().values(), other.state_dict().values()
+        return str(one) == str(other) and all(map(torch.equal, *weights))
+    return callable(one) or torch.equal(torch.as_tensor(one), torch.as_tensor(other))
+
+
 @pytest.mark.parametrize("exercise", EXERCISES, ids=named)
 def test_cases_repeat_and_survive_answers_that_change_them(exercise):
     def spoil(*arguments):
@@ -100,7 +108,8 @@ def test_cases_repeat_and_survive_answers_that_change_them(exercise):
 
     for one, other in zip(exercise.cases(), exercise.cases(), strict=True):
         for a, b in zip(one, other, strict=True):
-            assert torch.equal(torch.as_tensor(a), torch.as_tensor(b))
+            assert repeated(a, b)
+        assert verdicts._same(exercise.reference(*one), exercise.reference(*other), 0.0)
     assert check.verdict(exercise, spoil) == check.PASSED
 
 

@@ -322,6 +322,14 @@ def test_skips_keep_the_person_and_nobody_is_at_the_floor(value):
     assert floor < with_skips < 0.6 * without
 
 
+def test_what_the_text_says_of_painted_clips(value):
+    """The numbers in "How much person is lost?", as the stored rows have them."""
+    l1 = [value[method, "l1"] for method in ("cmm-net", "copy-source")]
+    happy = [value[method, "happy"] for method in ("cmm-net", "real")]
+    assert l1[0] > l1[1] and "({:.3f} against {:.3f})".format(*l1) in WORDS
+    assert 2 * happy[0] < happy[1] and "({:.2f} against {:.2f})".format(*happy) in WORDS
+
+
 @torch.no_grad()
 def test_switching_the_mode_moves_the_person_as_true_clips_do():
     moved = list(faces.unmoved(showcase.model(), showcase.people()).items())

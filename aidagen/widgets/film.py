@@ -9,6 +9,7 @@ work in it. The browser asks for one frame at a time and keeps what it got, so t
 once and then plays without the kernel. ``film.js`` is the browser's side.
 """
 
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -83,6 +84,9 @@ class Film(anywidget.AnyWidget):
         if count < 1:
             raise AidagenError(f"A film has one frame or more, not {count}.")
         self._draw, self._key = draw, 0
+        # JupyterLab's kernels handle messages of several widgets in threads of their own. One frame
+        # is drawn at a time, or a frame of before a change is sent as one of after it.
+        self._one_at_a_time = threading.RLock()
         super().__init__(
             label=label, high=count, value=value, texts=list(texts), fps=fps, autoplay=autoplay,
             pictured=draw is not None, private=private,
@@ -96,8 +100,9 @@ class Film(anywidget.AnyWidget):
 
     def refresh(self) -> None:
         """Forget all frames that were drawn, and draw the present one again."""
-        self._key += 1
-        self._show()
+        with self._one_at_a_time:
+            self._key += 1
+            self._show()
 
     def load(self, draw: Callable[[int], Cells] | None, count: int, value: int = 1) -> None:
         """Show another clip of ``count`` frames, and play it; ``draw`` as in the class."""
@@ -129,20 +134,23 @@ class Film(anywidget.AnyWidget):
         return {"at": t, "key": self._key, "cells": words}, pixels
 
     def _show(self) -> None:
-        if self.private:
-            self.page = {"at": self.value, "key": self._key}  # the browser asks for the rest
-            return
-        page, pixels = self._page(self.value)
-        with self.hold_sync():
-            self.pixels = pixels
-            self.page = page
+        with self._one_at_a_time:
+            if self.private:
+                self.page = {"at": self.value, "key": self._key}  # the browser asks for the rest
+                return
+            page, pixels = self._page(self.value)
+            with self.hold_sync():
+                self.pixels = pixels
+                self.page = page
 
     def _asked(self, _: Any, message: dict, __: Any) -> None:
         """The browser wants a frame to play; what it asks of an older key comes too late."""
         t = message.get("frame")
-        if message.get("key") == self._key and isinstance(t, int) and self.low <= t <= self.high:
-            page, pixels = self._page(t)
-            self.send(page, buffers=pixels)
+        with self._one_at_a_time:
+            now = message.get("key") == self._key
+            if now and isinstance(t, int) and self.low <= t <= self.high:
+                page, pixels = self._page(t)
+                self.send(page, buffers=pixels)
 
     @traitlets.validate("value")
     def _inside(self, proposal: Any) -> int:

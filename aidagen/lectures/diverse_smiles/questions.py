@@ -52,7 +52,7 @@ QUESTIONS = (
         "A method's K smiles lie farther apart than the true ones. What do you know?",
         (
             Option(
-                "That its smiles are diverse, and nothing about whether one of them is right",
+                "That it is diverse, not whether it is right",
                 "Diversity compares what was made with itself; recall and precision compare it "
                 "with "
                 "what is true.",

@@ -61,8 +61,8 @@ PULL = Exercise(
     reference=pull,
     cases=lambda: [(drawn(41, 4, 3), 0.05), (drawn(42, 5, 4), 0.2)],
     expects="one number, the mean over clips",
-    hint="Which mode should a clip draw most: the nearest one or the others? And is it the same "
-    "mode for every clip?",
+    hint="Ask which mode a clip should draw most, the nearest one or the others, and whether it "
+    "is the same mode for every clip.",
     hints=(
         "Three sequences came out that are nearly equal. What does a network do that is drawn "
         "towards all true smiles with the same force?",
@@ -246,7 +246,7 @@ MARGINS = Exercise(
             "always the first margin",
             _first_margin,
             "does not hand the margin to train",
-            "recall and diversity are the same for all margins: is each one handed to train?",
+            "recall and diversity are the same for all margins: hand each margin to train.",
         ),
     ),
 )
