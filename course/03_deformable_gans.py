@@ -510,7 +510,7 @@ print("the three forms end as this lecture says:", left["L1 (window 1)"] < 0.5
       and left["nearest, window 5"] > 0.8 and left["nearest, from grey"] < 0.8)
 
 # %% alt="Curves of the three losses over the steps of the live study, on a logarithmic axis: L1 stays high, the nearest-neighbour loss from the copy falls furthest." slideshow={"slide_type": "skip"} tags=["hide-input", "nbval-ignore-output"]
-plots.terms(watch.history, title="The loss of each form (windows differ: compare shapes, not heights)")
+plots.terms(watch.history, title="Loss of each form")
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **2 min.** Say: "Same code, one number changed." Ask: "Who, in the whole system, insists that a striped

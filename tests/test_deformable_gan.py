@@ -10,7 +10,7 @@ from torch import nn
 
 from aidagen import grids, poses
 from aidagen.kernels.parts import warp_parts
-from aidagen.models import deformable_gan
+from aidagen.models import deformable_gan, deformable_gan_losses
 from aidagen.models import deformable_gan_geometry as geometry
 from aidagen.models.deformable_gan import DeformableGANConfig, LossWeights
 from aidagen.poses import Pose
@@ -355,7 +355,7 @@ def test_nearest_neighbour_loss_and_its_gradient_are_the_slow_ones(window):
     real = torch.randn(2, 4, 7, 6)
     shifted = real.roll((1, -1), (2, 3)) + 0.1 * torch.randn(2, 4, 7, 6)
     fast, slow = (shifted.clone().requires_grad_() for _ in range(2))
-    found = deformable_gan.nearest_neighbour_map(fast, real, window)
+    found = deformable_gan_losses.nearest_neighbour_map(fast, real, window)
     wanted = slow_nearest_neighbour(slow, real, window)
     torch.testing.assert_close(found, wanted)
     weight = torch.rand_like(found)
@@ -371,7 +371,7 @@ def test_nearest_neighbour_loss_forgives_a_shift_and_not_a_blur():
     blurred = F.avg_pool2d(F.pad(real, (2, 2, 2, 2), mode="reflect"), 5, 1)
 
     def nearest(x):
-        return deformable_gan.nearest_neighbour_loss(x, real)
+        return deformable_gan_losses.nearest_neighbour_loss(x, real)
 
     assert nearest(shifted) < 0.1 * nearest(blurred)
     assert F.l1_loss(shifted, real) > F.l1_loss(blurred, real)
@@ -380,9 +380,9 @@ def test_nearest_neighbour_loss_forgives_a_shift_and_not_a_blur():
 def test_gan_losses_are_logarithms_of_probabilities():
     real, fake = torch.randn(2, 3, 1, 3, 1)
     d = -(real.sigmoid() + 1e-7).log().mean() - (1 - fake.sigmoid() + 1e-7).log().mean()
-    torch.testing.assert_close(deformable_gan.discriminator_gan_loss(real, fake), d)
+    torch.testing.assert_close(deformable_gan_losses.discriminator_gan_loss(real, fake), d)
     g = -(fake.sigmoid() + 1e-7).log().mean()
-    torch.testing.assert_close(deformable_gan.generator_gan_loss(fake), g)
+    torch.testing.assert_close(deformable_gan_losses.generator_gan_loss(fake), g)
 
 
 # --- the spatial transformer ---------------------------------------------------------------------

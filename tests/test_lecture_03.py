@@ -24,8 +24,8 @@ from aidagen.lectures.deformable_gans import (
     trials,
 )  # fmt: skip
 from aidagen.metrics import Interval
-from aidagen.models import deformable_gan
 from aidagen.models import deformable_gan_geometry as geometry
+from aidagen.models import deformable_gan_losses
 from aidagen.poses import JOINTS, NUMBER, Pose
 from aidagen.recipes.deformable_gan import RECIPES
 from aidagen.recipes.pg2 import RECIPES as OTHER_RECIPES
@@ -106,7 +106,7 @@ def test_each_wrong_answer_is_caught_by_its_own_hint(exercise):
 def test_the_loss_of_the_exercise_is_that_of_the_model(window):
     draw = torch.Generator().manual_seed(0)
     made, real = torch.rand(2, 2, 4, 9, 7, generator=draw)
-    theirs = deformable_gan.nearest_neighbour_loss(made, real, window)
+    theirs = deformable_gan_losses.nearest_neighbour_loss(made, real, window)
     torch.testing.assert_close(exercises.NEAREST.reference(made, real, window), theirs)
 
 

@@ -8,8 +8,8 @@ from golden_rule import Golden, image, normal
 
 from aidagen import poses
 from aidagen.kernels import parts
-from aidagen.models import deformable_gan
 from aidagen.models import deformable_gan_geometry as geometry
+from aidagen.models import deformable_gan_losses
 
 GEOMETRY, LAYERS = Golden("posegan_geometry"), Golden("posegan_layers")
 SIZE = (128, 64)
@@ -139,8 +139,7 @@ def neighbours():
 @pytest.mark.parametrize("window", [3, 5])
 def test_parity_deformable_gan_nearest_neighbour_loss(window):
     generated, real = neighbours()
-    LAYERS.check(
-        deformable_gan.nearest_neighbour_map(generated, real, window), f"nn_loss/map_{window}"
-    )
-    loss = deformable_gan.nearest_neighbour_loss(generated, real, window)
+    found = deformable_gan_losses.nearest_neighbour_map(generated, real, window)
+    LAYERS.check(found, f"nn_loss/map_{window}")
+    loss = deformable_gan_losses.nearest_neighbour_loss(generated, real, window)
     LAYERS.check(loss.reshape(1), f"nn_loss/mean_{window}")

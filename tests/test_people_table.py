@@ -108,9 +108,11 @@ def test_ranks_and_precisions_of_a_list_by_hand():
 
 def test_what_the_networks_learn_from():
     training = people_set.load().clips("train")[:3]
-    sets = reid.pictures(training, untrained("deformable-gan"))
+    sets = reid.pictures(training, untrained("deformable-gan"), few=2)
     counts = {name: torch.bincount(known.person).tolist() for name, known in sets.items()}
-    assert counts == {reid.REAL: [2] * 3, reid.BOTH: [16] * 3, reid.MORE: [16] * 3}
+    assert counts == {
+        reid.REAL: [2] * 2, reid.BOTH: [16] * 2, reid.MORE: [16] * 2, reid.PEOPLE: [2] * 3
+    }  # fmt: skip
     # both of the two are real and from either camera, and the fourteen are no copies
     images = sets[reid.BOTH].images[:16]
     album = pose_pairs.album(training[0])
@@ -133,7 +135,7 @@ def test_a_network_learns_to_tell_three_people_apart_and_again_alike():
 def test_the_table_of_reidentification():
     sheet = reid.compute(limit=2, progress=lambda _: None, load_model=untrained)
     cells = {(c.method, c.metric.name): c.interval for c in sheet.columns}
-    assert cells.keys() == {(m, k) for m in (reid.REAL, reid.BOTH, reid.MORE)
+    assert cells.keys() == {(m, k) for m in (reid.REAL, reid.BOTH, reid.MORE, reid.PEOPLE)
                             for k in ("rank1", "map")}  # fmt: skip
     assert all(0 <= c.low <= c.value <= c.high <= 1 for c in cells.values())
-    assert len(sheet.notes) == 6 and "seeds 0, 1, 2" in sheet.notes[0]
+    assert len(sheet.notes) == 8 and "seeds 0, 1, 2" in sheet.notes[0]

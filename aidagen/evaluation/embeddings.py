@@ -1,7 +1,7 @@
 """A small network that knows people again, trained on pictures of some and asked about others.
 
 It is what the table `reid` is about, and the judge of identity (`aed`) of the table `people`. It
-learns from pictures of the training split of `people` to tell its 120 persons apart (a cosine
+learns from pictures of the training split of `people` to tell its people apart (a cosine
 softmax, as the judges of joints do); its last layer but one is then an embedding of anybody.
 Training takes about a minute of a CPU's core and begins anew wherever it is needed: three hundred
 steps of 48 pictures, mirrored, recoloured, shifted, partly covered (random erasing, Zhong et al.,
