@@ -74,7 +74,7 @@ from IPython.display import Markdown
 
 from aidagen import evaluation
 from aidagen.kernels import parts as part_kernels
-from aidagen.lectures.deformable_gans import failures, figures, graphs, judging, showcase, toy
+from aidagen.lectures.deformable_gans import failures, figures, graphs, judging, real, showcase, toy
 from aidagen.models import deformable_gan
 from aidagen.poses import MIRRORED
 from aidagen.teaching import check, compute, ledger, lesson, plots, predict, quiz
@@ -669,8 +669,29 @@ failures.sheet(sorted_out)
 # failures only may be a cause; what ranks high everywhere is none.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **3 min.** Say: "Each of these is the worst of its kind, and nobody picked it." Ask: "For which of them
+# **2 min.** Say: "Each of these is the worst of its kind, and nobody picked it." Ask: "For which of them
 # would more training data help, and for which another method?"
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### A real dancer: a look, not a test
+#
+# One woman in black, with a white and a red glove, before a blue screen; her joints come from the judge.
+# The model has seen rendered people alone.
+
+# %% alt="A picture of a real dancer in the first column; beside it six poses as figures of sticks, below them the pictures that the model paints, in which black clothes are grey and the gloves are skin, and in the last row the true pictures." tags=["hide-input", "nbval-ignore-output"]
+dancer = real.pictures(lesson.pick(8, 16))
+real.sheet(model, dancer)
+
+# %% tags=["hide-input", "nbval-ignore-output"]
+Markdown(real.told(model, dancer))
+
+# %% [markdown]
+# The pose is right: joints lie much nearer to those asked for than in a copy of the source. The look is
+# not: black becomes grey, gloves become hands, and the error is no smaller than that of the copy.
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **1 min.** Say: "Poses carry over to a real person; clothes that nobody wore in training do not." Ask:
+# "Which of the two streams would you train on other pictures?"
 
 # %% [markdown] slideshow={"slide_type": "slide"}
 # ## A short person, driven by a tall one

@@ -11,6 +11,7 @@ import small_people
 import torch
 
 from aidagen import datasets
+from aidagen.datasets.dancer import Dancer
 from aidagen.kernels.parts import warp_parts
 from aidagen.lectures.deformable_gans import (
     exercises,
@@ -18,6 +19,7 @@ from aidagen.lectures.deformable_gans import (
     figures,
     graphs,
     judging,
+    real,
     sheets,
     showcase,
     toy,
@@ -26,6 +28,7 @@ from aidagen.lectures.deformable_gans import (
 from aidagen.metrics import Interval
 from aidagen.models import deformable_gan_geometry as geometry
 from aidagen.models import deformable_gan_losses
+from aidagen.pixels import as_bytes
 from aidagen.poses import JOINTS, NUMBER, Pose
 from aidagen.recipes.deformable_gan import RECIPES
 from aidagen.recipes.pg2 import RECIPES as OTHER_RECIPES
@@ -63,9 +66,9 @@ def test_the_toy_shows_what_the_text_says(study):
 
 
 def test_what_is_painted_is_a_piece_of_the_cloth_nearby(study):
-    real = toy.patches(study.true)
+    true = toy.patches(study.true)
     apart = {
-        name: float(exercises.NEAREST.reference(toy.patches(made.detach()), real, 5))
+        name: float(exercises.NEAREST.reference(toy.patches(made.detach()), true, 5))
         for name, made in study.made.items()
     }
     assert apart["nearest, window 5"] < 0.3 * apart["L1 (window 1)"]
@@ -105,9 +108,9 @@ def test_each_wrong_answer_is_caught_by_its_own_hint(exercise):
 @pytest.mark.parametrize("window", [1, 3, 5])
 def test_the_loss_of_the_exercise_is_that_of_the_model(window):
     draw = torch.Generator().manual_seed(0)
-    made, real = torch.rand(2, 2, 4, 9, 7, generator=draw)
-    theirs = deformable_gan_losses.nearest_neighbour_loss(made, real, window)
-    torch.testing.assert_close(exercises.NEAREST.reference(made, real, window), theirs)
+    made, wanted = torch.rand(2, 2, 4, 9, 7, generator=draw)
+    theirs = deformable_gan_losses.nearest_neighbour_loss(made, wanted, window)
+    torch.testing.assert_close(exercises.NEAREST.reference(made, wanted, window), theirs)
 
 
 def test_the_fit_of_the_exercise_finds_the_model_s_maps_of_limbs():
@@ -310,6 +313,50 @@ def test_what_is_rare_in_training_is_rare():
     assert 1 < failures.strangeness(shifted) <= 6.31
 
 
+# --- a real dancer -------------------------------------------------------------------------------
+
+
+def made_up_dancer(count=4):
+    """Pictures of nobody, in poses of a test person; the third one shows most joints."""
+    someone = showcase.people()[0]
+    which = someone.album.usable[:count]
+    pose = someone.pose(which)
+    visible = pose.visible.clone()
+    visible[:, NUMBER["left ear"]] = False
+    visible[2] = True
+    images = torch.randint(0, 256, (count, 3, 128, 64), generator=torch.Generator().manual_seed(5))
+    images = images.to(torch.uint8)
+    return Dancer(images, Pose(pose.joints, visible), images / 255, torch.arange(count) * 1.0)
+
+
+def test_the_dancer_is_painted_from_the_picture_with_most_joints():
+    found = made_up_dancer()
+    assert real.source(found) == 2
+    made = real.painted(small_people.Copies(0.1), found, [0, 1, 3])
+    assert torch.allclose(made, (found.images[[2, 2, 2]] / 255 + 0.1).clamp(0, 1), atol=1e-6)
+
+
+def test_the_dancer_s_table_has_its_baseline(monkeypatch):
+    """A model that hands on the source is exactly as good as the copy; a judge's word is used."""
+    found = made_up_dancer()
+
+    def three_pixels_off(images):
+        given = [int((found.images == each).flatten(1).all(1).nonzero()[0]) for each in images]
+        joints, seen = found.pose.joints[given], found.pose.visible[given]
+        return Pose(joints + torch.tensor([2 * 3 / 63, 0.0]), seen)
+
+    monkeypatch.setattr(real.judging, "estimated", lambda made: three_pixels_off(as_bytes(made)))
+    which = [0, 1, 3]
+    own = real.judged(found.images[which] / 255, found, which)
+    assert own.error.value == 0 and own.joints.value == pytest.approx(3, abs=1e-3)
+    painted, copied = real.told(small_people.Copies(), found).splitlines()[2:4]
+    assert painted.split("|")[2:] == copied.split("|")[2:] and "0.000" not in copied
+    monkeypatch.setattr(real.judging, "estimated", lambda made: None)
+    assert "not found" in real.told(small_people.Copies(), found)
+    assert real.told(small_people.Copies(), None) == real.ABSENT
+    assert real.sheet(small_people.Copies(), None).data == real.ABSENT
+
+
 # --- figures -------------------------------------------------------------------------------------
 
 
@@ -326,7 +373,8 @@ def test_figures_fill_a_slide(study):
     model, group = small_people.untrained(), showcase.people()
     someone = group[4]
     target = figures.farthest(someone)
-    found = failures.sort(failures.cases(small_people.Copies(0.1), group[:4], 2))
+    cases = failures.cases(small_people.Copies(0.1), group[:4], 1)
+    found = failures.Sorted(cases, dict(zip(failures.CAUSES, ([case] for case in cases))), {})
     names = {"nearest": model, **dict.fromkeys(showcase.OTHERS, model)}
     drawn = {
         "many poses": figures.many_poses(model, someone),
@@ -341,6 +389,7 @@ def test_figures_fill_a_slide(study):
         "outlines": figures.outlines(someone, target),
         "mirror": figures.in_the_mirror(trials.mirrored, someone, trials.ORDER),
         "failures": failures.sheet(found),
+        "dancer": real.sheet(model, made_up_dancer(7)),
         "toy": toy.picture(study),
     }
     for name, shown in drawn.items():
