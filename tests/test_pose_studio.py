@@ -1,5 +1,7 @@
 """The pose studio as a Python object: what is painted, what is shown of it, and what is said."""
 
+import threading
+
 import pose_models
 import pytest
 import torch
@@ -401,3 +403,32 @@ def test_skeletons_have_all_joints():
     assert (sides["right ear"], sides["left ear"], sides["neck"]) == (
         pose_pictures.RIGHT, pose_pictures.LEFT, pose_pictures.MIDDLE
     )  # fmt: skip
+
+
+def test_of_two_changes_at_once_the_last_one_is_shown(studio):
+    """Two changes in two threads: the picture of the first one is not the one that stays."""
+    begun, finish, render = threading.Event(), threading.Event(), studio._render
+
+    def slow(look, target):
+        if look.model == PLAIN:
+            begun.set()
+            finish.wait(10)
+        return render(look, target)
+
+    studio._render = slow
+    threads = [
+        threading.Thread(target=lambda: setattr(studio, "model", PLAIN)),
+        threading.Thread(target=lambda: setattr(studio, "model", ONE)),
+    ]
+    threads[0].start()
+    assert begun.wait(10)
+    threads[1].start()
+    threads[1].join(0.2)  # as far as it comes while the first one is painted
+    finish.set()
+    for thread in threads:
+        thread.join(10)
+    shown = studio.image
+    studio._render = render
+    studio._redraw()
+    assert studio.model == ONE and torch.equal(shown, studio.image)
+    assert f"model: {ONE}." in studio.sentence

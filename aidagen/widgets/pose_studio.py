@@ -28,7 +28,7 @@ from aidagen.poses import JOINTS, NUMBER, Pose
 from aidagen.widgets import controls, overlays, pose_pictures, pose_views, pose_words, posing
 from aidagen.widgets.canvas import PointCanvas, listed, reach
 from aidagen.widgets.film import Film, View
-from aidagen.widgets.panel import Panel
+from aidagen.widgets.panel import Panel, in_turn
 from aidagen.widgets.pose_views import ALL, OVER, Look
 from aidagen.widgets.posing import Posing
 
@@ -287,6 +287,7 @@ class PoseStudio(Panel):
             controls.row(self.source, self.canvas, beside, align="flex-start"),
         )
 
+    @in_turn
     def _picked(self, change: dict) -> None:
         """Another pose, or a clip, which plays."""
         picked = self.poses[self.pose]
@@ -295,10 +296,12 @@ class PoseStudio(Panel):
         self._quiet = False
         self.reset()
 
+    @in_turn
     def _stepped(self, change: dict) -> None:
         if not self._quiet:
             self.reset()
 
+    @in_turn
     def reset(self) -> None:
         """Put all joints where the picked pose has them."""
         joints, visible = (x[0] for x in self._at())
@@ -309,22 +312,26 @@ class PoseStudio(Panel):
         self._quiet = False
         self._redraw()
 
+    @in_turn
     def _moved(self, change: dict) -> None:
         """A joint was moved, taken away or brought back."""
         if not self._quiet:
             self.film.playing = False
             self._redraw()
 
+    @in_turn
     def _joint_chosen(self, change: dict | None = None) -> None:
         quiet, self._quiet = self._quiet, True
         self.known_box.description = f"{JOINTS[self.joint].capitalize()} known"
         self.known_box.value = self.joint not in self.missing
         self._quiet = quiet
 
+    @in_turn
     def _known_ticked(self, change: dict) -> None:
         if not self._quiet:
             (self.bring_back if change["new"] else self.take_away)(JOINTS[self.joint])
 
+    @in_turn
     def _redraw(self, change: dict | None = None) -> None:
         if self._quiet:
             return
