@@ -89,7 +89,9 @@ def waves(
     return np.sin(phase).sum(-1) * np.sqrt(2 / count)
 
 
-def smooth(x: np.ndarray, low: float | np.ndarray, high: float | np.ndarray) -> np.ndarray:
+def smooth(
+    x: np.ndarray, low: float | np.floating | np.ndarray, high: float | np.floating | np.ndarray
+) -> np.ndarray:
     """0 below ``low``, 1 above ``high``, smooth between (also with low > high)."""
     t = np.clip((x - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)

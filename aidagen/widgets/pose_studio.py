@@ -174,10 +174,7 @@ class PoseStudio(Panel):
         """Who is painted in which pose, what was moved, and what the network does without."""
         look, target = self._look(), self.target
         said = [f"{look.person}, {self._where}; model: {look.model}."]
-        moves = {
-            k: (now[0] - home[0], now[1] - home[1])
-            for k, (now, home) in enumerate(zip(self.points, self.canvas.home)) if now != home
-        }  # fmt: skip
+        moves = pose_words.moves(self.canvas.home, self.points)
         if moves or self.missing != posing.numbers(~self._at().visible[0]):
             apart = float((self.image - self._before(look)).abs().mean())
             what = f"{pose_words.about_moves(moves)}; the picture" if moves else "The picture"
@@ -275,11 +272,10 @@ class PoseStudio(Panel):
         who = [self.person_choice] if len(self.posing.people) > 1 else []
         which = [self.model_choice] if len(self.posing.models) > 1 else []
         idea = [self.part_choice, self.level_choice] if self.levels else []
-        features = controls.row(*self.screens, align="flex-start")
-        joints = controls.row(self.known_box, self.reset_button)
-        beside = widgets.VBox(
-            [features, self.legend, joints, self.spoken], layout={"flex": "1 1 24em"}
-        )
+        beside = widgets.VBox([
+            controls.row(*self.screens, align="flex-start"), self.legend,
+            controls.row(self.known_box, self.reset_button), self.spoken,
+        ], layout={"flex": "1 1 24em"})  # fmt: skip
         self.children = (
             controls.row(*who, *which, self.pose_choice, self.swapped_box),
             controls.row(self.over_choice, *idea),
@@ -381,10 +377,8 @@ class PoseStudio(Panel):
             raise AidagenError(f"There is nothing to choose by the name {trait!r}; there are "
                                f"{', '.join(Look._fields)}.")  # fmt: skip
         if value not in options:
-            told = (
-                f"{options[0]} to {options[-1]}" if isinstance(options, range)
-                else ", ".join(map(str, options))
-            )  # fmt: skip
+            few = isinstance(options, range)
+            told = f"{options[0]} to {options[-1]}" if few else ", ".join(map(str, options))
             raise AidagenError(f"{trait} is one of {told}; not {value!r}.")
 
     @traitlets.validate("person", "model", "pose", "over", "part", "joint")

@@ -85,6 +85,14 @@ def about_parts(
     return said
 
 
+def moves(
+    home: Sequence[Sequence[float]], points: Sequence[Sequence[float]]
+) -> dict[int, tuple[float, float]]:
+    """How far right and down each joint is from home, by number; those at home are left out."""
+    pairs = enumerate(zip(home, points, strict=True))
+    return {k: (now[0] - was[0], now[1] - was[1]) for k, (was, now) in pairs if now != was}
+
+
 def about_moves(moves: Mapping[int, tuple[float, float]]) -> str:
     """Which joints were moved, number -> how far right and down, and the first one by how much."""
     if len(moves) != 1:
