@@ -26,7 +26,7 @@ def in_turn(answer: Callable) -> Callable:
 
     @functools.wraps(answer)
     def alone(self: "Panel", *given: Any, **named: Any) -> Any:
-        with self.turn:
+        with self._one_at_a_time:
             return answer(self, *given, **named)
 
     return alone
@@ -45,7 +45,7 @@ class Panel(widgets.VBox):
     film: Film | None = None
 
     def __init__(self, *children: widgets.Widget) -> None:
-        self.turn = threading.RLock()
+        self._one_at_a_time = threading.RLock()
         super().__init__(children)
         self.add_class("aidagen-widget")
 

@@ -164,7 +164,7 @@ def told(found: Sorted) -> str:
 
 
 def sheet(found: Sorted, height: int = 288) -> Any:
-    """The worst picture of each cause, two causes in a row: source, true, painted."""
+    """The worst picture of each cause, three causes in a row: source, true, painted."""
     cells: list = []
     for name, own in found.worst.items():
         if own:
@@ -173,6 +173,6 @@ def sheet(found: Sorted, height: int = 288) -> Any:
             made = overlays.marked(sheets.enlarged(image, height))
             trio = [*(sheets.enlarged(one, height) for one in given), made]
             cells += sheets.captioned(trio, name)
-    rows = {name: cells[6 * i : 6 * i + 6] for i, name in enumerate(("", " ", "  "))}
-    heads = ["source", "true", "painted"] * min(2, len(cells) // 3)
+    rows = {name: cells[9 * i : 9 * i + 9] for i, name in enumerate(("", " "))}
+    heads = ["source", "true", "painted"] * min(3, len(cells) // 3)
     return sheets.table({name: row for name, row in rows.items() if row}, heads, height=height + 32)

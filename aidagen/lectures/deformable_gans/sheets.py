@@ -143,10 +143,13 @@ def drawn_pose(pose: Pose, number: int = 0, height: int = 256) -> Picture:
 
 
 def captioned(pictures: Sequence[Picture], words: str) -> list[UInt8[np.ndarray, "taller w 3"]]:
-    """Pictures of one size that belong together, under a strip of 32 pixels that says ``words``."""
+    """Pictures of one size that belong together, under a strip of 32 pixels that says ``words``
+    above the first of them, in letters that fit there."""
     joined = np.concatenate(pictures, axis=1)
     strip = Image.new("RGB", (joined.shape[1], 32), "#E3F0F8")
-    ImageDraw.Draw(strip).text((4, 2), words, fill="black", font=ImageFont.load_default(LETTERS))
+    own = ImageFont.load_default(LETTERS).getlength(words)
+    font = ImageFont.load_default(min(LETTERS, LETTERS * (pictures[0].shape[1] - 8) / own))
+    ImageDraw.Draw(strip).text((4, 16), words, fill="black", font=font, anchor="lm")
     whole = np.concatenate([np.array(strip), joined])
     return list(np.split(whole, len(pictures), axis=1))
 
