@@ -3,14 +3,12 @@
 import pytest
 import torch
 
-from aidagen import metrics, zoo
+from aidagen import metrics
 from aidagen.lectures.deformable_gans import judging, showcase
 
 
 @pytest.fixture(scope="module")
 def model():
-    if showcase.NAME not in zoo.names():
-        pytest.skip(f"{showcase.NAME}: no weights are shipped yet")
     return showcase.model()
 
 
@@ -21,15 +19,17 @@ def distances(model):
 
 
 def test_limbs_are_carried_to_their_places(distances):
-    """At the two finest levels the interval of the share excludes 1."""
+    """At the two finest levels a fifth nearer; at the coarsest one they do not (lecture 03)."""
     shares = distances["own"].shares()
-    assert all(one.high < 1 for one in shares[:2])
+    assert all(one.high < 1 and 0.75 < one.value < 0.85 for one in shares[:2])
+    assert shares[2].value > 0.9 and shares[3].low > 1
 
 
 def test_each_limb_is_carried_by_its_own_map(distances):
     """Maps that are fitted as well, but to the limb of the other side, leave it farther off."""
     apart = distances["other"].deformed - distances["own"].deformed  # (N, levels)
     assert all(metrics.bootstrap(column.tolist()).low > 0 for column in apart.T[:2])
+    assert all(one.high > 1 for one in distances["other"].shares()), "nothing is gained"
 
 
 @torch.no_grad()

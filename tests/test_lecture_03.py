@@ -10,7 +10,7 @@ import pytest
 import small_people
 import torch
 
-from aidagen import datasets
+from aidagen import datasets, evaluation
 from aidagen.datasets.dancer import Dancer
 from aidagen.kernels.parts import warp_parts
 from aidagen.lectures.deformable_gans import (
@@ -455,3 +455,78 @@ def test_a_model_that_ignores_the_pose_loses_nothing_by_hidden_joints():
 def test_the_groups_of_the_experiment_name_joints():
     assert trials.GROUPS["right wrist"] == [JOINTS.index("right wrist")]
     assert len(set(trials.GROUPS["head"])) == 5
+
+
+# --- what the text says of shipped models --------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def rows():
+    """The table of people, pictures of the same camera; of both tables the differences."""
+    table, found = evaluation.table("people"), evaluation.table("reid")
+    here = {
+        (r["method"], r["metric"]): r["value"] for r in table if r["split"] == "same-camera"
+    } | {(r["method"], r["metric"]): r["value"] for r in found}
+    told = {
+        (c["method"], c["against"], c["metric"]): c["verdict"]
+        for c in (*table.comparisons, *found.comparisons)
+        if c["split"] == "same-camera" or c["metric"] == "rank1"
+    }
+    return here, told
+
+
+def test_ten_parts_are_better_than_any_other_skips(rows):
+    value, verdict = rows
+    order = [value[name, "l1_person"] for name in ("mask-l1", "stn", "full", "none")]
+    assert order == sorted(order)
+    for metric in ("l1", "l1_person", "mask_ssim_true", "fd", "aed"):
+        for other in ("full", "stn", "none"):
+            assert verdict["mask-l1", other, metric] == "better", (metric, other)
+    assert verdict["mask-l1", "none", "akd"] == "undecided"
+
+
+def test_every_model_is_better_than_handing_something_on(rows):
+    for model in ("mask-nn", "mask-l1", "full", "stn", "none", "pg2"):
+        for copy in ("copy-source", "nearest-pose"):
+            assert rows[1][model, copy, "l1"] == "better", (model, copy)
+            assert rows[1][model, copy, "l1_person"] == "better", (model, copy)
+    smallest = min((v, name) for (name, metric), v in rows[0].items()
+                   if metric == "fd" and name != "real")  # fmt: skip
+    assert smallest[1] == "copy-source" and "with the *smallest* Fréchet distance" in WORDS
+
+
+def test_what_the_text_says_of_the_two_losses(rows):
+    value, verdict = rows
+    ssim, fd = ([value[name, metric] for name in ("mask-nn", "mask-l1")]
+                for metric in ("mask_ssim_true", "fd"))  # fmt: skip
+    assert "({:.3f} against {:.3f}, by more than the interval)".format(*ssim) in WORDS
+    assert "({:.0f} against {:.0f}), which the interval does not settle".format(*fd) in WORDS
+    two = "mask-nn", "mask-l1"
+    assert verdict[*two, "mask_ssim_true"] == "better" and fd[0] < fd[1]
+    assert verdict[*two, "fd"] == verdict[*two, "l1"] == "undecided"
+
+
+def test_more_people_help_and_more_pictures_do_not(rows):
+    value, verdict = rows
+    rank = [value[name, "rank1"] for name in ("real", "more-people")]
+    assert "rank-1 rises from {:.2f} to {:.2f}".format(*rank) in WORDS
+    assert verdict["more-people", "real", "rank1"] == "better"
+    assert verdict["real+generated", "real", "rank1"] == "undecided"
+    assert verdict["more-real", "real", "rank1"] == "undecided"
+
+
+def test_the_driver_s_legs_are_painted():
+    """A tenth longer than the person's own, where the driver's are an eighth longer."""
+    found = judging.proportions(showcase.model(), showcase.people(), every=2)
+    assert 1.07 < found.painted.value / found.own_judged.value < 1.15
+    assert 1.1 < found.driver.value / found.own.value < 1.15
+
+
+@pytest.mark.verify
+def test_which_causes_go_with_failures():
+    found = failures.sort(failures.cases(showcase.model(), showcase.people(), 3))
+    with_error = found.correlation
+    assert max(with_error, key=with_error.get) == "ambiguous pose"
+    assert abs(with_error["rare appearance"]) < 0.1
+    worst = sum(map(len, found.worst.values()))
+    assert len(found.worst["none of these"]) / worst > 1 / 3
