@@ -495,6 +495,19 @@ def test_every_model_is_better_than_handing_something_on(rows):
     assert smallest[1] == "copy-source" and "with the *smallest* Fréchet distance" in WORDS
 
 
+def test_no_model_leaves_the_person_out(rows):
+    """Where the person is, each is far better than the empty backdrop; PG2's first stage, too."""
+    for model in ("mask-nn", "mask-l1", "full", "stn", "none", "pg2"):
+        assert rows[0][model, "l1_person"] < 0.75 * rows[0]["backdrop", "l1_person"], model
+    model, someone = showcase.other("two stages (PG2)"), showcase.people()[0]
+    which = showcase.two_of(someone)
+    empty, mask = someone.backdrops(which), someone.masks(which)
+    with torch.no_grad():
+        coarse = showcase.paint(model, someone, which).coarse
+    filled, true = ((x - empty).abs() * mask for x in (coarse, someone.images(which)))
+    assert filled.sum() > 0.5 * true.sum()
+
+
 def test_what_the_text_says_of_the_two_losses(rows):
     value, verdict = rows
     ssim, fd = ([value[name, metric] for name in ("mask-nn", "mask-l1")]

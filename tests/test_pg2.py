@@ -88,6 +88,22 @@ def test_a_clamped_pixel_can_come_back():
     assert (whole.model.refine.last.bias.grad > 0).all()
 
 
+def test_the_first_stage_is_never_stuck_at_its_backdrop():
+    """Whatever it painted before, its loss moves it: also from a picture that is all backdrop."""
+    whole = pg2.Training(replace(TINY, background=True), pg2.LossWeights(adversarial=0.0))
+    for started in (0.0, 5.0, -5.0):
+        with torch.no_grad():
+            whole.model.coarse.last.weight.zero_()
+            whole.model.coarse.last.bias.fill_(started)
+        whole.zero_grad(set_to_none=True)
+        given = batch(2, backdrop=True)
+        if not started:
+            painted = whole.run(whole.model, given).coarse
+            torch.testing.assert_close(painted, given.backdrop)
+        whole("generator", given, STEP)["coarse"].backward()
+        assert whole.model.coarse.last.weight.grad.abs().sum() > 0, started
+
+
 def test_the_mask_counts_the_person_twice():
     pose = figures(1)
     mask = poses.person_mask(pose, 128, 64)

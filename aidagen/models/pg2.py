@@ -10,8 +10,10 @@ its source, asks it for detail. Lecture 03 holds Deformable GANs against it.
 
 How this differs from the paper: both stages learn side by side, without a gradient from the second
 to the first, instead of one after the other; the discriminator judges patches; the refined picture
-is kept within [0, 1]; a backdrop may be given, over which the first stage lays the person by a
-mask; sizes are ours. There is no public code to be equal to.
+is kept within [0, 1]; a backdrop may be given, to which the first stage adds the person as the
+second one adds detail (laid over it by a mask, as in Deformable GANs, the person never appears: by
+L1 alone the mask closes within a hundred steps, for good); sizes are ours. There is no public code
+to be equal to.
 
 Letters: B people, C channels, H W pixels of the picture.
 """
@@ -136,6 +138,11 @@ class UNet(nn.Module):
         return self.last(F.relu(x))
 
 
+def _clamped(image: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 3 H W"]:
+    """Within [0, 1]; gradients pass as if it were not clamped."""
+    return image + (image.clamp(0, 1) - image).detach()
+
+
 class PG2(nn.Module):
     """The system. It is called as `DeformableGAN` is; of the source's pose it makes no use.
 
@@ -153,9 +160,7 @@ class PG2(nn.Module):
             )
         self.config = config
         behind = 3 * config.background
-        self.coarse = UNet(
-            3 + JOINTS + behind, 3 + config.background, config, config.levels, connected=True
-        )
+        self.coarse = UNet(3 + JOINTS + behind, 3, config, config.levels, connected=True)
         self.refine = UNet(6 + behind, 3, config, config.refining_levels, connected=False)
         self.discriminator = None
         if adversarial:
@@ -180,15 +185,12 @@ class PG2(nn.Module):
         """The person in the poses; one source serves any number of them."""
         seen = [x.expand(len(pose.joints), -1, -1, -1) for x in encoded if x is not None]
         pose_map = poses.discs(pose, self.config.height, self.config.width, self.config.radius)
-        coarse = self.coarse(2 * torch.cat([*seen, pose_map], dim=1) - 1).sigmoid()
-        if self.config.background:
-            coarse = torch.lerp(seen[1], coarse[:, :3], coarse[:, 3:])
+        coarse = self.coarse(2 * torch.cat([*seen, pose_map], dim=1) - 1)
+        coarse = _clamped(seen[1] + coarse) if self.config.background else coarse.sigmoid()
         # what learns the coarse picture is its own loss alone
         fixed = coarse.detach()
         difference = self.refine(2 * torch.cat([fixed, *seen], dim=1) - 1)
-        image = fixed + difference
-        image = image + (image.clamp(0, 1) - image).detach()  # clamped, its gradient is not
-        return Rendering(image, coarse, difference, pose_map)
+        return Rendering(_clamped(fixed + difference), coarse, difference, pose_map)
 
     def forward(
         self,
