@@ -482,6 +482,12 @@ def test_ten_parts_are_better_than_any_other_skips(rows):
     for metric in ("l1", "l1_person", "mask_ssim_true", "fd", "aed"):
         for other in ("full", "stn", "none"):
             assert verdict["mask-l1", other, metric] == "better", (metric, other)
+    for metric in ("l1", "l1_person", "akd"):
+        assert verdict["mask-l1", "pg2", metric] == "better", metric
+    assert value["none", "l1_person"] < value["pg2", "l1_person"]
+    joints = [value[name, "akd"] for name in ("stn", "none", "full", "mask-nn", "mask-l1")]
+    assert joints[0] == min(joints) and verdict["mask-l1", "stn", "akd"] == "worse"
+    assert "{:.1f} to {:.1f} pixels from where".format(min(joints), max(joints)) in WORDS
     assert verdict["mask-l1", "none", "akd"] == "undecided"
 
 
