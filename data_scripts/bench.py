@@ -55,6 +55,7 @@ def rows(seconds: float):
     with torch.no_grad():
         yield from animation_rows(seconds)
         yield from smile_rows(seconds)
+        yield from pose_rows(seconds)
     yield from widget_rows(seconds)
 
 
@@ -217,6 +218,45 @@ def smile_rows(seconds: float):
     explorer.mode = 1
     timed = side_by_side(lambda: setattr(explorer, "share", next(shares)), painting, seconds)
     yield f"smile explorer: another mixture {most}", "step", "painting alone", *timed
+
+
+def pose_rows(seconds: float):
+    """A joint that is dragged in the pose studio, beside what its model does alone.
+
+    Speed does not depend on what was learnt: the weights are fresh, the sizes those that ship.
+    """
+    from aidagen.datasets import people
+    from aidagen.datasets.pose_pairs import album
+    from aidagen.models.deformable_gan import DeformableGAN
+    from aidagen.poses import Pose
+    from aidagen.recipes.deformable_gan import SMALL
+    from aidagen.widgets import controls
+    from aidagen.widgets.pose_studio import PoseStudio
+
+    torch.manual_seed(0)
+    model, one = DeformableGAN(SMALL).eval(), album(people.load().clips("test")[0])
+    i, j = one.usable[:2]
+    image = one.images[i].float() / 255
+    source, target = (Pose(one.joints[k : k + 1], one.known[k : k + 1]) for k in (i, j))
+    seen = image[None], source, image[None]
+    encoded = model.encode(*seen)
+
+    def render() -> None:
+        model.render(encoded, target)
+
+    timed = side_by_side(lambda: model(seen[0], source, target, seen[2]), render, seconds)
+    yield "a person in a pose", "encoded and rendered", "rendered alone", *timed
+    studio = PoseStudio({"fresh": model}, [("somebody", image, source, image)],
+                        poses={"a pose": target})  # fmt: skip
+    ways = itertools.cycle((-0.02, 0.02))
+    most = f"(at most {1000 * controls.STEP_SECONDS:.0f} ms)"
+    for level in (0, 1):
+        studio.level = level
+        title = f"pose studio: a joint is dragged, {'features shown' if level else 'no features'}"
+        timed = side_by_side(
+            lambda: studio.move("left wrist", up=next(ways)), render, seconds
+        )
+        yield f"{title} {most}", "step", "rendering alone", *timed
 
 
 def widget_rows(seconds: float):

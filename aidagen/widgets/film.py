@@ -104,12 +104,13 @@ class Film(anywidget.AnyWidget):
             self._key += 1
             self._show()
 
-    def load(self, draw: Callable[[int], Cells], count: int, value: int = 1) -> None:
-        """Show another clip of ``count`` frames, and play it."""
+    def load(self, draw: Callable[[int], Cells] | None, count: int, value: int = 1) -> None:
+        """Show another clip of ``count`` frames, and play it; ``draw`` as in the class."""
         self._draw = draw
         with self.hold_trait_notifications():
             self.playing, self.high, self.value = False, count, value
-        self.pictured, self.layout.display, self.autoplay = True, None, count > 1
+        self.pictured, self.layout.display = draw is not None, None
+        self.autoplay = count > 1
         self.refresh()
 
     def empty(self) -> None:
