@@ -616,12 +616,10 @@ patterned = figures.most_patterned(people)[0]
 figures.cloth({"nearest neighbour": model, "L1": others["ten parts, L1"]}, patterned)
 
 # %% [markdown]
-# The table hardly tells them apart: the nearest-neighbour loss has a better structural similarity
-# (0.400 against 0.396, by more than the interval) and a smaller Fréchet distance (67 against 73), which the
-# interval does not settle.
+# The nearest-neighbour loss has the better structural similarity (0.400 against 0.396, by more than the
+# interval) and the smaller Fréchet distance (67 against 73), which the interval does not settle.
 #
-# **Key point.** An ablation is a comparison in which one thing changes. The error, the joints and the
-# look of a picture need not agree on the winner.
+# **Key point.** In an ablation one thing changes. Error, joints and look need not agree on the winner.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **2 min.** Say: "Same network, same steps, another loss; what the toy showed so clearly is small here."
@@ -724,12 +722,18 @@ Markdown(real.told(model, dancer))
 bet = predict.guess("03.p3")
 bet
 
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **1 min.** Say: "Guess first." Ask: "What in the input says whose legs these are?"
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### Driven, frame by frame
+
 # %% alt="A clip in three columns: a still picture of a person with short legs, the poses of somebody with long legs, and the person, animated frame by frame." tags=["hide-input", "nbval-ignore-output"]
 short, tall = judging.short_and_long(people)
 figures.film(model, short, tall, every=lesson.pick(4, 1), scale=3)
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **3 min.** Say: "Everything here is as it was; only the poses are somebody else's." Ask: "Is this still
+# **2 min.** Say: "Everything here is as it was; only the poses are somebody else's." Ask: "Is this still
 # the same person?" Look at the knees.
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
