@@ -487,7 +487,7 @@ def test_ten_parts_are_better_than_any_other_skips(rows):
     assert value["none", "l1_person"] < value["pg2", "l1_person"]
     joints = [value[name, "akd"] for name in ("stn", "none", "full", "mask-nn", "mask-l1")]
     assert joints[0] == min(joints) and verdict["mask-l1", "stn", "akd"] == "worse"
-    assert "{:.1f} to {:.1f} pixels from where".format(min(joints), max(joints)) in WORDS
+    assert f"{min(joints):.1f} to {max(joints):.1f} pixels from where" in WORDS
     assert verdict["mask-l1", "none", "akd"] == "undecided"
 
 

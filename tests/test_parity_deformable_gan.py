@@ -8,8 +8,8 @@ from golden_rule import Golden, image, normal
 
 from aidagen import poses
 from aidagen.kernels import parts
+from aidagen.models import deformable_gan, deformable_gan_losses
 from aidagen.models import deformable_gan_geometry as geometry
-from aidagen.models import deformable_gan_losses
 
 GEOMETRY, LAYERS = Golden("posegan_geometry"), Golden("posegan_layers")
 SIZE = (128, 64)

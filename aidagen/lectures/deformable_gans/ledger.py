@@ -37,6 +37,7 @@ ROWS = (
         against=(_ours("none", "akd"),),
         differs="another judge of joints; " + SIZES,
         test=STORED,
+        reproduced=False,
     ),
     Row(
         claim="Ten parts are better than one affine map, fitted or learned",
@@ -54,6 +55,7 @@ ROWS = (
         differs="a Fréchet distance of another network, not the paper's scores; features of "
         "MobileNetV2 instead of VGG-19; " + SIZES,
         test=STORED,
+        reproduced=False,
     ),
     Row(
         claim="Smaller error than the two stages of PG2",
@@ -78,6 +80,7 @@ ROWS = (
         differs="a small network, forty rendered people; more real pictures do not help it either, "
         "more people do",
         test=STORED,
+        reproduced=False,
     ),
     Row(
         claim="Features of limbs, deformed, lie nearer to the true picture's than undeformed ones",
