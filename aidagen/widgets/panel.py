@@ -4,9 +4,7 @@ A still travels with the cell's output, so that pages without a kernel (GitHub, 
 notebook before it is run) show the widget as it opens; no second cell with a picture is needed.
 """
 
-import functools
 import threading
-from collections.abc import Callable
 from typing import Any
 
 import ipywidgets as widgets
@@ -15,21 +13,6 @@ from PIL import Image
 
 from aidagen.widgets import controls, overlays
 from aidagen.widgets.film import Film
-
-
-def in_turn(answer: Callable) -> Callable:
-    """An answer to a change, given after the one that a panel is busy with.
-
-    JupyterLab's kernels handle messages of several widgets in threads of their own: of two changes
-    at once, the picture of the first could come last, and stay.
-    """
-
-    @functools.wraps(answer)
-    def alone(self: "Panel", *given: Any, **named: Any) -> Any:
-        with self._one_at_a_time:
-            return answer(self, *given, **named)
-
-    return alone
 
 
 class Panel(widgets.VBox):

@@ -27,8 +27,8 @@ from aidagen.models.deformable_gan_geometry import PARTS
 from aidagen.poses import JOINTS, NUMBER, Pose
 from aidagen.widgets import controls, overlays, pose_pictures, pose_views, pose_words, posing
 from aidagen.widgets.canvas import PointCanvas, listed, reach
-from aidagen.widgets.film import Film, View
-from aidagen.widgets.panel import Panel, in_turn
+from aidagen.widgets.film import Film, View, in_turn
+from aidagen.widgets.panel import Panel
 from aidagen.widgets.pose_views import ALL, OVER, Look
 from aidagen.widgets.posing import Posing
 

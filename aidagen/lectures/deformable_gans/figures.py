@@ -37,16 +37,11 @@ def _spread(which: list[int], count: int) -> list[int]:
 def many_poses(model: nn.Module, someone: Someone, count: int = 7) -> Any:
     """One source, in the first column, and several poses: asked for, painted, true."""
     targets = _spread(someone.others, count)
-    made, pose = showcase.paint(model, someone, targets).image, someone.pose(targets)
-    drawn = [sheets.drawn_pose(pose, i) for i in range(len(targets))]
-    source = someone.images([someone.source])[0]
-    given = sheets.with_pose(sheets.enlarged(source, 256), someone.pose([someone.source]))
-    rows = {
-        "asked for": [given, *drawn],
-        "painted": [None, *made],
-        "true": [None, *someone.images(targets)],
-    }
-    return sheets.table(rows, ["the source"], {"painted"})
+    one, made = [someone.source], showcase.paint(model, someone, targets).image
+    return sheets.put_into_poses(
+        someone.images(one)[0], someone.pose(one), someone.pose(targets), made,
+        someone.images(targets),
+    )  # fmt: skip
 
 
 def film(

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from aidagen import metrics
+from aidagen import markdown, metrics
 from aidagen.datasets import dancer
 from aidagen.errors import AidagenError
 from aidagen.lectures.deformable_gans import judging, sheets
@@ -57,15 +57,10 @@ def sheet(model: nn.Module, real: dancer.Dancer | None, count: int = 6) -> Any:
     given = source(real)
     others = [i for i in range(len(real.images)) if i != given]
     which = others[:: max(1, len(others) // count)][:count]
-    pose = _pose(real, which)
-    own = sheets.enlarged(as_floats(real.images[given]), 256)
-    own = sheets.with_pose(own, _pose(real, [given]))
-    rows = {
-        "asked for": [own, *(sheets.drawn_pose(pose, i) for i in range(len(which)))],
-        "painted": [None, *painted(model, real, which)],
-        "true": [None, *as_floats(real.images[which])],
-    }
-    return sheets.table(rows, ["the source"], {"painted"})
+    return sheets.put_into_poses(
+        as_floats(real.images[given]), _pose(real, [given]), _pose(real, which),
+        painted(model, real, which), as_floats(real.images[which]),
+    )  # fmt: skip
 
 
 class Judged(NamedTuple):
@@ -95,12 +90,13 @@ def told(model: nn.Module, real: dancer.Dancer | None) -> str:
         return ABSENT
     which = [i for i in range(len(real.images)) if i != source(real)]
     copies = as_floats(real.images[[source(real)] * len(which)])
-    lines = ["| | mean absolute error | joints from those asked for, pixels |", "|---|---|---|"]
+    rows = []
     for name, made in (("painted", painted(model, real, which)), ("a copy of the source", copies)):
         error, joints = judged(made, real, which)
         far = "not found" if joints is None else _interval(joints, 1)
-        lines.append(f"| {name} | {_interval(error, 3)} | {far} |")
-    return "\n".join(lines) + f"\n\n{dancer.CREDIT}, GPL-3.0."
+        rows.append((name, _interval(error, 3), far))
+    heads = ("", "mean absolute error", "joints from those asked for, pixels")
+    return f"{markdown.table(heads, rows)}\n\n{dancer.CREDIT}, GPL-3.0."
 
 
 def _interval(found: Interval, digits: int) -> str:

@@ -142,6 +142,20 @@ def drawn_pose(pose: Pose, number: int = 0, height: int = 256) -> Picture:
     return with_pose(blank, pose, number)
 
 
+def put_into_poses(
+    source: Float[Tensor, "3 H W"], source_pose: Pose, pose: Pose,
+    made: Float[Tensor, "N 3 H W"], true: Float[Tensor, "N 3 H W"],
+) -> Any:  # fmt: skip
+    """One source, in the first column, and several poses: asked for, painted, true."""
+    given = with_pose(enlarged(source, 256), source_pose)
+    rows = {
+        "asked for": [given, *(drawn_pose(pose, i) for i in range(len(made)))],
+        "painted": [None, *made],
+        "true": [None, *true],
+    }
+    return table(rows, ["the source"], {"painted"})
+
+
 def captioned(pictures: Sequence[Picture], words: str) -> list[UInt8[np.ndarray, "taller w 3"]]:
     """Pictures of one size that belong together, under a strip of 32 pixels that says ``words``
     above the first of them, in letters that fit there."""
