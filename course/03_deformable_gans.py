@@ -651,7 +651,7 @@ PoseStudio({"ten parts, nearest": model, **others}, seen, clips)
 #
 # **Objective.** Sort failures by their causes without choosing them by hand.
 #
-# The slides name four causes: **errors of the pose estimator**, **ambiguous poses**, **rare appearance**
+# The authors name four causes: **errors of the pose estimator**, **ambiguous poses**, **rare appearance**
 # and **rare poses**. For each picture we measure all four, and rank them. The worst quarter of the
 # pictures goes to the cause in which each ranks highest, if it is in that cause's upper quarter.
 
