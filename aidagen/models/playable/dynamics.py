@@ -85,6 +85,23 @@ class DynamicsNetwork(nn.Module):
         """The memory of ``count`` clips that begin."""
         return tuple(lstm.begin(count) for lstm, _ in self.recurrent_layers_blocks)
 
+    @torch.no_grad()
+    def learn_actions(self, centroids: Float[Tensor, "K D"]) -> None:
+        """Let each action do what its centroid did when it was told as variability alone.
+
+        Both enter by convolutions, so W_a = W_v c makes W_a a + W_v v = W_v (a c + v), exactly.
+        """
+        told, of_variation = sum(centroids.shape), len(centroids)
+        for (lstm, _), block in zip(self.recurrent_layers_blocks, self.non_recurrent_blocks):
+            convs = [(gate, gate.out_channels) for gate in lstm.cell.children()]
+            convs.append((block.conv if isinstance(block, UpBlock) else block.conv1, 0))
+            for conv, behind in convs:  # channels that come after those that are told
+                first = conv.in_channels - behind - told
+                weights = conv.weight[:, first : first + told]
+                weights[:, :of_variation] = torch.einsum(
+                    "odij,kd->okij", weights[:, of_variation:], centroids
+                )
+
     def forward(
         self,
         state: Float[Tensor, "B C h w"],

@@ -125,7 +125,8 @@ class Playable(nn.Module):
 
     def explained(self, found: Found, action: Float[Tensor, "B t K"]) -> tuple[Tensor, Tensor]:
         """``action``, and all that it leaves open of the directions as its variability."""
-        return action, variability(found.sampled, action, self.centroids)
+        # a copy, as the centroids move before the gradient is computed
+        return action, variability(found.sampled, action, self.centroids.clone())
 
     def rollout(
         self,
@@ -141,20 +142,20 @@ class Playable(nn.Module):
         `greedy`). Without a generator no direction is sampled. Raises ``ModelError`` where there is
         no step to take.
         """
-        b, t = frames.shape[:2]
-        if t < 2 or real < 1:
+        b, count = frames.shape[:2]
+        if count < 2 or real < 1:
             raise ModelError(
-                f"A roll-out needs clips of two frames or more, of which one is seen; got {t} "
+                f"A roll-out needs clips of two frames or more, of which one is seen; got {count} "
                 f"frames and {real} real ones."
             )
         observed = self.observe(frames)  # (B, T, S, H, W)
         encoded = self.encode(observed)  # (B T, C, h, w), (B T, 1, h, w)
-        found = self.find_actions(encoded, t, generator)
+        found = self.find_actions(encoded, count, generator)
         action, variation = (choice or self.greedy)(found)
-        states, looks = (x.unflatten(0, (b, t)) for x in encoded)
+        states, looks = (x.unflatten(0, (b, count)) for x in encoded)
         made, memory = [Encoded(states[:, 0], looks[:, 0])], self.dynamics_network.begin(b)
         rendered, seen = [], observed[:, 0]
-        for n in range(1, t):
+        for n in range(1, count):
             step = action[:, n - 1], variation[:, n - 1]
             hidden, memory = self.dynamics_network(made[-1].state, *step, memory)
             rendered.append(self.rendering_network(hidden))
@@ -166,7 +167,7 @@ class Playable(nn.Module):
                 made.append(self.representation_network(seen))
         images = [torch.stack(level, dim=1) for level in zip(*rendered)]  # (B, t, 3, ., .)
         again = Encoded(*(torch.stack(x, dim=1).flatten(0, 1) for x in zip(*made)))
-        replayed = self.find_actions(again, t, generator)
+        replayed = self.find_actions(again, count, generator)
         return Rollout(images, action, variation, encoded, again, found, replayed)
 
     def pretrain(
@@ -176,19 +177,19 @@ class Playable(nn.Module):
         generator: torch.Generator | None = None,
     ) -> Pretraining:
         """How training begins: states have to say how their frames look, and dynamics to follow."""
-        b, t = frames.shape[:2]
+        b, count = frames.shape[:2]
         encoded = self.encode(self.observe(frames))
-        found = self.find_actions(encoded, t, generator)
+        found = self.find_actions(encoded, count, generator)
         action, variation = (choice or self.greedy)(found)
         hidden = self.state_to_hidden_state_layer(encoded.state)  # (B T, H, h, w)
-        images = [level.unflatten(0, (b, t)) for level in self.rendering_network(hidden)]
-        states, memory = encoded.state.unflatten(0, (b, t)), self.dynamics_network.begin(b)
+        images = [level.unflatten(0, (b, count)) for level in self.rendering_network(hidden)]
+        states, memory = encoded.state.unflatten(0, (b, count)), self.dynamics_network.begin(b)
         expected = []
-        for n in range(t - 1):
+        for n in range(count - 1):
             step = action[:, n], variation[:, n]
             following, memory = self.dynamics_network(states[:, n], *step, memory)
             expected.append(following)
-        return Pretraining(images, hidden.unflatten(0, (b, t)), torch.stack(expected, 1), found)
+        return Pretraining(images, hidden.unflatten(0, (b, count)), torch.stack(expected, 1), found)
 
     def forward(self, frames: Float[Tensor, "B T 3 H W"], real: int = 4) -> Rollout:
         """Clips reconstructed from ``real`` frames and the actions that the model sees in them."""

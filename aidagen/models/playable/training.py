@@ -15,7 +15,7 @@ from aidagen.models.playable import losses, schedules
 from aidagen.models.playable.actions import Found, clustered, gumbel_softmax
 from aidagen.models.playable.config import ModelError, PlayableConfig
 from aidagen.models.playable.model import Playable, Pretraining, Rollout
-from aidagen.models.playable.schedules import Now, Number, Stages, number_at
+from aidagen.models.playable.schedules import Now, Number, Ramp, Stages
 from aidagen.systems import CheckpointMismatch, Step
 
 LOG = logging.getLogger(__name__)
@@ -43,9 +43,8 @@ class LossWeights(NamedTuple):
 
     def at(self, step: int) -> "LossWeights":
         """The weights at a step, as numbers."""
-        return self._replace(
-            **{key: number_at(value, step) for key, value in self._asdict().items()}
-        )
+        ramps = {key: x for key, x in self._asdict().items() if isinstance(x, Ramp)}
+        return self._replace(**{key: ramp.at(step) for key, ramp in ramps.items()})
 
 
 PUBLISHED: dict[str, LossWeights] = {
@@ -109,8 +108,11 @@ class Usage(nn.Module):
 class Objective(systems.Objective):
     """All terms of the loss, in one phase; a batch is a `datasets.batches.Stretch`.
 
-    Of each batch's clips a stretch of the length of the hour is taken. ``usage`` among the terms is
-    no loss: it has no gradient, and stands there to be seen in the history of a run.
+    Clips are cut to the length that the schedule says. ``usage`` among the terms is no loss: it has
+    no gradient, and stands there to be seen in the history of a run.
+
+    At the end of a free stage the directions that were met last are clustered; a checkpoint holds
+    them.
 
     ``perceptual`` is MobileNetV2's, unless another one is given; it is loaded only where its weight
     is set.
@@ -249,10 +251,15 @@ class Objective(systems.Objective):
 
     @torch.no_grad()
     def name_actions(self) -> None:
-        """K clusters of the directions become the actions: centroids and classifier."""
+        """K clusters of the directions become the actions.
+
+        Nothing else changes: what the dynamics were told as a direction alone, they are told now as
+        an action and the rest of the direction, and they make the same of it.
+        """
         centroids = clustered(self.recent[: self.remembered], self.model.config.actions)
         self.model.centroids.copy_(centroids)
         self.model.action_network[0].classify_by(centroids)
+        self.model.dynamics_network.learn_actions(centroids)
         self.named.fill_(True)
 
 
