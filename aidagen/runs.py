@@ -279,7 +279,7 @@ class _Record:
         self.sums, self.counted = stored["sums"], stored["counted"]
 
     def card(self) -> dict:
-        """What is told of the weights."""
+        """What is told of the weights, and of those that they began with."""
         recipe, world = self.recipe, self.training.fabric.world_size
         sets = recipe.data.sets()
         named = recipe.steps != _steps_of(self.name)
@@ -294,6 +294,7 @@ class _Record:
             "recipe": recipe.as_json(),
             "steps": self.training.done,
             "minutes": round(self.spent() / 60, 1),
+            **({"before": zoo.card(recipe.start)} if recipe.start else {}),  # where it began
             "machine": _machine() + (f", {world} processes" if world > 1 else ""),
             "torch": torch.__version__.split("+")[0],
             "command": command + (f" --devices {world}" if world > 1 else ""),

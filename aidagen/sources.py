@@ -107,6 +107,12 @@ SOURCES: dict[str, Source] = {
         "Apache-2.0",
         "judges: body keypoints, person mask",
     ),
+    "musicalgestures": Source(
+        "pypi", "musicalgestures", "1.32.0", "musicalgestures-1.32.0-py3-none-any.whl",
+        "642dedf4f2562e2cb06c282785f48ce5a71e7288572e36a137a1fe842cb47d38", 26_201_636,
+        "GPL-3.0; only an example clip is read",
+        "a real dancer before a blue screen",
+    ),
     "holosoma": Source(
         "pypi", "holosoma-retargeting", "0.1.0", "holosoma_retargeting-0.1.0-py3-none-any.whl",
         "3dcdcc06c6705c091478808024298dfcc684d9eb49e890cc6b11fc03fa246cb4", 102_351_546,

@@ -54,6 +54,8 @@ def rows(seconds: float):
         print("No NVIDIA GPU with Triton here: the rows of the fused warps are left out.")
     with torch.no_grad():
         yield from animation_rows(seconds)
+        yield from smile_rows(seconds)
+        yield from pose_rows(seconds)
     yield from widget_rows(seconds)
 
 
@@ -178,6 +180,83 @@ def animation_rows(seconds: float):
 
     timed = side_by_side(lambda: animate(1), lambda: animate(16), seconds)
     yield f"{MODEL}, 32 frames", "batch 1", "batch 16", *timed
+
+
+def smile_rows(seconds: float):
+    """All smiles of one still, at once and frame by frame; and the widget's steps, beside painting.
+
+    Speed does not depend on what was learnt: the weights are fresh, the sizes those that ship.
+    """
+    from aidagen.models.smile import SmileNet
+    from aidagen.widgets import controls
+    from aidagen.widgets.smile_explorer import SmileExplorer
+
+    torch.manual_seed(0)
+    model, frames, label = SmileNet().eval(), 32, torch.tensor([0])
+    size = model.config.size
+    face, points = torch.rand(1, 3, size, size), torch.rand(1, 68, 2) - 0.5
+
+    def one_by_one() -> None:
+        modes, shared = model.sequences(points, label, frames)
+        first = model.maps(shared[:, 0])
+        for z in modes.flatten(0, 2):
+            model.painter(face, first, model.maps(z[None]))
+
+    timed = side_by_side(lambda: model(face, points, label, frames), one_by_one, seconds)
+    title = f"K = {model.config.modes} smiles of {frames} frames from one still (at most 3 s)"
+    yield title, "at once", "frame by frame", *timed
+
+    explorer = SmileExplorer(model, face, points, ["noise"])
+    at, shares = itertools.cycle((5, 9)), itertools.cycle((30, 60))
+    most = f"(at most {1000 * controls.STEP_SECONDS:.0f} ms)"
+
+    def painting() -> None:
+        explorer.images(5)
+
+    timed = side_by_side(lambda: setattr(explorer, "frame", next(at)), painting, seconds)
+    yield f"smile explorer: another frame {most}", "step", "painting alone", *timed
+    explorer.mode = 1
+    timed = side_by_side(lambda: setattr(explorer, "share", next(shares)), painting, seconds)
+    yield f"smile explorer: another mixture {most}", "step", "painting alone", *timed
+
+
+def pose_rows(seconds: float):
+    """A joint that is dragged in the pose studio, beside what its model does alone.
+
+    Speed does not depend on what was learnt: the weights are fresh, the sizes those that ship.
+    """
+    from aidagen.datasets import people
+    from aidagen.datasets.pose_pairs import album
+    from aidagen.models.deformable_gan import DeformableGAN
+    from aidagen.poses import Pose
+    from aidagen.recipes.deformable_gan import SMALL
+    from aidagen.widgets import controls
+    from aidagen.widgets.pose_studio import PoseStudio
+
+    torch.manual_seed(0)
+    model, one = DeformableGAN(SMALL).eval(), album(people.load().clips("test")[0])
+    i, j = one.usable[:2]
+    image = one.images[i].float() / 255
+    source, target = (Pose(one.joints[k : k + 1], one.known[k : k + 1]) for k in (i, j))
+    seen = image[None], source, image[None]
+    encoded = model.encode(*seen)
+
+    def render() -> None:
+        model.render(encoded, target)
+
+    timed = side_by_side(lambda: model(seen[0], source, target, seen[2]), render, seconds)
+    yield "a person in a pose", "encoded and rendered", "rendered alone", *timed
+    studio = PoseStudio({"fresh": model}, [("somebody", image, source, image)],
+                        poses={"a pose": target})  # fmt: skip
+    ways = itertools.cycle((-0.02, 0.02))
+    most = f"(at most {1000 * controls.STEP_SECONDS:.0f} ms)"
+    for level in (0, 1):
+        studio.level = level
+        title = f"pose studio: a joint is dragged, {'features shown' if level else 'no features'}"
+        timed = side_by_side(
+            lambda: studio.move("left wrist", up=next(ways)), render, seconds
+        )
+        yield f"{title} {most}", "step", "rendering alone", *timed
 
 
 def widget_rows(seconds: float):

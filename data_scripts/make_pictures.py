@@ -13,12 +13,18 @@ import argparse
 import sys
 from pathlib import Path
 
+import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
 from aidagen import animation, datasets, video, zoo
 from aidagen.errors import AidagenError
+from aidagen.evaluation.expressions import openings
 from aidagen.failures import guarded
+from aidagen.lectures.deformable_gans import figures as poses
+from aidagen.lectures.deformable_gans import sheets
+from aidagen.lectures.deformable_gans import showcase as people
+from aidagen.lectures.diverse_smiles import showcase
 from aidagen.lectures.start_here import figures
 from aidagen.pixels import as_floats
 from aidagen.widgets import overlays
@@ -108,7 +114,7 @@ def portrait(name):
 def thumbnail(name):
     """What lecture ``name`` is about: what is given on the left, what is generated on the right."""
     path = OUT / f"{name}.png"
-    left, right = {"00": _first_win, "04": _monkey_net, "05": _keypoints}[name]()
+    left, right = HALVES[name]()
     picture = pair(left, video.marked(grown(right, THUMBNAIL)), THUMBNAIL)
     picture.quantize(255, dither=Image.Dither.NONE).save(path, optimize=True)
     return path
@@ -119,6 +125,33 @@ def _first_win():
     driving, made = figures.driven(model, figures.portrait(), clip, figures.frontal(clip))
     wide = figures.mouth(clip)[1]
     return driving[wide], made[wide]
+
+
+def _smile():
+    """The lecture's example, and its smile with the mouth open widest."""
+    model = showcase.model()
+    someone = showcase.chosen(model).posed
+    with torch.inference_mode():
+        made = model(someone.neutral[None], someone.points[:1], torch.tensor([someone.label]))
+    mouth = openings(made.points[0]).mouth  # (K, T)
+    return someone.neutral, made.images[0].flatten(0, 1)[mouth.argmax()]
+
+
+def _posed():
+    """The lecture's person beside a pose, and the person in it; of the poses in which most joints
+    are known, the one that is farthest from the source's."""
+    model = people.model()
+    someone = people.chosen(model)
+    known = someone.album.known.sum(1)
+    most = [k for k in someone.others if known[k] == known[someone.others].max()]
+    target = max(most, key=lambda k: poses.apart(someone, k))
+    given = [
+        sheets.enlarged(someone.images([someone.source])[0], THUMBNAIL),
+        sheets.drawn_pose(someone.pose([target]), 0, THUMBNAIL),
+    ]
+    made = sheets.enlarged(people.paint(model, someone, [target]).image[0], THUMBNAIL)
+    given, made = (torch.from_numpy(x).permute(2, 0, 1) for x in (np.hstack(given), made))
+    return given, made
 
 
 def _monkey_net():
@@ -163,10 +196,17 @@ def still(name):
     return path
 
 
+HALVES = {
+    "00": _first_win,
+    "02": _smile,
+    "03": _posed,
+    "04": _monkey_net,
+    "05": _keypoints,
+}
 PICTURES = {
     "portrait": portrait,
     **dict.fromkeys(("limits", "faces", "cartoons"), still),
-    **dict.fromkeys(("00", "04", "05"), thumbnail),
+    **dict.fromkeys(HALVES, thumbnail),
 }
 
 

@@ -1,4 +1,4 @@
-"""Write README's figures from the stored rows of the tables `fomm-faces-128` and `animation`.
+"""Write README's figures from the stored rows of `fomm-faces-128`, `animation`, `smiles`, `people`.
 
     python data_scripts/make_readme.py            # between the marks in README.md
     python data_scripts/make_readme.py --check    # exit status 1 if README says anything else
@@ -18,6 +18,7 @@ README = Path(__file__).resolve().parents[1] / "README.md"
 MARKS = "<!-- figures -->\n", "<!-- end of the figures -->\n"
 FACES = "fomm-faces-128"
 COPY = "copy-source"
+TABLES = FACES, "animation", "smiles", "people"
 PLACES = {
     ("faces-128", "segments"): "known people, new moments",
     ("faces-128", "random-pairs"): "the same, source from another clip",
@@ -25,6 +26,25 @@ PLACES = {
     ("heads-128", "heads"): "rendered people it never saw",
 }
 SYSTEMS = {"x2face": "X2Face", "monkeynet": "Monkey-Net", "fomm": "First Order Motion"}
+SMILES = {
+    "cmm-net": "CMM-Net, best-of-K with a handicap for frequent winners (`smile-64`)",
+    "relaxed": "relaxed best-of-K",
+    "push": "relaxed best-of-K and push",
+    "best-of-k": "best-of-K",
+    "pull-all": "pull-all",
+    "single-mode": "one sequence for each label",
+    "nearest-train": "those of the most similar training person",
+}
+PEOPLE = {
+    "mask-nn": "ten parts, nearest-neighbour loss (`deformable-gan-people-128`)",
+    "mask-l1": "ten parts, L1",
+    "full": "one map, fitted, L1",
+    "stn": "one map, learned, L1",
+    "none": "plain skips, L1",
+    "pg2": "two stages (PG2)",
+    COPY: "the source, handed on as it is",
+    "nearest-pose": "the training picture in the nearest pose",
+}
 SETS = {
     ("faces", "segments"): "known people, new moments",
     ("bodies", "test"): "figures it never saw",
@@ -38,7 +58,8 @@ def main() -> int:
     check = parser.parse_args().check
     try:
         before = README.read_text("utf-8")
-        after = replaced(before, figures(evaluation.table(FACES), evaluation.table("animation")))
+        tables = [evaluation.table(name) for name in TABLES]
+        after = replaced(before, figures(*tables))
     except AidagenError as error:
         print(f"make_readme: {error}", file=sys.stderr)
         return 2
@@ -62,9 +83,10 @@ def replaced(text: str, figures: str) -> str:
     return f"{head}{begin}{figures}{end}{tail}"
 
 
-def figures(faces, animation) -> str:
-    """The whole section, from the rows of both tables."""
-    return f"{_of_faces(faces)}\n\n{_of_systems(animation)}\n"
+def figures(faces, animation, smiles, people) -> str:
+    """The whole section, from the rows of `TABLES`."""
+    parts = _of_faces(faces), _of_systems(animation), _of_smiles(smiles), _of_people(people)
+    return "\n\n".join(parts) + "\n"
 
 
 def _of_faces(rows) -> str:
@@ -124,6 +146,40 @@ def _of_systems(rows) -> str:
         "X2Face, Monkey-Net and First Order Motion on three sets (lecture 04): error in the pixels "
         f"that move, as a share of copying the source. {_steps(rows)}\n\n"
         + markdown.table(("", "clips", *SYSTEMS.values()), lines)
+    )
+
+
+def _of_smiles(rows) -> str:
+    found = {(r["method"], r["metric"]): r for r in rows}
+    columns = {"mode_recall": 2, "mode_precision": 2, "landmark_error_best": 4, "diversity": 3}
+    lines = [
+        (words, *(_number(found[method, metric], digits) if (method, metric) in found
+                  and found[method, metric]["n"] else "–" for metric, digits in columns.items()))
+        for method, words in SMILES.items()
+    ]  # fmt: skip
+    return (
+        "Smiles of rendered people it never saw, three true ones for each person and label "
+        "(lecture 02): how many of them are hit, how many answers hit one, the error of the "
+        "nearest answer and the distance between answers, both as a share of the distance between "
+        "the eyes (mean, 95 % bootstrap interval over "
+        f"{found['cmm-net', 'mode_recall']['n']} people and labels; one seed).\n\n"
+        + markdown.table(("", "recall", "precision", "error", "diversity"), lines)
+    )
+
+
+def _of_people(rows) -> str:
+    found = {(r["method"], r["metric"]): r for r in rows if r["split"] == "same-camera"}
+    columns = {"l1_person": 3, "mask_ssim_true": 2, "akd": 1, "fd": 0}
+    lines = [
+        (words, *(_number(found[method, metric], digits) for metric, digits in columns.items()))
+        for method, words in PEOPLE.items()
+    ]
+    heads = ("", "L1 where the person is", "SSIM there", "AKD", "Fréchet distance")
+    return (
+        "Rendered people it never saw, put into the pose of another of their pictures (lecture "
+        f"03): mean, 95 % bootstrap interval over {found[COPY, 'l1_person']['n']} people; one "
+        "seed, and the same steps for all models. AKD is the distance in pixels of the joints that "
+        "a judge finds from those that were asked for.\n\n" + markdown.table(heads, lines)
     )
 
 

@@ -4,11 +4,11 @@
     python data_scripts/make_set.py bodies --out data/bodies-128 --size 128 --clips 1000 --seed 1
     python data_scripts/make_set.py heads --size 128 --only test --out aidagen/packs/heads-128
 
-Rendering heads and bodies needs `pip install aidagen[data]` and EGL, the robot `aidagen[robot]` and
-EGL; bodies fetch recorded motion once (holosoma-retargeting and pybullet, 100 MB each, see NOTICE).
-A rendered set takes about five minutes; an interrupted run goes on where it stopped. Faces and
-cartoons are cut from packages that are fetched (NOTICE says what is known of their rights). The
-packs inside the package are made with ``--out aidagen/packs/NAME``.
+Rendering heads, bodies and people needs `pip install aidagen[data]` and EGL, the robot
+`aidagen[robot]` and EGL; bodies and people fetch recorded motion once (holosoma-retargeting and
+pybullet, 100 MB each, see NOTICE). A rendered set takes about five minutes; an interrupted run goes
+on where it stopped. Faces and cartoons are cut from packages that are fetched (NOTICE says what is
+known of their rights). The packs inside the package are made with ``--out aidagen/packs/NAME``.
 """
 
 import argparse
@@ -31,7 +31,7 @@ def main() -> int:
     parser.add_argument("name", choices=sets)
     parser.add_argument("--out", type=Path, help="folder to write (default data/NAME)")
     parser.add_argument("--clips", type=int, help="clips in all (default: as many as it has)")
-    parser.add_argument("--size", type=int, help="height and width in pixels (default 64)")
+    parser.add_argument("--size", type=int, help="height in pixels (default: as it ships)")
     parser.add_argument("--seed", type=int, help="of all that is drawn at random (default 0)")
     parser.add_argument("--only", choices=SPLITS, help="draw the clips of one split alone")
     given = vars(parser.parse_args())

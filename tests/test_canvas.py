@@ -115,6 +115,25 @@ def test_canvas_points_are_checked_and_kept_inside(source):
         PointCanvas(source, [[0, 0], [1, 1]], ["one"])
 
 
+def test_points_may_lie_around_a_picture_and_be_taken_away(source):
+    """Both belong to the picture of `pixels`, of which the one shown may be an enlargement."""
+    large = np.zeros((96, 192, 3), np.uint8)
+    canvas = PointCanvas(
+        large, [[3, -3], [0, 0]], ["a", "b"], around=2, pixels=(17, 33), bones=[(0, 1)],
+        colours=["#E69F00", "#56B4E9"], removable=True, dot=6,
+    )  # fmt: skip
+    assert canvas.points[0] == [1 + 4 / 32, -1 - 4 / 16], "two pixels beyond the border"
+    assert (canvas.bones, canvas.colours[1], canvas.dot) == ([[0, 1]], "#56B4E9", 6)
+    canvas.missing = [1, 0, 1]
+    assert canvas.missing == [0, 1]
+    with pytest.raises(AidagenError, match=r"has 2 points, from 0; not \[2\]"):
+        canvas.missing = [2]
+    assert canvas.missing == [0, 1]
+    assert PointCanvas(large, [[3, -3]], around=2).points[0] == pytest.approx(
+        [1 + 4 / 191, -1 - 4 / 95], abs=1e-4
+    )
+
+
 # --- the puppet
 
 

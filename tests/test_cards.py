@@ -339,7 +339,7 @@ def test_a_card_in_jupyterlab_by_keyboard(tmp_path):
         seen.append(right.evaluate("e => getComputedStyle(e).backgroundColor"))
         assert len(set(seen)) == 3, "passed, failed and unsolved differ at a glance"
         lab.run_cell(6)
-        assert lab.output(6).locator("table tr").count() == 7
+        expect(lab.output(6).locator("table tr")).to_have_count(7)  # drawn after the cell has run
         assert lab.accessibility(".aidagen-card") == []
         assert lab.accessibility(".aidagen-verdict") == []
         lab.screenshot(SCREENSHOTS / "card.png")

@@ -11,6 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from IPython.core.interactiveshell import InteractiveShell
 from PIL import Image
 
@@ -89,6 +90,16 @@ def test_a_wrong_answer_that_passes_would_be_seen():
     assert verdicts._same(same, [exercise.wrong[0].answer(*c) for c in exercise.cases()], 1e-4)
 
 
+def repeated(one, other):
+    """Whether two arguments are alike; functions are judged by what the reference makes of them."""
+    if isinstance(one, torch.nn.Module):
+        weights = one.state_dict().values(), other.state_dict().values()
+        return str(one) == str(other) and all(map(torch.equal, *weights))
+    if isinstance(one, (list, tuple)):
+        return len(one) == len(other) and all(map(repeated, one, other))
+    return callable(one) or torch.equal(torch.as_tensor(one), torch.as_tensor(other))
+
+
 @pytest.mark.parametrize("exercise", EXERCISES, ids=named)
 def test_cases_repeat_and_survive_answers_that_change_them(exercise):
     def spoil(*arguments):
@@ -100,7 +111,9 @@ def test_cases_repeat_and_survive_answers_that_change_them(exercise):
 
     for one, other in zip(exercise.cases(), exercise.cases(), strict=True):
         for a, b in zip(one, other, strict=True):
-            assert torch.equal(torch.as_tensor(a), torch.as_tensor(b))
+            assert repeated(a, b)
+        answers = exercise.reference(*one), exercise.reference(*other)
+        assert verdicts._same(*answers, exercise.tolerance)
     assert check.verdict(exercise, spoil) == check.PASSED
 
 
@@ -347,7 +360,7 @@ def test_stubs_and_solutions_in_the_lectures_are_those_of_the_exercises(path):
     ]  # fmt: skip
     code = path.read_text(encoding="utf-8")
     chosen = dict(re.findall(r"^(\w+) = check\.choose\(\"([^\"]+)\"", code, re.M))
-    space = {"math": math, "torch": torch, "np": np, "grids": grids, "check": check}
+    space = {"math": math, "torch": torch, "F": F, "np": np, "grids": grids, "check": check}
     seen = set()
     for cell in cells:
         names = instructor.defined(cell.source) & set(chosen)

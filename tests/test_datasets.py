@@ -181,7 +181,7 @@ def test_faults_of_a_set_are_one_sentence(tmp_path):
     with pytest.raises(layout.DatasetError, match="given no frames"):
         layout.write_clip(tmp_path, "train", "none", [])
     assert not list(tmp_path.rglob("none*")) and not list(tmp_path.rglob("*.part"))
-    with pytest.raises(datasets.AidagenError, match="cartoons, faces, heads, many_heads, robot"):
+    with pytest.raises(datasets.AidagenError, match="heads, many_heads, people, robot"):
         datasets.load("nothing")
     with pytest.raises(datasets.AidagenError, match="no data set named 'layout'"):
         datasets.load("layout")
@@ -200,7 +200,7 @@ def test_a_data_set_is_added_by_adding_a_file(tmp_path, monkeypatch):
 
 
 def test_what_may_be_passed_on_is_said_by_the_set(tmp_path):
-    for name in ("heads", "bodies", "robot"):
+    for name in ("heads", "bodies", "people", "robot"):
         assert datasets.load(name).redistributable
     one_clip(tmp_path, moving_square())
     assert not layout.ClipSet(tmp_path).redistributable
@@ -324,13 +324,13 @@ def test_a_set_has_other_sizes_where_it_says_so(monkeypatch):
         assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["heads", "bodies", "robot"])
+@pytest.mark.parametrize("name", ["heads", "bodies", "people", "robot"])
 def test_the_commands_that_made_the_packs_are_there(name):
     script, *arguments = datasets.load(name).info["made_by"].split()
     assert (Path(__file__).parents[1] / script).exists() and arguments[0] == name
 
 
-@pytest.mark.parametrize("name", ["heads", "heads-128", "bodies", "robot"])
+@pytest.mark.parametrize("name", ["heads", "heads-128", "bodies", "people", "robot"])
 def test_the_clips_of_the_packs_are_who_they_were(name):
     """Every hash fits its files, and that of the set covers its clips alone: tables rest on it."""
     pack = datasets.load(name)

@@ -3,6 +3,7 @@
 import base64
 import io
 import os
+import threading
 
 import nbformat
 import numpy as np
@@ -25,6 +26,7 @@ from aidagen.widgets.motion_microscope import MotionMicroscope
 from aidagen.widgets.own_photo import OwnPhoto
 from aidagen.widgets.puppet import Puppet
 from aidagen.widgets.side_by_side import SideBySide
+from aidagen.widgets.smile_explorer import SmileExplorer
 from aidagen.widgets.time_machine import TimeMachine
 
 
@@ -64,6 +66,34 @@ def test_frames_of_before_a_change_are_not_sent():
     assert film.pixels[0] != before
     assert asked(film, 2, old) == []
     assert len(asked(film, 2, film.page["key"])) == 1
+
+
+def test_a_frame_begun_before_a_change_is_not_taken_for_one_after_it():
+    """Two changes at once, in two threads: each key stands for one state, the last for the last."""
+    state, begun, finish = ["first"], threading.Event(), threading.Event()
+
+    def draw(t):
+        name = state[0]
+        if name == "second":
+            begun.set()
+            finish.wait(10)
+        return [[View(name, name, np.zeros((8, 8, 3), np.uint8))]]
+
+    film, sent = Film(draw, 3), []
+    film.observe(lambda change: sent.append(change["new"]), "page")
+    state[0] = "second"
+    threads = [threading.Thread(target=film.refresh) for _ in range(2)]
+    threads[0].start()
+    assert begun.wait(10)
+    state[0] = "third"
+    threads[1].start()
+    threads[1].join(0.2)  # as far as it comes while the first one draws
+    finish.set()
+    for thread in threads:
+        thread.join(10)
+    names = [(page["key"], page["cells"][0][0]["caption"]) for page in sent]
+    assert names == [(1, "second"), (2, "third")]
+    assert film.page["key"] == 2
 
 
 def test_a_film_stays_inside_its_frames():
@@ -139,6 +169,9 @@ WIDGETS = {
     "metric lab": lambda m, f: MetricLab(f, f.flip(-1)),
     "own photo": lambda m, f: OwnPhoto(m[0], {"turning": f}, faces=None),
     "canvas": lambda m, f: PointCanvas(f[0], [[0, 0]], alt="A head"),
+    "smile explorer": lambda m, f: SmileExplorer(
+        untrained.smiles(), *(x[None] for x in untrained.neutral()), ["Ada"], frames=4
+    ),
 }
 
 

@@ -89,7 +89,7 @@ def test_a_damaged_file_and_a_foreign_card(home, tmp_path):
         ("[1]", "no table of settings"),
         ('{"system": "fomm"}', "holds no settings"),
         ('{"system": "fomm", "config": 3}', "holds no settings"),
-        ('{"config": {}}', "no system named .None.; there are fomm"),
+        ('{"config": {}}', "no system named .None.; there are deformable_gan, fomm"),
     ],
 )
 def test_a_damaged_card_is_a_sentence(home, text, words):

@@ -115,7 +115,7 @@ def movement(rng: np.random.Generator, split: str):
             upright = pose.rotations["spine01"][:, 2, 2]
             if upright.min() < 0.45 or upright.mean() < 0.75 or _liveliness(pose) < 0.5:
                 continue
-            if np.quantile(_standing(pose), 0.1) < 0.75:
+            if np.quantile(standing(pose), 0.1) < 0.75:
                 continue
         mirrored = bool(rng.uniform() < 0.5)
         pose = pose.mirrored() if mirrored else pose
@@ -128,7 +128,7 @@ def movement(rng: np.random.Generator, split: str):
     raise DatasetError(f"No stretch of {name} is lively and upright enough for split {split}.")
 
 
-def _standing(pose) -> np.ndarray:
+def standing(pose) -> np.ndarray:
     """How straight down the straighter leg points in each frame, at most 1: not sitting."""
     from aidagen.rendering.motion import rest
 

@@ -99,6 +99,20 @@ def expressions(rng: np.random.Generator, frames: int = FRAMES) -> dict[str, np.
     return a
 
 
+def turned(yaw: np.ndarray, pitch: np.ndarray, roll: np.ndarray) -> dict[str, np.ndarray]:
+    """Rotations by bone that turn a head by these angles over time, each (frames,) in degrees:
+    the spine and the neck share them."""
+    from aidagen.rendering.scene import turn
+
+    return {
+        "spine01": turn(0.12 * yaw, 0, 0.2 * roll),
+        "neck01": turn(0.18 * yaw, 0.2 * pitch, 0.2 * roll),
+        "neck02": turn(0.2 * yaw, 0.25 * pitch, 0.2 * roll),
+        "neck03": turn(0.2 * yaw, 0.25 * pitch, 0.2 * roll),
+        "head": turn(0.3 * yaw, 0.3 * pitch, 0.2 * roll),
+    }
+
+
 def motion(
     rng: np.random.Generator, frames: int = FRAMES
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
@@ -111,29 +125,19 @@ def motion(
     pitch = rng.uniform(5, 15) * curve(rng, frames, fps, (0.2, 0.9))
     roll = rng.uniform(3, 10) * curve(rng, frames, fps, (0.15, 0.7))
     look = rng.uniform(3, 10) * curve(rng, frames, fps, (0.2, 0.9)) - 0.25 * yaw
-    turns = {
-        "spine01": turn(0.12 * yaw, 0, 0.2 * roll),
-        "neck01": turn(0.18 * yaw, 0.2 * pitch, 0.2 * roll),
-        "neck02": turn(0.2 * yaw, 0.25 * pitch, 0.2 * roll),
-        "neck03": turn(0.2 * yaw, 0.25 * pitch, 0.2 * roll),
-        "head": turn(0.3 * yaw, 0.3 * pitch, 0.2 * roll),
-    }
+    turns = turned(yaw, pitch, roll)
     turns["eye.L"] = turns["eye.R"] = turn(look, 0.5 * look)
     shift = np.stack([rng.uniform(*r) * curve(rng, frames, fps, (0.15, 0.6))
                       for r in ((0.005, 0.025), (0.01, 0.06), (0.003, 0.015))], 1)
     return turns, shift
 
 
-def clip(renderer, seed: int, index: int) -> Drawing:
-    """Person ``index``, who is about to be drawn; in words: what the person wears."""
-    from aidagen.rendering.people import person
-    from aidagen.rendering.scene import DETAILS, PHENOTYPES, Camera, Figure, Light, background
+def stage(rng: np.random.Generator, size: tuple[int, int], figure, fill=(0.58, 0.68)):
+    """Chance surroundings of a portrait of ``figure``: (the backdrop's kind, light, backdrop,
+    camera), for pictures of ``size``; ``fill`` bounds the share of the height from chin to crown.
+    """
+    from aidagen.rendering.scene import Camera, Light, background
 
-    rng = np.random.default_rng([seed, index])
-    someone = person(rng)
-    figure = Figure(*someone)
-    actions, (turns, shift) = expressions(rng), motion(rng)
-    posed = figure.pose(actions, turns, FRAMES)
     away = np.radians(rng.uniform(-65, 65))
     light = Light(
         towards=(float(np.sin(away)), float(-np.cos(away)), float(rng.uniform(0.15, 1.2))),
@@ -142,9 +146,23 @@ def clip(renderer, seed: int, index: int) -> Drawing:
         ambient=float(rng.uniform(0.35, 0.6)),
     )
     kind = str(rng.choice(["flat", "gradient", "blobs", "room"], p=(0.15, 0.25, 0.35, 0.25)))
-    backdrop = background(kind, renderer.size, rng)
-    camera = Camera.face(figure, fill=rng.uniform(0.58, 0.68))
+    backdrop = background(kind, size, rng)
+    camera = Camera.face(figure, fill=rng.uniform(*fill))
     camera = camera.moved(np.array([rng.uniform(-0.012, 0.012), 0, rng.uniform(-0.01, 0.01)]))
+    return kind, light, backdrop, camera
+
+
+def clip(renderer, seed: int, index: int) -> Drawing:
+    """Person ``index``, who is about to be drawn; in words: what the person wears."""
+    from aidagen.rendering.people import person
+    from aidagen.rendering.scene import DETAILS, PHENOTYPES, Figure
+
+    rng = np.random.default_rng([seed, index])
+    someone = person(rng)
+    figure = Figure(*someone)
+    actions, (turns, shift) = expressions(rng), motion(rng)
+    posed = figure.pose(actions, turns, FRAMES)
+    kind, light, backdrop, camera = stage(rng, renderer.size, figure)
     pictures = []
 
     def frames():

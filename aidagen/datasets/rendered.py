@@ -31,15 +31,17 @@ class Drawing(NamedTuple):
 
 
 class Shares(NamedTuple):
-    """Of every ``of`` clips the first ``test`` go to test, the next ``val`` to val."""
+    """Of every ``of`` people the first ``test`` go to test, the next ``val`` to val; each person
+    has ``each`` clips, one after the other."""
 
     of: int
     test: int
     val: int
+    each: int = 1
 
     def split(self, index: int) -> str:
         """The split of clip ``index``."""
-        place = index % self.of
+        place = index // self.each % self.of
         if place < self.test:
             return "test"
         return "val" if place < self.test + self.val else "train"

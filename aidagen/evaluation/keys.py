@@ -54,6 +54,7 @@ OUTSIDE = {
     "aidagen.files",
     "aidagen.kernels.affine",
     "aidagen.kernels.flow",
+    "aidagen.kernels.parts_fused",
     "aidagen.kernels.sampling",
     "aidagen.objectives",
     "aidagen.sources",

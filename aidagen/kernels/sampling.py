@@ -17,7 +17,7 @@ from triton.runtime.jit import JITFunction
 DTYPES = {torch.float32: "fp32", torch.float16: "fp16", torch.bfloat16: "bf16"}
 BLOCK = 256  # pixels per program: two for each of its 128 threads ...
 BACK = 128  # ... and one on the way back, where two need more registers than a thread has
-SIZES = {"each", "k_maps", "channels", "height", "width", "rows", "columns"}
+SIZES = {"each", "k_maps", "parts", "channels", "height", "width", "rows", "columns"}
 FLOATS = {"step_x", "start_x", "step_y", "start_y", "scale_x", "scale_y", "v_scale_x", "v_scale_y"}
 
 

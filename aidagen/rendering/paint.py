@@ -89,7 +89,9 @@ def waves(
     return np.sin(phase).sum(-1) * np.sqrt(2 / count)
 
 
-def smooth(x: np.ndarray, low: float, high: float) -> np.ndarray:
+def smooth(
+    x: np.ndarray, low: float | np.floating | np.ndarray, high: float | np.floating | np.ndarray
+) -> np.ndarray:
     """0 below ``low``, 1 above ``high``, smooth between (also with low > high)."""
     t = np.clip((x - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
@@ -222,7 +224,8 @@ def cloth_mask(body: Body, look: Look) -> Float[np.ndarray, "512 512"]:
     return (covered * (regions(body)["head"] == 0)).astype(np.float32)
 
 
-def _pattern(c: Clothes, p: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def pattern(c: Clothes, p: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Share of the second colour at points of the template, for the patterns of `PATTERNS`."""
     x, _, z = np.moveaxis(p, -1, 0)
     pitch = rng.uniform(0.035, 0.06) * c.coarse
 
@@ -279,7 +282,7 @@ def paint(body: Body, look: Look, hairline) -> UInt8[np.ndarray, "512 512 4"]:
         grown = smooth(above + 0.8 * waves(p, 40, rng), -1.5, 3.0) * r["head"]
         over(grown * 0.95, hair * 0.9, 0.05)
     c, cloth = look.clothes, cloth_mask(body, look)
-    mix = _pattern(c, p, rng)[..., None]
+    mix = pattern(c, p, rng)[..., None]
     top = np.asarray(c.top) * (1 - mix) + np.asarray(c.second) * mix
     waist = -0.02
     worn = np.where((z > waist)[..., None], top, np.asarray(c.bottom))

@@ -207,15 +207,22 @@ class Figure:
         self._normals = np.concatenate(normals) if normals else np.zeros((0, 3))
         self._carry = np.concatenate(carries)[:, None] if carries else np.zeros((0, 1))
         self.faces = np.concatenate(blocks).astype("i4")
+        self.worn_parts = np.ones(len(self._points), np.float32)  # `truth.PARTS`: the head's
         self.static = np.concatenate(
             [np.concatenate(uv), np.concatenate(kinds)[:, None], np.concatenate(extra)], 1
         ).astype("f4")
+
+    def lifted(
+        self, skin: Float[np.ndarray, "V 3"], normals: Float[np.ndarray, "V 3"]
+    ) -> Float[np.ndarray, "V 3"]:
+        """The skin with what covers it: cloth and beard."""
+        return skin + self.lift[:, None] * normals
 
     def surface(self, posed: Posed, t: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(positions with cloth and beard, skin alone, normals) of frame ``t``."""
         skin = posed.vertices[t]
         normals = self.body.normals(skin)
-        lifted = skin + self.lift[:, None] * normals
+        lifted = self.lifted(skin, normals)
         normals = self.body.normals(lifted)
         head = posed.motion[t, self.body.bones.index("head")]
         neck = posed.motion[t, self.body.bones.index("neck01")]

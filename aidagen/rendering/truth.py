@@ -21,6 +21,8 @@ PARTS = (
     "right upper arm", "right forearm", "right hand", "left thigh", "left shin", "left foot",
     "right thigh", "right shin", "right foot",
 )  # fmt: skip
+CARRIED = len(PARTS)
+"""What stands in ``Facts.parts`` where a figure carries something, as a bag."""
 JOINTS = (
     "nose", "left eye", "right eye", "left ear", "right ear", "left shoulder", "right shoulder",
     "left elbow", "right elbow", "left wrist", "right wrist", "left hip", "right hip",
@@ -33,9 +35,10 @@ _BONES = {"eye": "eye", "shoulder": "upperarm01", "elbow": "lowerarm01", "wrist"
 _NEAR = {  # parts whose surface a joint lies right under
     "shoulder": ("torso", "{} upper arm"), "elbow": ("{} upper arm", "{} forearm"),
     "wrist": ("{} forearm", "{} hand"), "hip": ("torso", "{} thigh"),
-    "knee": ("{} thigh", "{} shin"), "ankle": ("{} shin", "{} foot"),
+    "knee": ("{} thigh", "{} shin"), "ankle": ("{} shin", "{} foot"), "neck": ("torso", "head"),
 }  # fmt: skip
-_REACH = {"shoulder": 0.14, "elbow": 0.08, "wrist": 0.06, "hip": 0.2, "knee": 0.1, "ankle": 0.1}
+_REACH = {"shoulder": 0.14, "elbow": 0.08, "wrist": 0.06, "hip": 0.2, "knee": 0.1, "ankle": 0.1,
+          "neck": 0.16}
 
 _VERTEX = """#version 330
 uniform mat4 view; in vec3 p, q; in float part; out vec3 Q; flat out float K;
@@ -52,6 +55,8 @@ class Facts(NamedTuple):
     known: Bool[np.ndarray, "H W"]  # the point at the pixel's centre is seen in both frames
     joints: Float[np.ndarray, "17 2"]  # JOINTS, (x, y) in [-1, 1], align_corners=True
     visible: Bool[np.ndarray, "17"]  # not hidden behind another part of the body
+    neck: Float[np.ndarray, "2"]  # the middle between the shoulders, which COCO does not count
+    neck_visible: bool
 
 
 def parts_of(body: Body) -> Float[np.ndarray, "V"]:
@@ -96,8 +101,7 @@ class Truth:
     def _load(self, figure: Figure) -> None:
         context = self.renderer.context
         count = len(figure.static)
-        parts = np.ones(count, np.float32)  # what is worn on the head belongs to it
-        parts[: len(figure._vertices)] = parts_of(figure.body)[figure._vertices]
+        parts = np.concatenate([parts_of(figure.body)[figure._vertices], figure.worn_parts])
         self._moving = context.buffer(reserve=count * 24, dynamic=True)
         static = context.buffer(parts.tobytes())
         index = context.buffer(figure.faces.tobytes())
@@ -124,22 +128,45 @@ class Truth:
         return facts.reshape(height, width, 4)[::-1], _metres(depth.reshape(height, width)[::-1])
 
     def read(
-        self, figure: Figure, posed: Posed, t: int, camera: Camera, first: int = 0
+        self, figure: Figure, posed: Posed, t: int, camera: Camera, first: int | None = 0
     ) -> Facts:
         """Facts of frame ``t`` of ``posed``, which the renderer has just drawn for ``camera``; flow
-        leads to frame ``first``."""
+        leads to frame ``first`` (nowhere, and nothing is ``known``, if that is None)."""
         (height, width), s = self.renderer.size, self.renderer.supersample
         view = camera.matrix(width / height)
         now = np.frombuffer(self.renderer._moving.read(), "f4").reshape(-1, 6)[:, :3]
+        if first is None:
+            then, old = now, None
+        else:
+            then, old = self._begun(figure, posed, first, camera, view)
+        facts, depth = self._samples(figure, now, then, view)
+        kinds = facts[..., 3].round().astype(int).reshape(height, s, width, s)
+        kinds = kinds.transpose(0, 2, 1, 3).reshape(height * width, s * s)
+        each = np.arange(height * width)[:, None] * (CARRIED + 1) + kinds
+        votes = np.bincount(each.ravel(), minlength=height * width * (CARRIED + 1))
+        votes = votes.reshape(height, width, CARRIED + 1)
+        flow, known = self._flow(facts, old, view)
+        (*joints, neck), (*visible, bare) = self._joints(
+            figure, posed, t, view, facts[..., 3], depth)
+        return Facts(
+            parts=votes.argmax(-1).astype(np.uint8),
+            flow=flow, known=known, joints=np.array(joints), visible=np.array(visible),
+            neck=neck, neck_visible=bool(bare),
+        )  # fmt: skip
+
+    def _begun(self, figure, posed, first, camera, view) -> tuple[np.ndarray, np.ndarray]:
+        """(positions of the vertices in frame ``first``, depth in metres of its samples)."""
         if self._first is None or self._first[:3] != (id(posed), first, camera):
             then = figure.surface(posed, first)[0]
             old = self._samples(figure, then, then, view)[1]
             self._first = (id(posed), first, camera, then, old, posed)
-        then, old = self._first[3:5]
-        facts, depth = self._samples(figure, now, then, view)
-        kinds = facts[..., 3].round().astype(int).reshape(height, s, width, s)
-        kinds = kinds.transpose(0, 2, 1, 3).reshape(height, width, s * s)
-        votes = (kinds[..., None] == np.arange(len(PARTS))).sum(2)
+        return self._first[3:5]
+
+    def _flow(self, facts, old, view) -> tuple[np.ndarray, np.ndarray]:
+        """(flow, known) from the samples' facts and the depth of the first frame."""
+        (height, width), s = self.renderer.size, self.renderer.supersample
+        if old is None:
+            return np.zeros((height, width, 2), np.float32), np.zeros((height, width), bool)
         middle = facts[s // 2 :: s, s // 2 :: s]
         fine, away = self._pixels(middle[..., :3].reshape(-1, 3), view)
         inside = ((fine >= 0) & (fine < [width * s, height * s])).all(1)
@@ -149,12 +176,7 @@ class Truth:
         target = (fine / s - 0.5).reshape(height, width, 2)
         here = np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1)
         known = (middle[..., 3] > 0) & seen.reshape(height, width)
-        joints, visible = self._joints(figure, posed, t, view, facts[..., 3], depth)
-        return Facts(
-            parts=votes.argmax(-1).astype(np.uint8),
-            flow=np.where(known[..., None], target - here, 0).astype(np.float32),
-            known=known, joints=joints, visible=visible,
-        )  # fmt: skip
+        return np.where(known[..., None], target - here, 0).astype(np.float32), known
 
     def _pixels(self, points: np.ndarray, view: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(x, y) in samples, from the picture's upper left corner, and distance in metres."""
@@ -177,15 +199,16 @@ class Truth:
             else:
                 bone = f"{_BONES[joint]}.{side[0].upper()}"
                 points.append(posed.joints[t][body.bones.index(bone)])
-        points = np.array(points)
+        shoulders = [JOINTS.index(f"{side} shoulder") for side in ("left", "right")]
+        points = np.array([*points, (points[shoulders[0]] + points[shoulders[1]]) / 2])
         fine, away = self._pixels(points, view)
         height, width = depth.shape
-        for name, at, far in zip(JOINTS, fine.astype(int), away, strict=True):
+        for name, at, far in zip((*JOINTS, "neck"), fine.astype(int), away, strict=True):
             side, _, joint = name.rpartition(" ")
             if not (0 <= at[0] < width and 0 <= at[1] < height):
                 visible.append(False)
                 continue
-            part = PARTS[int(kinds[at[1], at[0]])]
+            part = (*PARTS, "carried")[int(kinds[at[1], at[0]])]
             near = tuple(n.format(side) for n in _NEAR.get(joint, ("head",)))
             gap = far - depth[at[1], at[0]]
             visible.append(part in near and gap < _REACH.get(joint, 0.03))

@@ -1,14 +1,15 @@
 // A picture on a canvas, and over it one real button for every point. Points are dragged with any
 // pointer, or moved with the arrow keys while their button has the focus; the panel below does the
 // same with a list and two sliders. Nothing moves by itself. With `brush`, a radius, the one point
-// is a brush: a press anywhere takes it there, and `stroke` counts presses and keys.
+// is a brush: a press anywhere takes it there, and `stroke` counts presses and keys. Points may have
+// `bones` between them, lie `around` pixels beyond the picture, and be taken away with Delete.
 
 const REACH = 24; // CSS pixels from a point that still take hold of it
+const NUMBERED = 8; // CSS pixels of radius from which a point carries its number
 const TEXT = 14; // CSS pixels of text at which a picture has the size that was asked for
 const MARGIN = 13; // around the picture, so that points on its border are seen whole
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
-const round = (value) => Math.round(Math.min(1, Math.max(-1, value)) * 1e4) / 1e4 + 0;
 const copy = (points) => points.map((point) => [...point]);
 
 function element(tag, className, parent, text) {
@@ -37,7 +38,6 @@ function render({ model, el }) {
   const caption = element("p", "caption", root);
   const count = model.get("points").length;
   const buttons = model.get("points").map(() => element("button", "point", stage));
-  const margin = count ? MARGIN : 0;
   canvas.setAttribute("role", "img");
   stage.classList.toggle("live", count > 0);
 
@@ -46,15 +46,24 @@ function render({ model, el }) {
   const panel = count ? build() : null;
 
   // --- where things are: [-1, 1] at the centres of the outermost pixels
-  const side = (axis) => model.get("shape")[1 - axis];
+  const side = (axis) =>
+    (model.get("pixels").length ? model.get("pixels") : model.get("shape"))[1 - axis];
   const length = (axis) => axis ? height() : size();
-  const height = () => size() * model.get("shape")[0] / model.get("shape")[1];
+  const ratio = () => model.get("shape")[0] / model.get("shape")[1];
+  const height = () => size() * ratio();
+  // how far points go, and how much room that takes beside the picture
+  const most = (axis) => 1 + 2 * model.get("around") / Math.max(1, side(axis) - 1);
+  const margin = (axis) =>
+    count ? MARGIN + model.get("around") * length(axis) / side(axis) : 0;
+  const round = (value, axis) =>
+    Math.round(Math.min(most(axis), Math.max(-most(axis), value)) * 1e4) / 1e4 + 0;
   let grown = 1; // a picture grows with the text, as in a deck, to half of the window at most
   const size = () => model.get("size") * grown;
   const grow = () => {
     const text = parseFloat(getComputedStyle(root).fontSize) / TEXT;
     const zoom = root.currentCSSZoom || 1; // a page that zooms makes it larger already
-    grown = Math.max(1, Math.min(text, window.innerHeight / 2 / model.get("size")) / zoom);
+    const tall = model.get("size") * Math.max(1, ratio());
+    grown = Math.max(1, Math.min(text, window.innerHeight / 2 / tall) / zoom);
   };
   const onScreen = (value, axis) =>
     ((value + 1) / 2 * (side(axis) - 1) + 0.5) * length(axis) / side(axis);
@@ -62,8 +71,11 @@ function render({ model, el }) {
     side(axis) > 1 ? (place * side(axis) / length(axis) - 0.5) / (side(axis) - 1) * 2 - 1 : 0;
   const name = (k) => {
     const [x, y] = points[k];
-    return `${model.get("labels")[k]}, x ${x.toFixed(2)}, y ${y.toFixed(2)}`;
+    const beyond = Math.max(Math.abs(x), Math.abs(y)) > 1 ? ", outside the picture" : "";
+    const state = gone(k) ? ", missing" : beyond;
+    return `${model.get("labels")[k]}, x ${x.toFixed(2)}, y ${y.toFixed(2)}${state}`;
   };
+  const gone = (k) => model.get("missing").includes(k);
 
   function build() {
     const made = element("div", "panel", root);
@@ -74,7 +86,7 @@ function render({ model, el }) {
     which.parentElement.hidden = count === 1; // nothing to choose
     const sliders = ["x", "y"].map((axis) => {
       const input = field(axis, "input", made);
-      Object.assign(input, { type: "range", min: -1, max: 1, step: 0.01 });
+      Object.assign(input, { type: "range", step: 0.01 });
       return input;
     });
     if (model.get("says")) {
@@ -83,9 +95,10 @@ function render({ model, el }) {
         later(true);
       });
     }
+    const more = model.get("removable") ? " Delete takes it away, and brings it back." : "";
     const hint = element("p", "hint", root, model.get("brush")
       ? "Press on the picture and drag, or focus the brush and press the arrow keys; Shift moves it further."
-      : "Drag a point, or focus it and press the arrow keys; Shift moves it further, Escape puts it back.");
+      : `Drag a point, or focus it and press the arrow keys; Shift moves it further, Escape puts it back.${more}`);
     hint.id = `aidagen-${crypto.randomUUID?.() ?? Math.random()}`;
     buttons.forEach((button, k) => {
       button.setAttribute("aria-describedby", hint.id);
@@ -125,10 +138,16 @@ function render({ model, el }) {
   }
 
   function move(k, [x, y]) {
-    const to = [round(x), round(y)];
+    const to = [round(x, 0), round(y, 1)];
     if (to[0] === points[k][0] && to[1] === points[k][1]) return;
     points[k] = to;
     later(true);
+  }
+
+  function toggle(k) { // taken away, or brought back
+    const missing = model.get("missing");
+    model.set("missing", gone(k) ? missing.filter((i) => i !== k) : [...missing, k].sort((a, b) => a - b));
+    model.save_changes();
   }
 
   function begin() { // a new stroke of the brush, sent along with where it starts
@@ -137,9 +156,11 @@ function render({ model, el }) {
 
   function keyed(event, k) {
     const way = ARROWS[event.key];
-    if (!way && event.key !== "Escape") return;
+    const takes = model.get("removable") && (event.key === "Delete" || event.key === "Backspace");
+    if (!way && !takes && event.key !== "Escape") return;
     event.preventDefault(); // these keys are the point's own, not the notebook's
     event.stopPropagation();
+    if (takes) return toggle(k);
     if (!way && model.get("brush")) return;
     if (!way) {
       move(k, held ? held.start : model.get("home")[k]);
@@ -180,7 +201,7 @@ function render({ model, el }) {
     choose(nearest);
     if (!brush) return;
     begin();
-    points[0] = at.map((value, axis) => round(offScreen(value, axis)));
+    points[0] = at.map((value, axis) => round(offScreen(value, axis), axis));
     later(true); // a dab, also where it already was
   }
 
@@ -209,29 +230,39 @@ function render({ model, el }) {
   function draw() {
     frame = 0;
     grow();
-    const ratio = window.devicePixelRatio || 1;
+    const density = window.devicePixelRatio || 1;
     const [wide, high] = [length(0), length(1)];
     Object.assign(stage.style, {
-      width: `${wide}px`, height: `${high}px`, margin: `${MARGIN}px ${margin}px 4px`,
+      width: `${wide}px`, height: `${high}px`,
     });
-    root.style.maxWidth = `${wide + 2 * margin}px`;
-    const [full, tall] = [wide, high].map((side) => side + 2 * margin);
-    Object.assign(canvas.style, { left: `${-margin}px`, top: `${-margin}px`,
+    const [left, top] = [margin(0), margin(1)];
+    const beyond = model.get("around") > 0;
+    stage.style.margin = `${Math.max(MARGIN, top)}px ${left}px ${beyond ? top : 4}px`;
+    root.style.maxWidth = `${wide + 2 * left}px`;
+    const [full, tall] = [wide + 2 * left, high + 2 * top];
+    Object.assign(canvas.style, { left: `${-left}px`, top: `${-top}px`,
       width: `${full}px`, height: `${tall}px` });
-    canvas.width = Math.round(full * ratio);
-    canvas.height = Math.round(tall * ratio);
+    canvas.width = Math.round(full * density);
+    canvas.height = Math.round(tall * density);
     canvas.setAttribute("aria-label", model.get("alt"));
     caption.textContent = model.get("caption");
-    caption.style.marginLeft = `${margin}px`;
+    caption.style.marginLeft = `${left}px`;
     caption.hidden = !model.get("caption");
     const pen = canvas.getContext("2d");
-    pen.scale(ratio, ratio);
-    pen.translate(margin, margin);
+    pen.scale(density, density);
+    pen.translate(left, top);
+    if (beyond) {
+      pen.fillStyle = "rgba(128, 128, 128, 0.18)";
+      pen.fillRect(MARGIN - left, MARGIN - top, full - 2 * MARGIN, tall - 2 * MARGIN);
+    }
     pen.imageSmoothingEnabled = model.get("smooth");
     pen.imageSmoothingQuality = "high";
     if (bitmap) pen.drawImage(bitmap, 0, 0, wide, high);
     const order = [...points.keys()].filter((k) => k !== chosen());
-    if (count) [...order, chosen()].forEach((k) => dot(pen, k));
+    if (count && model.get("drawn")) {
+      skeleton(pen);
+      [...order, chosen()].forEach((k) => dot(pen, k));
+    }
     if (!panel) return;
     buttons.forEach((button, k) => {
       button.setAttribute("aria-label", name(k));
@@ -241,6 +272,7 @@ function render({ model, el }) {
     });
     panel.which.value = chosen();
     panel.sliders.forEach((input, axis) => {
+      Object.assign(input, { min: -most(axis).toFixed(2), max: most(axis).toFixed(2) });
       input.value = points[chosen()][axis];
       input.setAttribute("aria-label", `${model.get("labels")[chosen()]}, ${"xy"[axis]}`);
     });
@@ -259,6 +291,20 @@ function render({ model, el }) {
       pen.arc(x, y, radius, 0, 2 * Math.PI);
       Object.assign(pen, { strokeStyle: style, lineWidth: width });
       pen.stroke();
+    }
+  }
+
+  function skeleton(pen) { // a bone between two sides is white
+    for (const [a, b] of model.get("bones")) {
+      if (gone(a) || gone(b)) continue;
+      const colours = model.get("colours");
+      for (const [style, width] of [["#000", 5], [colours[a] === colours[b] ? colours[a] : "#fff", 3]]) {
+        pen.beginPath();
+        pen.moveTo(...points[a].map(onScreen));
+        pen.lineTo(...points[b].map(onScreen));
+        Object.assign(pen, { strokeStyle: style, lineWidth: width * grown });
+        pen.stroke();
+      }
     }
   }
 
@@ -282,12 +328,21 @@ function render({ model, el }) {
         pen.stroke();
       }
     }
-    pen.beginPath();
-    pen.arc(x, y, 11 * grown, 0, 2 * Math.PI);
-    pen.fillStyle = colour;
-    pen.fill();
-    ring(x, y, 11 * grown, "#000", 1.5);
-    if (k === chosen()) ring(x, y, 11 * grown + 2, "#fff", 2.5);
+    const radius = model.get("dot") * grown;
+    if (gone(k)) { // a ring that is not closed
+      pen.setLineDash([radius, radius / 2]);
+      ring(x, y, radius, "#000", 4);
+      ring(x, y, radius, colour, 2);
+      pen.setLineDash([]);
+    } else {
+      pen.beginPath();
+      pen.arc(x, y, radius, 0, 2 * Math.PI);
+      pen.fillStyle = colour;
+      pen.fill();
+      ring(x, y, radius, "#000", 1.5);
+    }
+    if (k === chosen()) ring(x, y, radius + 2, "#fff", 2.5);
+    if (model.get("dot") < NUMBERED) return;
     Object.assign(pen, { fillStyle: dark(colour) ? "#fff" : "#000", textAlign: "center",
       textBaseline: "middle", font: `bold ${14 * grown}px sans-serif` });
     pen.fillText(String(k + 1), x, y + 0.5);
@@ -300,7 +355,8 @@ function render({ model, el }) {
   const redraw = () => later(false);
   model.on("change:points", told);
   model.on("change:frame", load);
-  const looks = ["alt", "caption", "chosen", "size", "shape", "home", "says", "brush"];
+  const looks = ["alt", "caption", "chosen", "size", "shape", "home", "says", "brush", "bones",
+    "missing", "colours", "drawn"];
   for (const trait of looks) model.on(`change:${trait}`, redraw);
   window.addEventListener("resize", redraw); // zooming changes the pixel ratio
   const ruler = new ResizeObserver(redraw); // the text, and with it the picture, became larger

@@ -4,6 +4,7 @@
     canvas                                    # in a notebook: drag a point
     canvas.points                             # [[x, y], ...], new after every move
     canvas.observe(print, "points")
+    PointCanvas(picture, joints, names, bones=[(0, 1)], around=8, removable=True)    # a skeleton
 
 Points follow ``aidagen.grids``: (x, y) in [-1, 1], the ends at the centres of the outermost
 pixels. Pictures travel as bytes, not as text. ``canvas.js`` is the browser's side.
@@ -72,13 +73,21 @@ class PointCanvas(anywidget.AnyWidget):
             ``stroke`` counts presses and arrow keys, so that a painter knows where a line begins.
         says: whether the canvas itself says where a moved point lies and has a reset button; a
             widget around it that has both passes False.
+        dot: radius of a point on the screen, in CSS pixels; numbers are written from 8 on.
+        colours: of the points, such as "#E69F00".
+        bones: pairs of points (from 0) between which a line is drawn.
+        around: how many pixels of the picture points may lie beyond its border.
+        pixels: H, W of the picture that points belong to, if the one shown is an enlargement of it.
+        removable: whether Delete takes a point away, and brings it back.
 
     ``points`` is a list of ``[x, y]``, ``chosen`` the point last touched (from 0), ``home`` where
-    the points were at first: where ``reset``, the button and Escape put them back.
+    the points were at first: where ``reset``, the button and Escape put them back. ``missing``
+    lists the points that were taken away: they keep their places, as rings, but have no bones.
+    ``drawn`` False hides points and bones; they can be moved all the same.
 
     Raises:
-        AidagenError: for a picture or points of a wrong kind; coordinates beyond [-1, 1] are moved
-            to the border.
+        AidagenError: for a picture or points of a wrong kind; coordinates beyond [-1, 1], or what
+            ``around`` adds to it, are moved to the border.
     """
 
     _esm = Path(__file__).with_name("canvas.js")
@@ -99,6 +108,13 @@ class PointCanvas(anywidget.AnyWidget):
     brush = traitlets.Float(0.0, help="its radius; half the picture is 1").tag(sync=True)
     stroke = traitlets.Int(0).tag(sync=True)
     steps = traitlets.List(traitlets.Float(), [FINE, COARSE]).tag(sync=True)
+    dot = traitlets.Float(11.0).tag(sync=True)
+    bones = traitlets.List(traitlets.List(traitlets.Int())).tag(sync=True)
+    around = traitlets.Int(0).tag(sync=True)
+    pixels = traitlets.List(traitlets.Int(), help="H, W, if not `shape`").tag(sync=True)
+    removable = traitlets.Bool(False).tag(sync=True)
+    missing = traitlets.List(traitlets.Int(), help="points taken away, from 0").tag(sync=True)
+    drawn = traitlets.Bool(True, help="whether points and bones are seen").tag(sync=True)
 
     @no_type_check
     def __init__(
@@ -113,9 +129,16 @@ class PointCanvas(anywidget.AnyWidget):
         says: bool = True,
         smooth: bool = True,
         brush: float = 0.0,
+        dot: float = 11.0,
+        colours: Sequence[str] | None = None,
+        bones: Sequence[tuple[int, int]] = (),
+        around: int = 0,
+        pixels: Sequence[int] = (),
+        removable: bool = False,
     ) -> None:
         self._count: int | None = None
-        places = listed(points)
+        array = as_pixels(picture)
+        places = listed(points, reach(pixels or array.shape, around))
         names = (
             [f"Keypoint {k + 1}" for k in range(len(places))] if labels is None else list(labels)
         )
@@ -127,11 +150,12 @@ class PointCanvas(anywidget.AnyWidget):
             raise AidagenError(f"A brush is one point; {len(places)} were given.")
         super().__init__(
             points=places, home=places, labels=names, size=size, alt=alt, caption=caption,
-            says=says, smooth=smooth, brush=brush,
-            colours=[overlays.colour_of(k) for k in range(len(places))],
+            says=says, smooth=smooth, brush=brush, dot=dot, bones=[list(pair) for pair in bones],
+            colours=list(colours or map(overlays.colour_of, range(len(places)))),
+            around=around, pixels=list(pixels), removable=removable, shape=list(array.shape[:2]),
         )  # fmt: skip
         self._count = len(places)
-        self.show(picture)
+        self.show(array)
 
     def __repr__(self) -> str:
         moved = sum(a != b for a, b in zip(self.points, self.home))
@@ -175,15 +199,27 @@ class PointCanvas(anywidget.AnyWidget):
 
     @traitlets.validate("points", "home")
     def _checked(self, proposal: Any) -> list[list[float]]:
-        points = listed(proposal["value"])
+        points = listed(proposal["value"], reach(self.pixels or self.shape, self.around))
         if self._count is not None and len(points) != self._count:
             raise AidagenError(f"This canvas has {self._count} points; {len(points)} were given.")
         return points
 
+    @traitlets.validate("missing")
+    def _known(self, proposal: Any) -> list[int]:
+        missing = sorted(set(proposal["value"]))
+        if self._count is not None and not set(missing) <= set(range(self._count)):
+            raise AidagenError(f"This canvas has {self._count} points, from 0; not {missing}.")
+        return missing
+
+
+def reach(shape: Sequence[int], around: int) -> tuple[float, float]:
+    """How far x and y go where points may lie ``around`` pixels beyond a picture (H, W)."""
+    return tuple(1 + 2 * around / max(side - 1, 1) for side in (shape[1], shape[0]))
+
 
 @no_type_check
-def listed(points: Any) -> list[list[float]]:
-    """Points as lists, to 4 digits and inside [-1, 1]."""
+def listed(points: Any, most: tuple[float, float] = (1.0, 1.0)) -> list[list[float]]:
+    """Points as lists, to 4 digits; x and y inside [-1, 1], or as far as ``most`` says."""
     if isinstance(points, Tensor):
         points = points.detach().cpu().float().numpy()
     try:
@@ -197,4 +233,5 @@ def listed(points: Any) -> list[list[float]]:
             f"Points (K, 2) in [-1, 1] were expected, not {array.shape}"
             f"{'' if np.isfinite(array).all() else ' with values that are not numbers'}."
         )
-    return [[round(float(v), 4) + 0.0 for v in pair] for pair in array.clip(-1, 1)]
+    inside = array.clip(-np.array(most), most)
+    return [[round(float(v), 4) + 0.0 for v in pair] for pair in inside]

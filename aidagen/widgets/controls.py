@@ -33,9 +33,19 @@ function render({ model, el }) {
   text.setAttribute("aria-live", "polite");
   el.append(text);
   const draw = () => { text.textContent = model.get("value"); };
+  // JupyterLab takes arrows and letters for commands of its notebook before a list sees them
+  const keep = (event) => {
+    const typed = event.key.length === 1 && !event.ctrlKey && !event.metaKey && !event.altKey;
+    const moves = typed || event.key.startsWith("Arrow");
+    if (moves && event.target.closest?.(".aidagen-widget select")) event.stopPropagation();
+  };
+  window.addEventListener("keydown", keep, true);
   model.on("change:value", draw);
   draw();
-  return () => model.off("change:value", draw);
+  return () => {
+    window.removeEventListener("keydown", keep, true);
+    model.off("change:value", draw);
+  };
 }
 export default { render };
 """
@@ -100,7 +110,10 @@ class Steps(Range):
 
 
 class Spoken(anywidget.AnyWidget):
-    """A sentence that a screen reader says whenever it changes (``aria-live``)."""
+    """A sentence that a screen reader says whenever it changes (``aria-live``).
+
+    Where it is, arrows and letters work in the lists of the widget around it.
+    """
 
     _esm = _SPOKEN
     _css = STYLE

@@ -1,4 +1,4 @@
-"""One curve as a picture, quick enough to follow a slider: PIL instead of a figure."""
+"""Curves as pictures, quick enough to follow a slider: PIL instead of a figure."""
 
 from collections.abc import Sequence
 
@@ -10,6 +10,7 @@ from aidagen.errors import AidagenError
 
 _FINE = 2
 _LINE, _DOT, _CHOSEN = "#0072B2", "#0072B2", "#D55E00"
+LINES = ("#D55E00", "#0072B2", "#008060", "#A04A7E", "#8A6100")  # dark enough to be read on white
 
 
 def curve(
@@ -69,6 +70,62 @@ def curve(
     draw.line((here, top, here, bottom), fill=_CHOSEN, width=_FINE)
     if xs.min() <= at <= xs.max():  # outside, the value is not known
         _disc(draw, on_curve(at), 6 * _FINE, _CHOSEN)
+    return np.array(canvas.reduce(_FINE))
+
+
+def courses(
+    lines: Sequence[Sequence[float]],
+    at: int,
+    *,
+    top: float,
+    title: str,
+    bold: Sequence[float] | None = None,
+    size: tuple[int, int] = (256, 128),
+) -> UInt8[np.ndarray, "H W 3"]:
+    """Numbered lines over frames 1 to T on plain axes from 0 to ``top``, a marker at frame ``at``.
+
+    ``bold`` is one more line, drawn in black over the others. ``size`` is (width, height) in
+    pixels.
+
+    Raises:
+        AidagenError: for no line, lines of fewer than two frames, or lines of unequal length.
+    """
+    every = [*lines, *([] if bold is None else [bold])]
+    counts = {len(line) for line in every}
+    if len(counts) != 1 or min(counts) < 2:
+        raise AidagenError(
+            f"Lines of one length, two frames or more, were expected; got {sorted(counts)} frames."
+        )
+    count = counts.pop()
+    width, height = (_FINE * side for side in size)
+    canvas = Image.new("RGB", (width, height), "white")
+    draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(_FINE * 14)
+    left, right, high, low = _FINE * 34, width - _FINE * 18, _FINE * 26, height - _FINE * 12
+
+    def place(frame: float, value: float) -> tuple[float, float]:
+        up = min(max(value / top, 0.0), 1.05)
+        return left + (frame - 1) / (count - 1) * (right - left), low - up * (low - high)
+
+    for y in (0, top / 2, top):
+        level = place(1, y)[1]
+        draw.line((left, level, right, level), fill="#DDDDDD", width=_FINE)
+        draw.text((left - _FINE * 4, level), f"{y:.2g}", font=font, fill="black", anchor="rm")
+    draw.text((_FINE * 4, _FINE * 3), title, font=font, fill="black")
+    across = place(at, 0)[0]
+    draw.line((across, high, across, low), fill="black", width=_FINE)
+    thick = _FINE if bold is not None else 2 * _FINE
+    for k, line in enumerate(lines):
+        colour = LINES[k % len(LINES)]
+        draw.line([place(t, y) for t, y in enumerate(line, 1)], fill=colour, width=thick)
+        # its number stands a little further along than that of the line before
+        t = min(count, max(1, round(count * (k + 1.5) / (len(lines) + 2))))
+        draw.text(place(t, line[t - 1]), str(k + 1), font=font, fill=colour, anchor="mm",
+                  stroke_width=2 * _FINE, stroke_fill="white")  # fmt: skip
+    if bold is not None:
+        draw.line([place(t, y) for t, y in enumerate(bold, 1)], fill="black", width=2 * _FINE)
+    for line, colour in zip(every, [*(LINES * len(lines))[: len(lines)], "black"]):
+        if bold is None or line is bold:
+            _disc(draw, place(at, line[at - 1]), 4 * _FINE, colour)
     return np.array(canvas.reduce(_FINE))
 
 

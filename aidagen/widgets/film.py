@@ -9,6 +9,8 @@ work in it. The browser asks for one frame at a time and keeps what it got, so t
 once and then plays without the kernel. ``film.js`` is the browser's side.
 """
 
+import functools
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,6 +35,21 @@ class View(NamedTuple):
 
 
 Cells = Sequence[Sequence[View]]  # side by side; those of one cell stand on top of each other
+
+
+def in_turn(answer: Callable) -> Callable:
+    """An answer to a change, given after the one that a widget is busy with.
+
+    JupyterLab's kernels handle messages of several widgets in threads of their own: of two changes
+    at once, the picture of the first could come last, and stay.
+    """
+
+    @functools.wraps(answer)
+    def alone(self: Any, *given: Any, **named: Any) -> Any:
+        with self._one_at_a_time:
+            return answer(self, *given, **named)
+
+    return alone
 
 
 class Film(anywidget.AnyWidget):
@@ -83,6 +100,8 @@ class Film(anywidget.AnyWidget):
         if count < 1:
             raise AidagenError(f"A film has one frame or more, not {count}.")
         self._draw, self._key = draw, 0
+        # one frame at a time, or a frame of before a change is sent as one of after it
+        self._one_at_a_time = threading.RLock()
         super().__init__(
             label=label, high=count, value=value, texts=list(texts), fps=fps, autoplay=autoplay,
             pictured=draw is not None, private=private,
@@ -94,17 +113,19 @@ class Film(anywidget.AnyWidget):
     def __repr__(self) -> str:
         return f"Film({self.label.lower()} {self.value} of {self.high})"
 
+    @in_turn
     def refresh(self) -> None:
         """Forget all frames that were drawn, and draw the present one again."""
         self._key += 1
         self._show()
 
-    def load(self, draw: Callable[[int], Cells], count: int, value: int = 1) -> None:
-        """Show another clip of ``count`` frames, and play it."""
+    def load(self, draw: Callable[[int], Cells] | None, count: int, value: int = 1) -> None:
+        """Show another clip of ``count`` frames, and play it; ``draw`` as in the class."""
         self._draw = draw
         with self.hold_trait_notifications():
             self.playing, self.high, self.value = False, count, value
-        self.pictured, self.layout.display, self.autoplay = True, None, count > 1
+        self.pictured, self.layout.display = draw is not None, None
+        self.autoplay = count > 1
         self.refresh()
 
     def empty(self) -> None:
@@ -127,6 +148,7 @@ class Film(anywidget.AnyWidget):
         pixels = [encoded(view.pixels) for cell in cells for view in cell]
         return {"at": t, "key": self._key, "cells": words}, pixels
 
+    @in_turn
     def _show(self) -> None:
         if self.private:
             self.page = {"at": self.value, "key": self._key}  # the browser asks for the rest
@@ -136,6 +158,7 @@ class Film(anywidget.AnyWidget):
             self.pixels = pixels
             self.page = page
 
+    @in_turn
     def _asked(self, _: Any, message: dict, __: Any) -> None:
         """The browser wants a frame to play; what it asks of an older key comes too late."""
         t = message.get("frame")

@@ -226,7 +226,7 @@ def stretch_and_turn(matrix: Float[np.ndarray, "2 2"]) -> tuple[float, float]:
 
 
 def sheet(
-    pictures: Sequence[Tensor | Picture],
+    pictures: Sequence[Tensor | np.ndarray],
     columns: int,
     labels: Sequence[str] | None = None,
     *,
@@ -235,8 +235,9 @@ def sheet(
 ) -> Image.Image:
     """Pictures in rows of ``columns``, over their labels; for a notebook, see `still`.
 
-    Tensors ``(3, h, w)`` are enlarged to ``size``, screen pictures taken as they are; those whose
-    places in the list are in ``generated`` get the visible mark of what a model made.
+    Tensors ``(3, h, w)`` are enlarged to ``size``, screen pictures, bytes ``(H, W, 3)``, are taken
+    as they are; those whose places in the list are in ``generated`` get the visible mark of what a
+    model made.
     """
     cells = []
     for i, picture in enumerate(pictures):

@@ -4,6 +4,7 @@ A still travels with the cell's output, so that pages without a kernel (GitHub, 
 notebook before it is run) show the widget as it opens; no second cell with a picture is needed.
 """
 
+import threading
 from typing import Any
 
 import ipywidgets as widgets
@@ -27,6 +28,7 @@ class Panel(widgets.VBox):
     film: Film | None = None
 
     def __init__(self, *children: widgets.Widget) -> None:
+        self._one_at_a_time = threading.RLock()
         super().__init__(children)
         self.add_class("aidagen-widget")
 

@@ -90,30 +90,33 @@ def offline_faces() -> Any | None:
 
 
 @lru_cache
-def framing() -> tuple[float, float, float]:
-    """How heads are framed in training: face centre (x, y) and face height, of the picture's side.
+def framing(data: str = "heads") -> tuple[float, float, float]:
+    """How faces are framed in training: face centre (x, y) and face height, of the picture's side.
 
-    Measured on the first frames of the packaged set's training heads: the box of 68 landmarks.
+    Measured on first frames of the training clips of a packaged set: the box of 68 landmarks.
     """
     from aidagen import datasets
 
-    clips = datasets.load("heads").clips("train")[::4]
+    clips = datasets.load(data).clips("train")[::4]
     points = np.stack([clip.labels()["landmarks"][0].astype(float) for clip in clips])
     low, high = points.min(1), points.max(1)
     x, y = ((low + high) / 2).mean(0) / 2 + 0.5
     return float(x), float(y), float((high - low)[:, 1].mean() / 2)
 
 
-def around_face(points: Float[Tensor, "68 2"], photo: Float[Tensor, "3 H W"]) -> Square:
-    """The square that frames a face as the training heads are framed."""
-    extent = torch.tensor([photo.shape[2], photo.shape[1]])
-    pixels = (points + 1) / 2 * (extent - 1) + 0.5
+def framed(points: Float[Tensor, "68 2"], height: int, width: int, data: str = "heads") -> Square:
+    """The square that frames a face as the set ``data`` does; it may reach out of the picture."""
+    pixels = (points + 1) / 2 * (torch.tensor([width, height]) - 1) + 0.5
     low, high = pixels.amin(0), pixels.amax(0)
-    at_x, at_y, share = framing()
+    at_x, at_y, share = framing(data)
     side = float(high[1] - low[1]) / share
     x, y = ((low + high) / 2).tolist()
-    square = Square(x + (0.5 - at_x) * side, y + (0.5 - at_y) * side, side)
-    return square.inside(*photo.shape[1:])
+    return Square(x + (0.5 - at_x) * side, y + (0.5 - at_y) * side, side)
+
+
+def around_face(points: Float[Tensor, "68 2"], photo: Float[Tensor, "3 H W"]) -> Square:
+    """The square inside a picture that frames a face as the training heads are framed."""
+    return framed(points, *photo.shape[1:]).inside(*photo.shape[1:])
 
 
 # --- does the model know such pictures? ----------------------------------------------------------

@@ -1,0 +1,3 @@
+"""Lecture 03: Deformable GANs, people with parts that move."""
+
+NUMBER = "03"

@@ -1,0 +1,3 @@
+"""Lecture 02: every smile is unique."""
+
+NUMBER = "02"
