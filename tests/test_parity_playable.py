@@ -116,7 +116,7 @@ def test_parity_playable_rollout_and_losses(published):
         golden.check(value.reshape(1), f"loss/{key}")
 
     for level, images in enumerate(out.images):
-        check(2 * losses.observation_l1(images, frames), f"observations_res{level}")
+        check(2 * losses.observation_error(images, frames), f"observations_res{level}")
     check(losses.states_mse(made, real), "states")
     check(losses.standard_kl(out.found.directions), "direction_kl")
     check(losses.gaussian_kl(out.replayed.poses, out.found.poses), "action_state_kl")
@@ -178,7 +178,7 @@ def test_parity_playable_losses():
     check(losses.states_mse(made, real), "hidden_states/mse_shorter")
     frames = torch.stack([image(n, 24, 32, 6)[:3] for n in range(130, 134)])[None]
     small = torch.stack([image(n, 12, 16) for n in range(140, 143)])[None]
-    check(2 * losses.observation_l1(small, frames), "observations/l1_shorter_half_resolution")
+    check(2 * losses.observation_error(small, frames), "observations/l1_shorter_half_resolution")
     large = torch.stack([image(n, 24, 32) for n in range(140, 143)])[None]
     weights = losses.motion_weights(frames, large, bias=0.1)
     golden.check(weights, "observations/motion_weight_mask@s2")

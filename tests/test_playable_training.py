@@ -3,6 +3,7 @@
 import copy
 import logging
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -213,3 +214,26 @@ def test_a_free_stage_ends_in_named_actions_and_a_run_goes_on_from_its_checkpoin
     model = first.averaged()
     assert not model.training
     assert model(Bars().draw(2, torch.Generator().manual_seed(0)).frames).image.isfinite().all()
+
+
+def test_directions_that_are_held_learn_nothing_and_are_told_all_the_same():
+    weights = PLAIN._replace(stages=SHORT._replace(free=10, held=5))
+    made = objective(weights, replace(TINY, places=True))
+    batch, network = Bars().draw(2, torch.Generator().manual_seed(0)), made.model.action_network
+    for number, learns in ((4, False), (5, True)):
+        made.zero_grad()
+        terms = made("model", batch, step(number))
+        assert ("directions" in terms) == learns
+        sum(terms.values()).backward()
+        grads = [p.grad for p in network.parameters() if p.grad is not None and p.grad.any()]
+        assert bool(grads) == learns
+        told = made.model.dynamics_network.recurrent_layers_blocks[0][0].cell.input_gate.weight
+        first = TINY.state + TINY.actions  # the channels that carry the direction
+        assert told.grad[:, first : first + TINY.dimensions].any()
+
+
+def test_the_power_of_a_difference_is_part_of_the_weights():
+    batch = Bars().draw(2, torch.Generator().manual_seed(0))
+    by_power = {power: objective(PLAIN._replace(power=power))("model", batch, step())["pixels"]
+                for power in (1, 2)}  # fmt: skip
+    assert by_power[2] < by_power[1]

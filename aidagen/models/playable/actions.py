@@ -13,6 +13,7 @@ from jaxtyping import Float
 from scipy.cluster.vq import kmeans2
 from torch import Tensor, nn
 
+from aidagen.grids import identity_grid
 from aidagen.models.playable.config import ModelError, PlayableConfig
 from aidagen.models.playable.layers import ResidualBlock
 from aidagen.models.playable.representation import Encoded
@@ -54,6 +55,17 @@ def directions(poses: Gaussian) -> Gaussian:
     mean, variance = poses
     return Gaussian(mean[..., 1:, :] - mean[..., :-1, :],
                     variance[..., 1:, :] + variance[..., :-1, :])  # fmt: skip
+
+
+def places(encoded: Encoded, trust: float | Tensor) -> Float[Tensor, "N 6"]:
+    """Where the colours lie: x of red, green and blue, then y of each.
+
+    ``trust`` says how much the attention counts: with 0 all places count alike.
+    """
+    # eq. (1a): m = mean_z (1 + s (2 A(z) - 1)) I(z) z, z in [-1, 1]^2
+    grid = identity_grid(*encoded.colours.shape[2:], device=encoded.colours.device)  # (h, w, 2)
+    seen = (1 + trust * (2 * encoded.attention - 1)) * encoded.colours  # (N, 3, h, w)
+    return torch.cat([(seen * z).mean((2, 3)) for z in grid.unbind(-1)], dim=1)
 
 
 def variability(
@@ -105,13 +117,26 @@ class ActionNetwork(nn.Module):
         c, d = config.state, config.dimensions
         self.residuals = nn.Sequential(ResidualBlock(c, 2 * c, 2), ResidualBlock(2 * c, 2 * c))
         self.mean_fc, self.variance_fc = nn.Linear(2 * c, d), nn.Linear(2 * c, d)
+        self.place_fc = None
+        if config.places:
+            self.place_norm = nn.BatchNorm1d(6, affine=False)
+            self.place_fc = nn.Linear(6, d, bias=False)
+            self.trust = nn.Parameter(torch.zeros(()))
+            nn.init.zeros_(self.mean_fc.weight)  # at the beginning, places alone
         self.final_fc = nn.Linear(d, config.actions)
-        self.normal = nn.BatchNorm1d(d, affine=False) if config.normalise else None
+        self.normal = None
+        if config.normalise:  # the variance is that of a normalised direction: little, at first
+            self.normal = nn.BatchNorm1d(d, affine=False)
+            nn.init.zeros_(self.variance_fc.weight)
+            nn.init.constant_(self.variance_fc.bias, 0.005)
 
     def poses(self, encoded: Encoded) -> Gaussian:
         """N frames in the action space, (N, D)."""
         x = self.residuals(encoded.state * encoded.attention).mean((2, 3))  # (N, 2 C)
-        return Gaussian(self.mean_fc(x), self.variance_fc(x).abs())
+        mean, variance = self.mean_fc(x), self.variance_fc(x).abs()
+        if self.place_fc is not None:
+            mean = mean + self.place_fc(self.place_norm(places(encoded, self.trust)))
+        return Gaussian(mean, variance)
 
     def forward(
         self, encoded: Encoded, frames: int, generator: torch.Generator | None = None
@@ -122,20 +147,11 @@ class ActionNetwork(nn.Module):
         """
         poses = Gaussian(*(x.unflatten(0, (-1, frames)) for x in self.poses(encoded)))  # (B, T, D)
         found = directions(poses)  # (B, t, D)
-        if self.normal is not None:
-            found = self._normalised(found)
+        if self.normal is not None:  # mean 0, variance 1: directions cannot all shrink to nothing
+            flat = found.mean.flatten(0, 1)  # (B t, D)
+            found = found._replace(mean=self.normal(flat).view_as(found.mean))
         sampled = found.sample(generator)
         return Found(self.final_fc(sampled), sampled, found, poses)
-
-    def _normalised(self, found: Gaussian) -> Gaussian:
-        """Directions of mean 0 and variance 1: they cannot all shrink to nothing."""
-        flat = found.mean.flatten(0, -2)  # (N, D)
-        if self.training:
-            spread = flat.var(0, unbiased=False)
-        else:
-            spread = self.normal.running_var
-        return Gaussian(self.normal(flat).view_as(found.mean),
-                        found.variance / (spread + self.normal.eps))  # fmt: skip
 
     @torch.no_grad()
     def classify_by(self, centroids: Float[Tensor, "K D"], sharpness: float = 4.0) -> None:

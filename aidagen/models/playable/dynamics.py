@@ -67,7 +67,7 @@ class DynamicsNetwork(nn.Module):
     def __init__(self, config: PlayableConfig):
         super().__init__()
         h, told = config.hidden, config.told
-        size = config.height // config.SCALE, config.width // config.SCALE
+        size = config.height // config.scale, config.width // config.scale
         half = size[0] // 2, size[1] // 2
 
         def recurrent(c_in: int, hidden: int, size: tuple[int, int]) -> nn.Sequential:

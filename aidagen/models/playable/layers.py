@@ -58,13 +58,14 @@ class SameBlock(nn.Module):
 
 
 class UpBlock(nn.Module):
-    """x 2 -> conv 3 -> norm -> leaky; with ``late``, x 2 comes last."""
+    """x 2 -> conv 3 -> norm -> leaky; with ``late``, x 2 comes last; with ``factor`` 1, never."""
 
-    def __init__(self, c_in: int, c_out: int, late: bool = False):
+    def __init__(self, c_in: int, c_out: int, late: bool = False, factor: int = 2):
         super().__init__()
-        self.late = late
+        self.late, self.factor = late, factor
         self.conv, self.norm = _conv(c_in, c_out), nn.BatchNorm2d(c_out)
 
     def forward(self, x: Float[Tensor, "N C h w"]) -> Float[Tensor, "N D H W"]:
-        x = leaky(self.norm(self.conv(x if self.late else doubled(x))))
+        before = self.factor == 2 and not self.late
+        x = leaky(self.norm(self.conv(doubled(x) if before else x)))
         return doubled(x) if self.late else x

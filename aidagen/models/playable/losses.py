@@ -23,14 +23,20 @@ def resized(frames: Float[Tensor, "B T C _ _"], size: tuple[int, int]) -> Tensor
     return flat.unflatten(0, frames.shape[:2])
 
 
-def observation_l1(
+def observation_error(
     made: Float[Tensor, "B t 3 h w"],
     frames: Float[Tensor, "B T 3 H W"],
     weights: Float[Tensor, "B T 1 H W"] | None = None,
+    power: float = 1,
 ) -> Float[Tensor, ""]:
-    """L1 to the last t frames, brought to the size of what was made; per pixel ``weights``."""
+    """Distance to the last t frames, brought to the size of what was made; per pixel ``weights``.
+
+    ``power`` 1 is L1, as published, and 2 the squared difference. By L1 a thing that may be in many
+    places is best left out; by the squared difference it is painted faintly in each of them, and
+    whatever tells its place better is felt at once.
+    """
     t, size = made.shape[1], made.shape[-2:]
-    apart = (made - resized(frames[:, -t:], size)).abs()
+    apart = (made - resized(frames[:, -t:], size)).abs() ** power
     return (apart if weights is None else apart * resized(weights[:, -t:], size)).mean()
 
 

@@ -152,8 +152,9 @@ class Playable(nn.Module):
         encoded = self.encode(observed)  # (B T, C, h, w), (B T, 1, h, w)
         found = self.find_actions(encoded, count, generator)
         action, variation = (choice or self.greedy)(found)
-        states, looks = (x.unflatten(0, (b, count)) for x in encoded)
-        made, memory = [Encoded(states[:, 0], looks[:, 0])], self.dynamics_network.begin(b)
+        real_ones = [Encoded(*one) for one in zip(*(x.unflatten(0, (b, count)).unbind(1)
+                                                    for x in encoded))]  # fmt: skip
+        made, memory = real_ones[:1], self.dynamics_network.begin(b)
         rendered, seen = [], observed[:, 0]
         for n in range(1, count):
             step = action[:, n - 1], variation[:, n - 1]
@@ -161,7 +162,7 @@ class Playable(nn.Module):
             rendered.append(self.rendering_network(hidden))
             if n < real:
                 seen = observed[:, n]
-                made.append(Encoded(states[:, n], looks[:, n]))
+                made.append(real_ones[n])
             else:
                 seen = later(seen, rendered[-1][0])
                 made.append(self.representation_network(seen))

@@ -25,7 +25,7 @@ class RenderingNetwork(nn.Module):
         super().__init__()
         h = config.hidden
         self.upsample_blocks = nn.ModuleList([
-            nn.Sequential(UpBlock(h, h), ResidualBlock(h, h)),
+            nn.Sequential(UpBlock(h, h, factor=config.scale // 4), ResidualBlock(h, h)),
             nn.Sequential(UpBlock(h, h // 2), ResidualBlock(h // 2, h // 2)),
             UpBlock(h // 2, h // 4),
         ])  # fmt: skip

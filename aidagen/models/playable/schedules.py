@@ -33,6 +33,7 @@ class Now(NamedTuple):
     real: int
     pretraining: bool
     free: bool
+    held: bool
     rest: float
 
 
@@ -41,7 +42,9 @@ class Stages(NamedTuple):
 
     A run can begin with *pretraining*, in which every frame is painted from its own state. The
     *free* stage is ours, and it is what finds actions in minutes: the dynamics are told the whole
-    direction, and no action. Directions then learn whatever helps most to say what comes next.
+    direction, and no action. Directions then learn whatever helps most to say what comes next. At
+    first they can be *held*: dynamics that do not listen yet have nothing to teach them, and would
+    spoil what they show from the start (`actions.places`).
     Where the stage ends, k-means finds K actions among them; what is told beside them, ``rest`` of
     the variability, can shrink from then on.
     """
@@ -51,6 +54,7 @@ class Stages(NamedTuple):
     real: Number = 6  # frames of which the dynamics see the real states, rounded down
     pretraining: int = 1000  # steps
     free: int = 0  # the first step with actions; 0: all steps have them
+    held: int = 0  # steps of the free stage in which directions are taken as they begin
     noise: float = 0.1  # standard deviation of what is added to a free direction
     rest: Number = 1.0  # the share of the variability that is told
 
@@ -59,7 +63,7 @@ class Stages(NamedTuple):
         length, real = (int(number_at(x, step) + 1e-6) for x in (self.length, self.real))
         return Now(
             number_at(self.temperature, step), length, real, step < self.pretraining,
-            step < self.free, number_at(self.rest, step),
+            step < self.free, step < min(self.held, self.free), number_at(self.rest, step),
         )  # fmt: skip
 
 

@@ -25,7 +25,8 @@ REMEMBERED = 4096  # directions that the actions of a free stage are found among
 class LossWeights(NamedTuple):
     """As published for ``bair``; each can be a `schedules.Ramp`, which changes with the steps."""
 
-    pixels: Number = 2.0  # L1 of all resolutions; in the authors' range, [-1, 1], it is 1
+    pixels: Number = 2.0  # of all resolutions; for L1 in the authors' range, [-1, 1], it is 1
+    power: Number = 1  # of differences of pixels: 1 is L1, 2 squared
     perceptual: Number = 1.0
     states: Number = 0.2  # of generated frames and of real ones, mean squared
     hidden: Number = 1.0  # in pretraining: what the dynamics expect, mean squared
@@ -150,8 +151,9 @@ class Objective(systems.Objective):
         frames = stretch(batch.frames, now.length, step.generator)
         made = self.reconstruct(self.model, frames, now, step.generator)
         terms = self.frame_terms(made, frames, weights)
-        kl = losses.standard_kl(made.found.directions)
-        terms["directions"] = weights.directions * kl
+        if not now.held:
+            kl = losses.standard_kl(made.found.directions)
+            terms["directions"] = weights.directions * kl
         if isinstance(made, Pretraining):
             expected = losses.states_mse(made.expected, made.hidden.detach())
             terms["hidden"] = weights.hidden * expected
@@ -185,8 +187,8 @@ class Objective(systems.Objective):
         def choice(found: Found) -> tuple[Tensor, Tensor]:
             if now.free:
                 noise = torch.randn(found.sampled.shape, generator=generator).to(found.sampled)
-                noisy = found.sampled + self.weights.stages.noise * noise
-                return torch.zeros_like(found.logits), noisy
+                told = found.sampled.detach() if now.held else found.sampled
+                return torch.zeros_like(found.logits), told + self.weights.stages.noise * noise
             log_p = found.logits.log_softmax(-1)
             action = gumbel_softmax(log_p, now.temperature, generator)
             action, variation = model.explained(found, action)
@@ -208,7 +210,8 @@ class Objective(systems.Objective):
             where = losses.motion_weights(frames, later, w.motion)
         terms = {}
         if w.pixels:
-            apart = sum(losses.observation_l1(images, frames, where) for images in made.images)
+            apart = sum(losses.observation_error(images, frames, where, w.power)
+                        for images in made.images)  # fmt: skip
             terms["pixels"] = w.pixels * apart / levels
         if w.perceptual:
             apart = 0
