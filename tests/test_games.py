@@ -1,10 +1,13 @@
 """Breakout and Tennis, emulated: what is played, seen and known of it."""
 
+import math
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from aidagen import recipes, training
 from aidagen.datasets import atari, breakout, tennis
 from aidagen.errors import AidagenError
 
@@ -157,3 +160,15 @@ def test_moments_are_gathered_by_name():
     images, labels = atari.gathered(moments)
     assert images == ["a", "b"] and labels["x"].shape == (2, 2)
     assert labels["actions"].tolist() == [2, 0]
+
+
+@pytest.mark.parametrize("name", ["breakout", "tennis"])
+def test_a_model_takes_its_first_steps(name, tmp_path, monkeypatch):
+    module = {"breakout": breakout, "tennis": tennis}[name]
+    few = module.make(tmp_path, clips=6, progress=False)
+    monkeypatch.setattr(module, "load", lambda: few)
+    recipe = replace(recipes.find(f"playable-{name}-64"), steps=3)
+    objective = recipe.system.objective(recipe.config, recipe.weights)
+    history = training.fit(objective, recipe)
+    assert [set(entry) >= {"pixels", "states"} for entry in history] == [True] * 3
+    assert all(math.isfinite(entry["pixels"]) for entry in history)
