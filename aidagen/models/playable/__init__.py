@@ -23,9 +23,10 @@ recurrent memory is a value that is handed on, so two worlds can be played at on
 a generator, and without one the mean direction is taken, also when the authors would still sample;
 the noise vector that their dynamics are given and never use is left out; centroids are moved by the
 objective, not by every forward pass; the perceptual loss is by MobileNetV2. Ours are what lets a
-small model find actions in minutes: ``normalise``, ``places`` and ``scale`` 4 of the config, squared
-differences of pixels, and the stages of `schedules.Stages`; and the alarm of `training.Usage`. The
-published configs use none of these; their sizes, keys and numbers are as published. The numbers of equations are this course's own.
+small model find actions in minutes: ``normalise``, ``places`` and ``scale`` 4 of the config,
+squared differences of pixels, and the stages of `schedules.Stages`; and the alarm of
+`training.Usage`. The published configs use none of these; their sizes, keys and numbers are as
+published. The numbers of equations are this course's own.
 
 Letters: B clips of T frames, N = B T, and t = T - 1 steps from a frame to the next one; K actions,
 D dimensions of the action space; C channels of a state, H of a hidden state (of frames: the
