@@ -27,4 +27,8 @@ RECIPES = {
         _GAME, config=replace(playable_small(9, 2), width=96),
         data=Sequences({"tennis": 1.0}, length=6), batch=8,
     ),
+    # every other frame: the gripper moves by three pixels
+    "playable-robot-64": replace(
+        _GAME, config=playable_small(9, 2), data=Sequences({"robot": 1.0}, length=6, stride=2),
+    ),
 }  # fmt: skip
