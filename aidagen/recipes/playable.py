@@ -16,7 +16,7 @@ _STAGES = Stages(
     free=1000, held=400, rest=Ramp(1.0, 0.0, 500, 1000),
 )  # fmt: skip
 _GAME = Recipe(
-    config=playable_small(3, 2), data=Sequences({"breakout": 1.0}, length=6), steps=2000,
+    config=playable_small(3, 1), data=Sequences({"breakout": 1.0}, length=6), steps=2000,
     weights=LossWeights(pixels=8.0, power=2, perceptual=0.0, motion=0.1, stages=_STAGES),
     batch=12, rate=2e-3, betas=(0.9, 0.999), clip=0.3,
 )  # fmt: skip
