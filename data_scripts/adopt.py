@@ -11,11 +11,19 @@ becomes one clip, whose frames are that person's pictures in no order, with the 
 pose-gan publish (``--joints``: files with the columns name, keypoints_y and keypoints_x, divided by
 colons, -1 where a joint is missing), or else by the pose judge, which takes about 20 ms a picture.
 Every 20th training person goes to the split val; people with one picture are left out.
+
+    python data_scripts/adopt.py caddy bair_256_ours --out data/bair --height 64
+
+The clips of playable video (BAIR, Breakout, Tennis, or your own), as its authors publish them: one
+folder for each, with frames 00000.png, 00001.png ... and lists in ``actions.pkl``, below ``train``,
+``val`` and ``test``. Of folders without splits every tenth goes to test, and the one after it to
+val. Actions become the label ``actions`` where they are numbers.
 """
 
 import argparse
 import csv
 import json
+import pickle
 import re
 import sys
 from collections.abc import Callable, Iterable
@@ -190,22 +198,104 @@ def adopt(
     return ClipSet(out)
 
 
+# ---- clips of playable video ---------------------------------------------------------------------
+class Numbers(pickle.Unpickler):
+    """Reads lists of numbers; anything else in a pickle could run code, and is refused."""
+
+    ALLOWED = {("numpy", "dtype"), ("numpy", "ndarray"), ("_codecs", "encode")} | {
+        (f"numpy.{core}.multiarray", name) for core in ("core", "_core")
+        for name in ("scalar", "_reconstruct")
+    }  # fmt: skip
+
+    def find_class(self, module, name):
+        if (module, name) not in self.ALLOWED:
+            raise pickle.UnpicklingError(f"it holds {module}.{name}, not numbers alone")
+        return super().find_class(module, name)
+
+
+def actions(folder: Path, frames: int) -> dict[str, np.ndarray]:
+    """The label ``actions`` of a clip, (T, ...); empty where there is none, or it is None.
+
+    Raises ``DatasetError`` for a damaged file and for another number of actions than frames.
+    """
+    path = folder / "actions.pkl"
+    if not path.exists():
+        return {}
+    try:
+        with open(path, "rb") as file:
+            told = Numbers(file).load()
+        if any(one is None for one in told):
+            return {}
+        told = np.array(told)
+        if told.dtype.kind not in "biuf" or len(told) != frames:
+            raise ValueError(f"{told.shape} of {told.dtype} for {frames} frames")
+    except (pickle.UnpicklingError, EOFError, TypeError, ValueError) as error:
+        raise DatasetError(
+            f"{path} should hold one action, a number or numbers, for each frame; {error}."
+        ) from error
+    return {"actions": told}
+
+
+def adopt_clips(name: str, root: Path, out: Path, height: int | None) -> ClipSet:
+    """Write the clips below ``root``, one for each folder of frames, at their size or ``height``.
+
+    Raises ``DatasetError`` where there are none, a clip cannot be understood, or ``out`` is taken.
+    """
+    found = [(split, folder) for split in layout.SPLITS
+             for folder in sorted((root / split).glob("*/"))]  # fmt: skip
+    if not found:
+        order = ("test", "val", *["train"] * 8)
+        found = [(order[i % 10], folder) for i, folder in enumerate(sorted(root.glob("*/")))]
+    clips: dict[str, dict[str, dict]] = {split: {} for split in layout.SPLITS}
+    with layout.making(out) as made:
+        for split, folder in found:
+            paths = sorted(path for path in folder.glob("*.png") if path.stem.isdecimal())
+            if len(paths) < 2:
+                continue
+            frames = []
+            for path in paths:
+                try:
+                    with Image.open(path) as opened:
+                        image = opened.convert("RGB")
+                except OSError as error:
+                    raise DatasetError(f"{path} is no picture: {error}.") from error
+                width = image.width * (height or image.height) / image.height
+                size = 2 * round(width / 2), height or image.height
+                frames.append(np.array(image.resize(size, Image.Resampling.LANCZOS)))
+            labels = actions(folder, len(frames))
+            entry = layout.write_clip(made, split, folder.name, frames, labels, fps=10)
+            clips[split][folder.name] = {**entry, "person": folder.name}
+        if not any(clips.values()):
+            raise DatasetError(
+                f"{root} holds no folders of frames 00000.png, 00001.png ...; give the folder that "
+                "holds train, val and test (see the head of data_scripts/adopt.py)."
+            )
+        info = {"name": name, "version": "yours", "redistributable": False,
+                "source": f"the user's own copy of {root.name}", "size": height,
+                "licence": "the owners' terms; not to be passed on"}
+        layout.finish_set(made, info, clips)
+    return ClipSet(out)
+
+
 KNOWN = {"market": (market, (128, 64)), "deepfashion": (deepfashion, (256, 256))}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("name", choices=KNOWN)
+    parser.add_argument("name", choices=[*KNOWN, "caddy"])
     parser.add_argument("folder", type=Path, help="where your copy lies")
     parser.add_argument("--joints", type=Path, nargs="+", help="annotation files (default: judge)")
     parser.add_argument("--out", type=Path, help="folder to write (default data/NAME)")
     parser.add_argument("--height", type=int, help="of the pictures (default: as published)")
     given = parser.parse_args()
-    names, (height, width) = KNOWN[given.name]
-    size = (given.height or height, (given.height or height) * width // height)
+    out = given.out or Path("data") / given.name
     try:
+        if given.name == "caddy":
+            print(adopt_clips(given.name, given.folder, out, given.height), "in", out)
+            return 0
+        names, (height, width) = KNOWN[given.name]
+        size = (given.height or height, (given.height or height) * width // height)
         read = annotated(given.joints) if given.joints else judged()
-        out = given.out or Path("data") / given.name
         print(adopt(given.name, names(given.folder), read, out, size), "in", out)
     except AidagenError as error:
         print(f"adopt: {error}", file=sys.stderr)

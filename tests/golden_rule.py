@@ -15,7 +15,7 @@ import torch
 GOLDEN = Path(__file__).parent / "golden"
 GAINS = {  # by the last components of the key
     "conv2.weight": 0.7, "jacobian.weight": 0.25, "kp.weight": 0.6, "mask.weight": 0.8,
-    "occlusion.weight": 2.5, "final.weight": 0.8, "conv-last.weight": 0.8,
+    "occlusion.weight": 2.5, "final.weight": 0.8, "conv-last.weight": 0.8, "final_fc.weight": 4.0,
 }  # fmt: skip
 # Monkey-Net's heads, by the whole key
 POINTS, FLOW = "predictor.decoder.conv.weight", "dense_motion_module.hourglass.decoder.conv.weight"
@@ -35,6 +35,8 @@ def gain(key: str) -> float:
     parts = key.replace("weight_orig", "weight").split(".")
     if parts[-5:] == ["netG", "model", "up", "2", "weight"]:  # X2Face's outermost heads
         return 0.45
+    if "final_blocks" in parts:  # of the playable video's renderer
+        return 1.2
     return GAINS.get(".".join(parts[-2:]), 2.0)
 
 
@@ -52,6 +54,10 @@ def filled(keys: dict[str, list]) -> dict[str, torch.Tensor]:
             state[key] = 0.1 * z
         elif leaf == "running_var":
             state[key] = 1 + 0.5 * z.abs()
+        elif leaf.startswith("initial_hidden"):
+            state[key] = 0.5 * z
+        elif leaf == "estimated_centroids":
+            state[key] = z
         elif leaf.startswith("bias_"):  # of a GRU, as the two that follow
             state[key] = 0.1 * z
         elif leaf.startswith(("weight_ih", "weight_hh")):

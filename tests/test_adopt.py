@@ -1,6 +1,7 @@
 """The user's own Market-1501 and DeepFashion: names, annotations, what is written."""
 
 import importlib.util
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -163,3 +164,52 @@ def test_the_judge_reads_joints_in_the_papers_order(adopt):
                                    axis=1).tolist()  # fmt: skip
     assert len(away) > 50 and np.median(away) < 3
     assert read(None, Image.new("RGB", (64, 128), (128, 128, 128))) is None
+
+
+def game(folder, frames=3, told=None, size=(20, 16)):
+    for k in range(frames):
+        path = folder / f"{k:05d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", size, (40 * k, 90, 60)).save(path)
+    if told is not None:
+        (folder / "actions.pkl").write_bytes(pickle.dumps(told))
+
+
+def test_clips_of_playable_video(adopt, tmp_path):
+    game(tmp_path / "mine/train/a", told=[0, 2, 1])
+    game(tmp_path / "mine/train/b", told=[None] * 3)
+    game(tmp_path / "mine/val/c", told=[np.array([0.5, 1.0])] * 3)
+    game(tmp_path / "mine/test/d")
+    (tmp_path / "mine/test/empty").mkdir()
+    found = adopt.adopt_clips("caddy", tmp_path / "mine", tmp_path / "out", 32)
+    by_name = {clip.name: clip for split in ("train", "val", "test") for clip in found.clips(split)}
+    assert sorted(by_name) == ["a", "b", "c", "d"] and by_name["d"].split == "test"
+    assert by_name["a"].frames().shape == (3, 3, 32, 40)
+    assert by_name["a"].labels()["actions"].tolist() == [0, 2, 1]
+    assert not by_name["b"].labels() and not by_name["d"].labels()
+    assert by_name["c"].labels()["actions"].shape == (3, 2)
+
+
+def test_clips_without_splits_are_divided(adopt, tmp_path):
+    for k in range(20):
+        game(tmp_path / f"mine/{k:03d}", frames=2)
+    found = adopt.adopt_clips("caddy", tmp_path / "mine", tmp_path / "out", None)
+    assert [clip.name for clip in found.clips("test")] == ["000", "010"]
+    assert [clip.name for clip in found.clips("val")] == ["001", "011"]
+    assert len(found.clips("train")) == 16
+
+
+@pytest.mark.parametrize("told, word", [([0, 1], "(2,)"), (["left"] * 3, "<U4"),
+                                        (Path("x"), "not numbers alone")])  # fmt: skip
+def test_actions_that_are_none_are_named(adopt, tmp_path, told, word):
+    game(tmp_path / "mine/train/a", told=told)
+    with pytest.raises(DatasetError, match=r"actions\.pkl should hold one action") as caught:
+        adopt.adopt_clips("caddy", tmp_path / "mine", tmp_path / "out", None)
+    assert word in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_without_clips_is_named(adopt, tmp_path):
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(DatasetError, match="no folders of frames"):
+        adopt.adopt_clips("caddy", tmp_path / "mine", tmp_path / "out", None)

@@ -86,8 +86,8 @@ def test_imports_go_down(module):
 
 
 def system_of(module):
-    """``models.monkeynet_prediction`` is a part of the system ``monkeynet``."""
-    return module.removeprefix("models.").split("_")[0]
+    """The system of ``models.monkeynet_prediction``, or of ``models.monkeynet.prediction``."""
+    return module.removeprefix("models.").split(".")[0].split("_")[0]
 
 
 def test_models_never_import_each_other():

@@ -124,3 +124,18 @@ def test_the_real_model_is_mapped():
 
 def test_lectures_and_models_name_the_same_equations():
     assert papermap.problems(ROOT) == []
+
+
+def test_a_model_that_is_a_folder(tmp_path):
+    folder = tmp_path / "aidagen" / "models" / "game"
+    folder.mkdir(parents=True)
+    (folder / "b.py").write_text("def f():\n    # eq. (1): a = b\n    pass\n")
+    (folder / "a.py").write_text("def g():\n    # eq. (2): c = d\n    pass\n")
+    found = papermap.lines("game", tmp_path)
+    assert [(x.number, x.function, x.file.rsplit("/", 1)[-1]) for x in found] == [
+        ("1", "f", "b.py"), ("2", "g", "a.py"),
+    ]  # fmt: skip
+
+
+def test_the_equations_of_playable_video_are_found():
+    assert {line.number for line in papermap.lines("playable")} >= {"1", "2", "3", "4", "11"}

@@ -49,19 +49,25 @@ def _root() -> Path:
 
 
 def lines(model: str, root: Path | str | None = None) -> list[Line]:
-    """The marked lines of ``aidagen/models/<model>.py``, by equation.
+    """The marked lines of ``aidagen/models/<model>.py``, or of the folder ``<model>``, by equation.
 
     Raises AidagenError for a model that does not exist, and for a comment that names an equation
     in another form than ``# eq. (n): formula``.
     """
     root = _root() if root is None else Path(root)
     path = root / "aidagen" / "models" / f"{model}.py"
+    files = sorted(path.with_suffix("").glob("*.py")) or [path]
+    marked = [line for file in files for line in _marked(file, root, model)]
+    return sorted(marked, key=lambda line: (_order(line.number), line.file, line.line))
+
+
+def _marked(path: Path, root: Path, model: str) -> Iterator[Line]:
+    """The marked lines of one file."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise AidagenError(f"There is no model {model!r}: {path.name} cannot be read.") from error
     functions = list(_functions(ast.parse(text)))
-    marked = []
     for at, code in enumerate(text.splitlines(), start=1):
         comment = re.search(r"#\s*eqs?\b.*", code)
         if comment is None:
@@ -75,10 +81,7 @@ def lines(model: str, root: Path | str | None = None) -> list[Line]:
             ((name, what) for name, what, first, last in functions if first <= at <= last), ("", "")
         )
         for number in re.findall(r"\w+", match[1].replace(" and ", " ")):
-            marked.append(
-                Line(number, match[2], name, what, path.relative_to(root).as_posix(), at)
-            )  # fmt: skip
-    return sorted(marked, key=lambda line: (_order(line.number), line.line))
+            yield Line(number, match[2], name, what, path.relative_to(root).as_posix(), at)
 
 
 def _functions(tree: ast.Module) -> Iterator[tuple[str, str, int, int]]:
