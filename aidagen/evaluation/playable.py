@@ -31,6 +31,7 @@ from aidagen.pixels import as_floats
 
 MODELS = {"breakout": "playable-breakout-64", "tennis": "playable-tennis-64"}
 SPLIT = "unseen"
+DRAWS = 20  # of a control that is drawn at random, for each step
 
 KAPPA = Metric("action_kappa", "Cohen's kappa of assigned actions and movements", "higher")
 ACCURACY = Metric("action_accuracy", "share of steps whose action stands for what moved", "higher")
@@ -85,14 +86,21 @@ def steps(model: nn.Module, clip: Clip, game: Game) -> Steps:
 def controls(
     tested: list[Steps], actions: int, rng: np.random.Generator
 ) -> dict[str, list[np.ndarray]]:
-    """Actions that do not look at the frames, for the same steps."""
+    """Actions that do not look at the frames, for the same steps; random ones ``DRAWS`` times."""
     lengths = [len(one.learned) for one in tested]
-    dealt = rng.permutation(np.concatenate([one.learned for one in tested]))
+    taken = np.concatenate([one.learned for one in tested])
+    dealt = [np.split(rng.permutation(taken), np.cumsum(lengths)[:-1]) for _ in range(DRAWS)]
     return {
-        "random": [rng.integers(actions, size=length) for length in lengths],
-        "shuffled": np.split(dealt, np.cumsum(lengths)[:-1]),
+        "random": [rng.integers(actions, size=DRAWS * length) for length in lengths],
+        "shuffled": [np.concatenate(of_clip) for of_clip in zip(*dealt)],
         "single": [np.zeros(length, int) for length in lengths],
     }
+
+
+def taking(one: Steps, actions: np.ndarray) -> Steps:
+    """The steps of a clip with other actions, once or several times."""
+    times = len(actions) // len(one.learned)
+    return Steps(actions, np.tile(one.moved, (times, 1)), np.tile(one.true, times))
 
 
 def score(
@@ -102,9 +110,10 @@ def score(
     classes = len(GAMES[data].names)
     tables = np.stack([movements.counts(s.learned, s.true, actions, classes) for s in tested])
 
-    def of_counts(number: Callable[[np.ndarray], float]):
-        return of_set(len(tested), lambda chosen: number(tables[list(chosen)].sum(0)),
-                      centred=False)  # fmt: skip
+    def of_counts(number: Callable[[np.ndarray], float], centred: bool = False):
+        return of_set(
+            len(tested), lambda chosen: number(tables[list(chosen)].sum(0)), centred=centred
+        )
 
     def of_steps(number: Callable[[np.ndarray, np.ndarray], float]):
         def chosen_number(chosen: tuple[int, ...]) -> float:
@@ -116,7 +125,7 @@ def score(
     columns = {
         KAPPA: of_counts(lambda table: movements.kappa(table, assigned)),
         ACCURACY: of_counts(lambda table: movements.accuracy(table, assigned)),
-        NMI: of_counts(movements.nmi),
+        NMI: of_counts(movements.nmi, centred=True),  # repeated clips look more alike
         DELTA_MSE: of_steps(movements.variance_within),
         DELTA_MSE_RELEASED: of_steps(lambda m, a: movements.variance_within(m, a, weighted=False)),
         USAGE: of_steps(lambda m, a: movements.usage_entropy(a, actions)),
@@ -147,11 +156,12 @@ def compute(
         methods = {"caddy": ([s.learned for s in known], [s.learned for s in tested])}
         before, after = controls(known, actions, rng), controls(tested, actions, rng)
         methods |= {method: (before[method], after[method]) for method in before}
-        true = np.concatenate([s.true for s in known])
         for method, (own, taken) in methods.items():
-            table = movements.counts(np.concatenate(own), true, actions, len(game.names))
-            with_actions = [s._replace(learned=a) for s, a in zip(tested, taken)]
-            score(sheet, data, method, with_actions, movements.assignment(table), actions)
+            named = [taking(s, a) for s, a in zip(known, own)]
+            table = sum(movements.counts(s.learned, s.true, actions, len(game.names))
+                        for s in named)  # fmt: skip
+            scored = [taking(s, a) for s, a in zip(tested, taken)]
+            score(sheet, data, method, scored, movements.assignment(table), actions)
     return sheet
 
 
