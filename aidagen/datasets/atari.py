@@ -2,7 +2,7 @@
 
 The Arcade Learning Environment (Bellemare et al. 2013; ``ale-py``, GPL-2.0, with its own copies of
 the games) emulates some nine thousand frames in a second, so nothing is stored in the package: a
-set is played afresh on each machine, the same on all of them, and takes half a minute once.
+set is played afresh on each machine, the same on all of them, and takes up to a minute once.
 
 Between two frames of a clip one action is held for ``skip`` frames of the game. What the emulator
 keeps in its 128 bytes of memory says where everything is: labels that no model is shown.

@@ -90,7 +90,7 @@ def clip(game: Breakout, rng: np.random.Generator) -> tuple[list, dict, dict]:
 
 
 def load() -> ClipSet:
-    """The set in the user's cache; played on first use, within half a minute.
+    """The set in the user's cache; played on first use, within a minute.
 
     Raises ``AidagenError`` where the emulator is missing.
     """

@@ -128,7 +128,7 @@ def obeyed(labels: dict[str, np.ndarray]) -> float:
 
 
 def load() -> ClipSet:
-    """The set in the user's cache; played on first use, within half a minute.
+    """The set in the user's cache; played on first use, within a minute.
 
     Raises ``AidagenError`` where the emulator is missing.
     """

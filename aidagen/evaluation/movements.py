@@ -118,4 +118,4 @@ def usage_entropy(learned: Int[np.ndarray, " N"], actions: int) -> float:
     """How evenly actions are used, 0 to 1; one alone has nothing to share: 1."""
     share = np.bincount(learned, minlength=actions) / max(len(learned), 1)
     share = share[share > 0]
-    return float(-(share * np.log(share)).sum() / np.log(actions)) if actions > 1 else 1.0
+    return float((share * np.log(1 / share)).sum() / np.log(actions)) if actions > 1 else 1.0
