@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 # gpu comes with what its machine has
-PINNED_EXTRAS = ("lab", "data", "robot", "judges", "heic", "test")
+PINNED_EXTRAS = ("lab", "data", "robot", "games", "judges", "heic", "test")
 
 
 def pins():
