@@ -16,8 +16,8 @@ presses on where a wall holds the paddle.
     paddle   (T, 2)  its centre, (x, y) in [-1, 1], align_corners=True
     ball     (T, 2)  NaN while there is none
 
-The paddle has inertia: pressed for one step from rest it moves some 5 pixels of the picture, in each
-further step 10, and in the step after the button was let go 4 or 5 more.
+The paddle has inertia: pressed for one step from rest it moves some 5 pixels of the picture, in
+each further step 10, and in the step after the button was let go 4 or 5 more.
 """
 
 from pathlib import Path
