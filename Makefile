@@ -13,7 +13,7 @@ LAB_OPTIONS ?=
 # the folder of this file, also where its path has spaces and make was called from elsewhere
 ROOT := $(shell cd "$$(dirname "$(strip $(MAKEFILE_LIST))")" && pwd)
 SET_UP = cd "$(ROOT)" && $(PYTHON) -I aidagen/installation.py --extras
-ALL = lab,data,robot,games,judges,gpu,test
+ALL = lab,data,robot,judges,gpu,test
 RUN = cd "$(ROOT)" && OMP_NUM_THREADS=1 GOMP_SPINCOUNT=0 .venv/bin/python
 
 .PHONY: lab venv test verify notebooks variants bench

@@ -206,8 +206,13 @@ def test_another_pose_stands_and_the_clip_plays_again(widget):
     pause = widget.area.get_by_role("button", name="Pause")
     pause.wait_for()
     watched(widget, 3)
-    widget.lab.drag(widget.joint("left wrist, x"), 20, 0)
-    widget.area.get_by_role("button", name="Play").wait_for()
+    play = widget.area.get_by_role("button", name="Play")
+    for _ in range(20):  # the wrist swings: it has to be caught
+        widget.lab.drag(widget.joint("left wrist, x"), 20, 0)
+        if play.is_visible():
+            break
+        widget.lab.page.wait_for_timeout(500)
+    play.wait_for()
     widget.says("Ben, arm, frame")
 
 

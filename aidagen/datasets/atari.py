@@ -96,7 +96,7 @@ def _emulator():
         import ale_py
     except ImportError as error:
         raise AidagenError(
-            "Atari games need the emulator ale-py; install it with `pip install aidagen[games]`."
+            "Atari games need the emulator ale-py; install it with `pip install aidagen[lab]`."
         ) from error
     ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
     return ale_py
