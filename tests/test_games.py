@@ -131,7 +131,7 @@ def test_obedience_counts_the_steps_that_send_somewhere():
 
 def test_without_the_emulator_a_sentence_says_what_to_install(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "ale_py", None)
-    with pytest.raises(AidagenError, match=r"pip install aidagen\[games\]"):
+    with pytest.raises(AidagenError, match=r"pip install aidagen\[lab\]"):
         breakout.make(tmp_path / "set", clips=1, progress=False)
     assert not (tmp_path / "set").exists()
 
