@@ -58,12 +58,13 @@ def test_a_clip_is_cut_to_the_length_of_the_hour():
         seen.clear()
         made("model", Bars(8).draw(2, torch.Generator().manual_seed(0)), step(number))
         assert seen[0] == 2 * made.weights.stages.at(number).length
-    numbered = torch.arange(6.0)[None, :, None, None, None].expand(1, 6, 3, 2, 2)
     starts = set()
     for seed in range(30):
-        cut = playable.training.stretch(numbered, 3, torch.Generator().manual_seed(seed))
-        starts.add(cut[0, 0, 0, 0, 0].item())
+        cut = playable.training.stretch(6, 3, torch.Generator().manual_seed(seed))
+        assert cut.stop == cut.start + 3
+        starts.add(cut.start)
     assert starts == {0, 1, 2, 3}
+    assert playable.training.stretch(6, 7, torch.Generator()) == slice(0, 6)
 
 
 PARTS = {
@@ -237,3 +238,65 @@ def test_the_power_of_a_difference_is_part_of_the_weights():
     by_power = {power: objective(PLAIN._replace(power=power))("model", batch, step())["pixels"]
                 for power in (1, 2)}  # fmt: skip
     assert by_power[2] < by_power[1]
+
+
+# --- told by a code book, or by labels -----------------------------------------------------------
+
+
+CODES = PLAIN._replace(told="code", commitment=0.25, information=0.0)
+
+
+def test_a_code_has_the_gradient_of_its_direction():
+    centroids = torch.tensor([[-1.0, 0.0], [1.0, 0.0]])
+    direction = torch.tensor([[0.3, 0.2], [-2.0, 0.1]], requires_grad=True)
+    code = playable.training.coded(direction, centroids)
+    assert torch.allclose(code, torch.tensor([[1.0, 0.0], [-1.0, 0.0]]))
+    (code * torch.tensor([[1.0, 2.0], [3.0, 4.0]])).sum().backward()
+    assert direction.grad.tolist() == [[1.0, 2.0], [3.0, 4.0]]
+
+
+def test_codes_move_and_are_pressed_as_actions():
+    made = objective(CODES)
+    model, batch = made.model, Bars().draw(4, torch.Generator().manual_seed(0))
+    before = model.centroids.clone()
+    terms = made("model", batch, step())
+    assert not torch.equal(before, model.centroids)
+    assert {"pixels", "commitment"} <= set(terms)
+    sum(term for key, term in terms.items() if key != "usage").backward()
+    reached = model.action_network[0].mean_fc.weight.grad
+    assert reached.abs().sum() > 0  # through codes
+    made.press_codes()
+    model.eval()
+    world = model.begin(batch.frames[0, 0])
+    for action in range(3):
+        pressed, _ = model.play(world, action)
+        nobody = torch.zeros(1, 3)
+        coded, _ = model.play(world, nobody, model.centroids[action][None])
+        assert torch.allclose(pressed, coded, atol=1e-6)
+    seen = model.find_actions(model.encode(model.observe(batch.frames)), 6)
+    apart = torch.cdist(seen.sampled.flatten(0, 1), model.centroids)
+    assert seen.logits.flatten(0, 1).argmax(-1).tolist() == apart.argmin(-1).tolist()
+
+
+def test_true_actions_are_told_and_have_to_be_there():
+    class Labelled(Bars):
+        def draw(self, count, generator):
+            drawn = super().draw(count, generator)
+            taken = torch.cat([drawn.labels["actions"] + 1, torch.zeros(count, 1).long()], 1)
+            return drawn._replace(labels={"actions": taken})
+
+    weights = PLAIN._replace(told="label", stages=SHORT._replace(length=4))
+    made, batch = objective(weights), Labelled().draw(4, torch.Generator().manual_seed(0))
+    now = weights.stages.at(0)
+    frames, labels = made.cut(batch, now, torch.Generator().manual_seed(3))
+    first = [(batch.frames[:, n] - frames[:, 0]).abs().sum().item() for n in range(6)].index(0.0)
+    assert labels.tolist() == batch.labels["actions"][:, first : first + 4].tolist()
+    out = made.reconstruct(made.model, frames, now, torch.Generator().manual_seed(0), labels)
+    assert out.action.argmax(-1).tolist() == labels[:, :-1].tolist()
+    assert not out.variation.any()
+    terms = made("model", batch, step())
+    assert terms["pixels"].requires_grad
+    with pytest.raises(playable.ModelError, match=r'labels=\("actions",\)'):
+        made("model", batch._replace(labels={}), step())
+    with pytest.raises(playable.ModelError, match="got 'guess'"):
+        objective(PLAIN._replace(told="guess"))

@@ -27,8 +27,21 @@ RECIPES = {
         _GAME, config=replace(playable_small(9, 2), width=96),
         data=Sequences({"tennis": 1.0}, length=6), batch=8,
     ),
-    # every other frame: the gripper moves by three pixels
+    # the same, with a code book from where directions are no longer held on
+    "playable-breakout-64-vq": replace(
+        _GAME, weights=_GAME.weights._replace(
+            told="code", commitment=0.25, information=0.0, stages=_STAGES._replace(free=400),
+        ),
+    ),
+    # the same, told what was pressed: what an action network can hope for
+    "playable-breakout-64-true": replace(
+        _GAME, data=Sequences({"breakout": 1.0}, length=6, labels=("actions",)),
+        weights=_GAME.weights._replace(
+            told="label", directions=0.0, information=0.0, stages=_STAGES._replace(free=0, held=0),
+        ),
+    ),
+    # every third frame: the gripper moves by four pixels, as measured
     "playable-robot-64": replace(
-        _GAME, config=playable_small(9, 2), data=Sequences({"robot": 1.0}, length=6, stride=2),
+        _GAME, config=playable_small(9, 2), data=Sequences({"robot": 1.0}, length=6, stride=3),
     ),
 }  # fmt: skip

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy.cluster.vq import kmeans2
 from torch import Tensor, nn
 
@@ -99,6 +99,13 @@ def gumbel_softmax(
     if not hard:
         return soft
     return one_hot(soft.argmax(-1), log_p.shape[-1]) + soft - soft.detach()
+
+
+def nearest(
+    direction: Float[Tensor, "*N D"], centroids: Float[Tensor, "K D"]
+) -> Int[Tensor, "*N"]:
+    """The number of the centroid that is nearest to each direction."""
+    return (direction[..., None, :] - centroids).square().sum(-1).argmin(-1)
 
 
 def one_hot(action: Tensor, actions: int) -> Float[Tensor, "*N K"]:

@@ -12,7 +12,7 @@ from aidagen import systems
 from aidagen.judges.features import mobilenet_features
 from aidagen.losses import PerceptualPyramid
 from aidagen.models.playable import losses, schedules
-from aidagen.models.playable.actions import Found, clustered, gumbel_softmax
+from aidagen.models.playable.actions import Found, clustered, gumbel_softmax, nearest, one_hot
 from aidagen.models.playable.config import ModelError, PlayableConfig
 from aidagen.models.playable.model import Playable, Pretraining, Rollout
 from aidagen.models.playable.schedules import Now, Number, Ramp, Stages
@@ -20,6 +20,11 @@ from aidagen.systems import CheckpointMismatch, Step
 
 LOG = logging.getLogger(__name__)
 REMEMBERED = 4096  # directions that the actions of a free stage are found among
+TOLD = (
+    "found",  # the action that the network sees, and its variability: CADDY
+    "code",  # the centroid that is nearest to the direction: a code book, as VQ-VAE and Genie
+    "label",  # the action that was really taken, ``labels["actions"]``; nothing is found
+)
 
 
 class LossWeights(NamedTuple):
@@ -35,7 +40,9 @@ class LossWeights(NamedTuple):
     poses: Number = 0.0  # KL of generated frames in the action space from real ones
     entropy: Number = 0.0  # of an action's probabilities: above 0, to be sure of them
     divergence: Number = 0.0  # KL of the actions in generated clips from those in real ones
+    commitment: Number = 0.0  # of directions to their centroids, mean squared; with "code"
     # what the terms are computed with
+    told: str = "found"  # what the dynamics are told, of `TOLD`
     motion: float | None = None  # weight of pixels where nothing moves; None: all count the same
     smoothing: float | None = 0.2  # share of a batch in the joint distribution; None: it alone
     entropy_weight: float = 1.0  # of the entropies in the mutual information
@@ -129,6 +136,8 @@ class Objective(systems.Objective):
                 f"The free stage ends at step {stages.free}, and pretraining at step "
                 f"{stages.pretraining}: there would be no roll-out to find actions in."
             )
+        if weights.told not in TOLD:
+            raise ModelError(f"Dynamics can be told {', '.join(TOLD)}; got {weights.told!r}.")
         if perceptual is None and weights.perceptual:
             perceptual = PerceptualPyramid(mobilenet_features(), (1.0,))
         self.model, self.weights, self.perceptual = model, weights, perceptual
@@ -148,8 +157,10 @@ class Objective(systems.Objective):
         now, weights = self.weights.stages.at(step.number), self.weights.at(step.number)
         if self.weights.stages.free and not now.free and not self.named:
             self.name_actions()
-        frames = stretch(batch.frames, now.length, step.generator)
-        made = self.reconstruct(self.model, frames, now, step.generator)
+        elif self.weights.told == "code" and not now.free:
+            self.press_codes()
+        frames, labels = self.cut(batch, now, step.generator)
+        made = self.reconstruct(self.model, frames, now, step.generator, labels)
         terms = self.frame_terms(made, frames, weights)
         if not now.held:
             kl = losses.standard_kl(made.found.directions)
@@ -163,8 +174,12 @@ class Objective(systems.Objective):
             self.remember(made.found.directions.mean)
             return terms
         found = made.found
-        self.model.centroid_estimator.update(found.directions.mean, found.probabilities)
-        self.usage.count(found.logits.argmax(-1), step.number)
+        if weights.told == "code":
+            terms["commitment"] = weights.commitment * self.move_codes(found)
+        else:
+            self.model.centroid_estimator.update(found.directions.mean, found.probabilities)
+        taken = made.action if weights.told == "label" else found.logits
+        self.usage.count(taken.argmax(-1), step.number)
         if isinstance(made, Rollout):
             terms |= self.action_terms(made, weights)
         return terms | {"usage": self.usage.entropy}
@@ -172,8 +187,25 @@ class Objective(systems.Objective):
     def run(self, model: Playable, batch: tuple) -> Rollout | Pretraining:
         """What a model makes of a batch, by the schedules of the step that was taken last."""
         now, generator = self.weights.stages.at(int(self.number)), torch.Generator().manual_seed(0)
-        frames = stretch(batch.frames, now.length, generator)
-        return self.reconstruct(model, frames, now, generator)
+        frames, labels = self.cut(batch, now, generator)
+        return self.reconstruct(model, frames, now, generator, labels)
+
+    def cut(
+        self, batch: tuple, now: Now, generator: torch.Generator
+    ) -> tuple[Float[Tensor, "B T 3 H W"], Int[Tensor, "B T"] | None]:
+        """Frames and, where they are told, the true actions of the length of the hour.
+
+        Raises ``ModelError`` where actions should be told and a batch has none.
+        """
+        moments = stretch(batch.frames.shape[1], now.length, generator)
+        if self.weights.told != "label":
+            return batch.frames[:, moments], None
+        if "actions" not in batch.labels:
+            raise ModelError(
+                'True actions are told, and the batch has no label "actions"; ask for it: '
+                'Sequences(..., labels=("actions",)).'
+            )
+        return batch.frames[:, moments], batch.labels["actions"][:, moments].long()
 
     def reconstruct(
         self,
@@ -181,14 +213,19 @@ class Objective(systems.Objective):
         frames: Float[Tensor, "B T 3 H W"],
         now: Now,
         generator: torch.Generator,
+        labels: Int[Tensor, "B T"] | None = None,
     ) -> Rollout | Pretraining:
         """Clips from their first frames, with actions that are sampled by the schedules."""
 
         def choice(found: Found) -> tuple[Tensor, Tensor]:
+            if self.weights.told == "label":
+                return one_hot(labels[:, :-1], model.config.actions), found.sampled * 0
             if now.free:
                 noise = torch.randn(found.sampled.shape, generator=generator).to(found.sampled)
                 told = found.sampled.detach() if now.held else found.sampled
                 return torch.zeros_like(found.logits), told + self.weights.stages.noise * noise
+            if self.weights.told == "code":
+                return torch.zeros_like(found.logits), coded(found.sampled, model.centroids)
             log_p = found.logits.log_softmax(-1)
             action = gumbel_softmax(log_p, now.temperature, generator)
             action, variation = model.explained(found, action)
@@ -243,6 +280,26 @@ class Objective(systems.Objective):
             terms["divergence"] = w.divergence * kl
         return terms
 
+    # --- a code book ---
+
+    def press_codes(self) -> None:
+        """What each action does is copied from what its code does, so that it can be played.
+
+        The dynamics are told codes as variability (`coded`), and no action.
+        """
+        self.model.action_network[0].classify_by(self.model.centroids)
+        self.model.dynamics_network.learn_actions(self.model.centroids)
+
+    def move_codes(self, found: Found) -> Float[Tensor, ""]:
+        """Codes go to the directions that are nearest to them; how far those are from the codes."""
+        centroids = self.model.centroids
+        # eq. (12): |d - sg(c_k)|^2, k the nearest centroid (van den Oord et al. 2017)
+        apart = found.sampled - centroids[nearest(found.sampled, centroids)]
+        mean = found.directions.mean
+        taken = one_hot(nearest(mean, centroids), len(centroids))
+        self.model.centroid_estimator.update(mean, taken)
+        return apart.square().mean()
+
     # --- the end of a free stage ---
 
     @torch.no_grad()
@@ -266,15 +323,20 @@ class Objective(systems.Objective):
         self.named.fill_(True)
 
 
-def stretch(
-    frames: Float[Tensor, "B T 3 H W"], length: int, generator: torch.Generator
-) -> Float[Tensor, "B t 3 H W"]:
-    """``length`` frames of clips, from a random one on; all of them where there are fewer."""
-    spare = frames.shape[1] - length
-    if spare <= 0:
-        return frames
-    start = int(torch.randint(spare + 1, (), generator=generator))
-    return frames[:, start : start + length]
+def stretch(frames: int, length: int, generator: torch.Generator) -> slice:
+    """``length`` of ``frames`` moments, from a random one on; all where there are fewer."""
+    if frames <= length:
+        return slice(0, frames)
+    start = int(torch.randint(frames - length + 1, (), generator=generator))
+    return slice(start, start + length)
+
+
+def coded(
+    direction: Float[Tensor, "*N D"], centroids: Float[Tensor, "K D"]
+) -> Float[Tensor, "*N D"]:
+    """The nearest centroid, with the gradient of the direction (straight-through)."""
+    code = centroids[nearest(direction, centroids)]
+    return direction + (code - direction).detach()
 
 
 def untrained(config: PlayableConfig, weights: LossWeights | None = None) -> Objective:
