@@ -126,9 +126,11 @@ def gathered(moments: list[tuple]) -> tuple[list, dict[str, np.ndarray]]:
     return list(images), labels | {"actions": np.array(actions, np.uint8)}
 
 
-def cached(name: str, make: Callable[[Path], object], version: str) -> layout.ClipSet:
+def cached(
+    name: str, make: Callable[[Path], object], version: str, size: int
+) -> layout.ClipSet:
     """The set in the user's cache, played on first use."""
-    root = sources.home() / "data" / f"{name}-v{version}"
+    root = sources.home() / "data" / f"{name}-{size}-v{version}"
     if not (root / "dataset.json").exists():
         with layout.making(root) as temporary:
             make(temporary)

@@ -89,12 +89,14 @@ def clip(game: Breakout, rng: np.random.Generator) -> tuple[list, dict, dict]:
     return frames, labels, {"policy": kind}
 
 
-def load() -> ClipSet:
-    """The set in the user's cache; played on first use, within a minute.
+def load(size: int = 64) -> ClipSet:
+    """The set in the user's cache, frames ``size`` pixels high; played on first use, in a minute.
 
     Raises ``AidagenError`` where the emulator is missing.
     """
-    return atari.cached("breakout", lambda root: make(root, progress=False), VERSION)
+    return atari.cached(
+        "breakout", lambda root: make(root, size=size, progress=False), VERSION, size
+    )
 
 
 def make(

@@ -127,12 +127,14 @@ def obeyed(labels: dict[str, np.ndarray]) -> float:
     return float((wanted == went).all(1)[sent].mean())
 
 
-def load() -> ClipSet:
-    """The set in the user's cache; played on first use, within a minute.
+def load(size: int = 64) -> ClipSet:
+    """The set in the user's cache, frames ``size`` pixels high; played on first use, in a minute.
 
     Raises ``AidagenError`` where the emulator is missing.
     """
-    return atari.cached("tennis", lambda root: make(root, progress=False), VERSION)
+    return atari.cached(
+        "tennis", lambda root: make(root, size=size, progress=False), VERSION, size
+    )
 
 
 def make(
