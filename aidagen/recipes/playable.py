@@ -22,7 +22,7 @@ _GAME = Recipe(
 )  # fmt: skip
 _FINE = LossWeights(
     pixels=8.0, power=1, perceptual=0.0, motion=0.1,
-    stages=Stages(temperature=0.4, length=Ramp(3, 6, 400), real=1, pretraining=0, rest=0.0),
+    stages=Stages(temperature=0.4, length=Ramp(3, 6, 200), real=1, pretraining=0, rest=0.0),
 )
 _LONG = _GAME.weights._replace(
     power=Ramp(2, 1, 4000, 8000), perceptual=Ramp(0.0, 0.5, 4000, 8000),
@@ -35,7 +35,7 @@ _LONG = _GAME.weights._replace(
 RECIPES = {
     "playable-breakout-64": _GAME,
     "playable-breakout-64-fine": replace(
-        _GAME, data=Sequences({"breakout": 1.0}, length=6), weights=_FINE, steps=1000, batch=8,
+        _GAME, data=Sequences({"breakout": 1.0}, length=6), weights=_FINE, steps=600, batch=8,
         rate=1e-3, start="playable-breakout-64",
     ),
     "playable-tennis-64": replace(
