@@ -72,7 +72,7 @@ class Seer(Engine):
 
 
 class Opened:
-    def __init__(self, count=20):
+    def __init__(self, count=8):
         self.count = count
 
     def clips(self, split):
@@ -92,13 +92,13 @@ def table(monkeypatch, model, data=None, methods=("caddy",), **options):
 
 @pytest.mark.parametrize("names", [(0, 1, 2), (2, 0, 1)])
 def test_whoever_sees_the_actions_is_right_whatever_their_names(monkeypatch, names):
-    rows, _ = table(monkeypatch, Seer(names), Opened(10))
+    rows, _ = table(monkeypatch, Seer(names))
     assert rows["caddy", "action_kappa"]["value"] == 1
     assert rows["caddy", "action_accuracy"]["value"] == 1
     assert rows["caddy", "nmi"]["value"] == pytest.approx(1)
     assert rows["caddy", "delta_mse"]["value"] == pytest.approx(0, abs=1e-9)
     assert rows["caddy", "usage_entropy"]["value"] > 0.95
-    assert rows["caddy", "action_kappa"]["n"] == 10
+    assert rows["caddy", "action_kappa"]["n"] == 8
 
 
 def test_controls_are_worth_nothing(monkeypatch):
@@ -120,7 +120,7 @@ def test_a_model_that_takes_two_actions_for_one_loses(monkeypatch):
 
 
 def test_whoever_paints_what_is_pressed(monkeypatch):
-    rows, sheet = table(monkeypatch, Seer((2, 0, 1)), Opened(8))
+    rows, sheet = table(monkeypatch, Seer((2, 0, 1)))
     value = {key: row["value"] for key, row in rows.items()}
     assert value["caddy", "add"] == pytest.approx(0, abs=1e-3) and value["copy", "add"] > 4
     assert value["caddy", "mdr"] == value["copy", "mdr"] == 0

@@ -135,6 +135,12 @@ def taking(one: Steps, actions: np.ndarray) -> Steps:
     return Steps(actions, np.tile(one.moved, (times, 1)), np.tile(one.true, times))
 
 
+def together(several: list[Steps]) -> tuple[np.ndarray, np.ndarray]:
+    """Displacements (N, 2) and actions (N) of all steps of several clips."""
+    return (np.concatenate([one.moved for one in several]),
+            np.concatenate([one.learned for one in several]))  # fmt: skip
+
+
 class Scorer:
     """Adds the rows of one game to a sheet."""
 
@@ -181,8 +187,7 @@ class Scorer:
 
         def of_steps(metric: Metric, number: Callable) -> None:
             def chosen_number(chosen: list[int]) -> float:
-                moved, learned = zip(*[(tested[i].moved, tested[i].learned) for i in chosen])
-                return number(np.concatenate(moved), np.concatenate(learned))
+                return number(*together([tested[i] for i in chosen]))
 
             self.add_of_set(method, metric, chosen_number)
 
@@ -192,11 +197,12 @@ class Scorer:
         of_steps(DELTA_MSE, movements.variance_within)
         of_steps(DELTA_MSE_RELEASED,
                  lambda m, a: movements.variance_within(m, a, weighted=False))  # fmt: skip
+        moved, learned = together(tested)
+        ends = np.cumsum([len(s.learned) for s in tested])[:-1]
         for metric, shown in ((DELTA_ACC, known), (DELTA_ACC_RELEASED, tested)):
-            moved, learned = (np.concatenate([getattr(s, key) for s in shown])
-                              for key in ("moved", "learned"))  # fmt: skip
-            told = [movements.told_by_displacement(s.moved, moved, learned) for s in tested]
-            self.add(method, metric, [(t == s.learned).mean() for t, s in zip(told, tested)])
+            told = movements.told_by_displacement(moved, *together(shown))
+            right = np.split(told == learned, ends)
+            self.add(method, metric, [of_clip.mean() for of_clip in right])
         of_steps(USAGE, lambda m, a: movements.usage_entropy(a, actions))
         return assigned
 
@@ -235,8 +241,7 @@ class Scorer:
     ) -> None:  # fmt: skip
         """Rows on what each action does; ``instead`` (..., S, K) are the numbers of the actions
         that are pressed in place of each."""
-        moved, true = (np.concatenate([getattr(s, key) for s in known])
-                       for key in ("moved", "true"))  # fmt: skip
+        moved, true = together(known)[0], np.concatenate([one.true for one in known])
         counted = obedience.room(pressed, obedience.ways(assigned, moved, true))
         asked, starts = np.arange(len(assigned)), np.arange(len(pressed.clips))[:, None]
         came = obedience.outcomes(pressed, self.game)[starts, instead]  # (..., S, K)
