@@ -70,3 +70,21 @@ def test_usage():
     assert movements.usage_entropy(np.array([1, 1]), 3) == 0
     assert movements.usage_entropy(np.array([0, 0]), 1) == 1
 
+
+def test_actions_that_displacements_tell():
+    rng = np.random.default_rng(0)
+    named = rng.integers(3, size=300)
+    moved = np.stack([5.0 * (named - 1), np.zeros(300)], 1) + 0.3 * rng.normal(size=(300, 2))
+    told = movements.told_by_displacement(moved[200:], moved[:200], named[:200])
+    assert (told == named[200:]).all()
+
+
+def test_actions_that_displacements_do_not_tell():
+    """Whoever knows nothing has the share of the commonest action; a single action has all."""
+    rng = np.random.default_rng(0)
+    moved, named = rng.normal(size=(4000, 2)), rng.choice(3, 4000, p=(0.2, 0.6, 0.2))
+    told = movements.told_by_displacement(moved[2000:], moved[:2000], named[:2000])
+    assert (told == named[2000:]).mean() == pytest.approx(0.6, abs=0.03)
+    single = np.full(2000, 2)
+    told = movements.told_by_displacement(moved[2000:], moved[:2000], single)
+    assert (told == single).all()

@@ -119,3 +119,21 @@ def usage_entropy(learned: Int[np.ndarray, " N"], actions: int) -> float:
     share = np.bincount(learned, minlength=actions) / max(len(learned), 1)
     share = share[share > 0]
     return float((share * np.log(1 / share)).sum() / np.log(actions)) if actions > 1 else 1.0
+
+
+def told_by_displacement(
+    moved: Float[np.ndarray, "N 2"],
+    known: Float[np.ndarray, "M 2"],
+    named: Int[np.ndarray, " M"],
+) -> Int[np.ndarray, " N"]:
+    """The action that a linear support vector machine reads off each displacement, having been
+    shown the actions ``named`` of the displacements ``known``.
+
+    The settings are those of CADDY's released code, scikit-learn's own. Where but one action was
+    shown, it is what is told.
+    """
+    from sklearn.svm import LinearSVC
+
+    if len(set(named.tolist())) == 1:
+        return np.full(len(moved), named[0])
+    return LinearSVC(max_iter=10_000, random_state=0).fit(known, named).predict(moved)
