@@ -300,3 +300,14 @@ def test_true_actions_are_told_and_have_to_be_there():
         made("model", batch._replace(labels={}), step())
     with pytest.raises(playable.ModelError, match="got 'guess'"):
         objective(PLAIN._replace(told="guess"))
+
+
+def test_variability_is_told_in_some_clips():
+    made = objective(PLAIN._replace(stages=SHORT._replace(silent=0.5)))
+    frames = Bars().draw(16, torch.Generator().manual_seed(0)).frames
+    now = made.weights.stages.at(0)
+    out = made.reconstruct(made.model, frames, now, torch.Generator().manual_seed(1))
+    told = out.variation.flatten(1).any(1)
+    assert 0 < told.sum() < 16
+    out = made.reconstruct(made.model, frames, now._replace(silent=0.0), torch.Generator())
+    assert out.variation.flatten(1).any(1).all()

@@ -37,7 +37,7 @@ GAMES = {
     "breakout": Game("paddle", movements.sideways, movements.SIDEWAYS, 2.0, PADDLE),
     "tennis": Game("player", movements.compass, movements.COMPASS, 1.0, PLAYER),
     # the gripper; arm and light are of another colour in every scene: nothing finds it by a rule
-    "robot": Game("joints", movements.compass, movements.COMPASS, 1.5, joint=3, stride=2),
+    "robot": Game("joints", movements.compass, movements.COMPASS, 1.5, joint=3, stride=3),
 }
 
 

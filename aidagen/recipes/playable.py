@@ -22,7 +22,7 @@ _GAME = Recipe(
 )  # fmt: skip
 _FINE = LossWeights(
     pixels=8.0, power=1, perceptual=0.0, motion=0.1,
-    stages=Stages(temperature=0.4, length=Ramp(3, 6, 200), real=1, pretraining=0, rest=0.0),
+    stages=Stages(temperature=0.4, length=Ramp(3, 6, 200), real=1, pretraining=0, silent=0.5),
 )
 _LONG = _GAME.weights._replace(
     power=Ramp(2, 1, 4000, 8000), perceptual=Ramp(0.0, 0.5, 4000, 8000),

@@ -35,6 +35,7 @@ class Now(NamedTuple):
     free: bool
     held: bool
     rest: float
+    silent: float
 
 
 class Stages(NamedTuple):
@@ -46,7 +47,8 @@ class Stages(NamedTuple):
     first they can be *held*: dynamics that do not listen yet have nothing to teach them, and would
     spoil what they show from the start (`actions.places`).
     Where the stage ends, k-means finds K actions among them; what is told beside them, ``rest`` of
-    the variability, can shrink from then on.
+    the variability, can shrink from then on. Dynamics that are told it in some clips and not in
+    others (``silent``) learn to do without, and keep what it means.
     """
 
     temperature: Number = Ramp(1.0, 0.4, 20_000)  # of the Gumbel-softmax
@@ -57,6 +59,7 @@ class Stages(NamedTuple):
     held: int = 0  # steps of the free stage in which directions are taken as they begin
     noise: float = 0.1  # standard deviation of what is added to a free direction
     rest: Number = 1.0  # the share of the variability that is told
+    silent: Number = 0.0  # the share of the clips in which none of it is told
 
     def at(self, step: int) -> Now:
         """What holds at a step, from 0."""
@@ -64,6 +67,7 @@ class Stages(NamedTuple):
         return Now(
             number_at(self.temperature, step), length, real, step < self.pretraining,
             step < self.free, step < min(self.held, self.free), number_at(self.rest, step),
+            number_at(self.silent, step),
         )  # fmt: skip
 
 

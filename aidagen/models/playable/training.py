@@ -229,6 +229,9 @@ class Objective(systems.Objective):
             log_p = found.logits.log_softmax(-1)
             action = gumbel_softmax(log_p, now.temperature, generator)
             action, variation = model.explained(found, action)
+            if now.silent:
+                spoken = torch.rand(len(variation), 1, 1, generator=generator) >= now.silent
+                variation = variation * spoken.to(variation)
             return action, now.rest * variation
 
         if now.pretraining:
