@@ -58,14 +58,6 @@ class Episode:
         self.kept: deque[Moment] = deque([self.moment], maxlen=max(2, round(KEPT * fps)))
         self.frame, self.counts = 0, [0] * world.actions
         self.point: Float[Tensor, " D"] | None = None
-        self._times: deque[float] = deque(maxlen=24)
-
-    @property
-    def speed(self) -> float | None:
-        """Steps per second, over the last ones without a pause; None before it can be told."""
-        if len(self._times) < 4:
-            return None
-        return (len(self._times) - 1) / max(self._times[-1] - self._times[0], 1e-9)
 
     def step(self, what: int | Float[Tensor, " D"]) -> Moment:
         """Take action ``what``, or go in that direction of the action space: the nearest action
@@ -87,10 +79,6 @@ class Episode:
         self.kept.append(self.moment)
         self.frame += 1
         self.counts[action] += 1
-        now = time.perf_counter()
-        if self._times and now - self._times[-1] > PAUSE:
-            self._times.clear()
-        self._times.append(now)
         return self.moment
 
     def _press(self, action: int) -> UInt8[np.ndarray, "H W 3"] | None:
@@ -106,6 +94,27 @@ class Episode:
 
 def _pixels(frame: Float[Tensor, "3 H W"]) -> UInt8[np.ndarray, "H W 3"]:
     return as_bytes(frame.detach().cpu()).permute(1, 2, 0).contiguous().numpy()
+
+
+class Pace:
+    """How many frames pass in a second, over the last ones without a pause."""
+
+    def __init__(self) -> None:
+        self._times: deque[float] = deque(maxlen=24)
+
+    def passed(self, now: float | None = None) -> None:
+        """A frame has passed, at ``now`` seconds (by default: now)."""
+        now = time.perf_counter() if now is None else now
+        if self._times and now - self._times[-1] > PAUSE:
+            self._times.clear()
+        self._times.append(now)
+
+    @property
+    def speed(self) -> float | None:
+        """Frames per second; None before it can be told."""
+        if len(self._times) < 4:
+            return None
+        return (len(self._times) - 1) / max(self._times[-1] - self._times[0], 1e-9)
 
 
 # --- the action space as a map -------------------------------------------------------------------
@@ -136,10 +145,10 @@ class ActionMap:
     def axes(self) -> str:
         """What is shown, in words."""
         if self.dimensions == 1:
-            return "the action space, a line"
+            return "The action space, a line"
         if self.dimensions == 2:
-            return "the action space, a plane"
-        return f"the first two principal axes of the {self.dimensions}-dimensional action space"
+            return "The action space, a plane"
+        return f"The first two principal axes of the {self.dimensions}-dimensional action space"
 
     def place(self, point: Float[Tensor, " D"]) -> Float[Tensor, "2"]:
         """Where a direction lies on the map."""

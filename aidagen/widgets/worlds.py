@@ -1,4 +1,4 @@
-"""What can be played: a model, frames to begin with, and the real game beside it, where there is one.
+"""What can be played: a model, frames to begin with, and the real game beside it if there is one.
 
     world = shipped("playable-breakout-64")                  # all of it, by the model's name
     world = PlayWorld.live(model, Breakout(), ("left", "stay", "right"))
@@ -9,7 +9,7 @@ game begin at the same moment. The game is told the *true action* that a learned
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, no_type_check
+from typing import Any, NamedTuple, no_type_check
 
 import numpy as np
 import torch
@@ -26,7 +26,9 @@ from aidagen.pixels import as_floats
 
 REST = "stay"
 BEGINNINGS = 6
-PATIENCE = 200  # moments of a game that are looked at, until one can be played from
+AGREED = 0.5  # of an action's steps do what its word says, or it has none
+MIDDLE = 0.5  # as far from the middle, in [-1, 1], a thing may be that is moved at the beginning
+PATIENCE = 300  # moments of a game that are looked at, until one can be played from
 
 # the words of a compass, on the screen: x to the right, y down
 WAYS = {
@@ -148,19 +150,22 @@ class PlayWorld:
 
 
 def _of_breakout(game: breakout.Breakout, rng: np.random.Generator) -> bool:
-    """Play for a while; whether there is a ball."""
+    """Play for a while; whether there is a ball, and room on both sides of the paddle."""
     atari.record(game, breakout.Player(rng, "track"), int(rng.integers(8, 60)), pictures=False)
-    return not np.isnan(game.ball[0])
+    places = game.places()
+    return not np.isnan(places["ball"]).any() and abs(places["paddle"][0]) < MIDDLE
 
 
 def _of_tennis(game: tennis.Tennis, rng: np.random.Generator) -> bool:
-    """Play for a while, up to a moment from which the player obeys; whether it was found.
+    """Play for a while; whether the player has room, and obeys in what comes.
 
-    Where it is not, the game has gone on by as much as was tried.
+    Where that is not so, the game has gone on by as much as was tried.
     """
     if not game.near:
         game.reset()
     atari.record(game, tennis.Player(rng, "chase"), int(rng.integers(2, 20)), pictures=False)
+    if (np.abs(game.places()["player"]) > MIDDLE).any():
+        return False
     state = game.game.cloneState()
     ahead = atari.record(game, tennis.Player(rng, "wander"), tennis.FRAMES, pictures=False)[1]
     obeyed = game.near and tennis.obeyed(ahead) >= tennis.OBEYED
@@ -198,15 +203,25 @@ def moments(
 # --- worlds by name ------------------------------------------------------------------------------
 
 
-def measured_words(model: nn.Module, data: str, opened: ClipSet) -> tuple[str, ...]:
-    """What each action does, as the table `playable` decides it on validation clips; "" unknown."""
+class Meanings(NamedTuple):
+    """What K actions do, as measured."""
+
+    words: tuple[str, ...]  # of each action; "" where fewer than half of its steps agree
+    nearest: tuple[str, ...]  # what most of its steps do, whether or not they are half of them
+
+
+def measured(model: nn.Module, data: str, opened: ClipSet) -> Meanings:
+    """What each action does in validation clips, by the assignment of the table `playable`."""
+    actions = model.config.actions
     if data not in GAMES:
-        return ("",) * model.config.actions
-    game, actions = GAMES[data], model.config.actions
+        return Meanings(("",) * actions, ("",) * actions)
+    game = GAMES[data]
     seen = [steps(model, clip, game) for clip in opened.clips("val")]
     table = sum(movements.counts(s.learned, s.true, actions, len(game.names)) for s in seen)
-    named = [game.names[c] if c >= 0 else "" for c in movements.assignment(table)]
-    return tuple(REST if word == "stayed" else word for word in named)
+    names = [REST if name == "stayed" else name for name in game.names]
+    assigned, share = movements.assignment(table), table / table.sum(1).clip(1)[:, None]
+    words = [names[c] if c >= 0 and share[k, c] >= AGREED else "" for k, c in enumerate(assigned)]
+    return Meanings(tuple(words), tuple(names[c] for c in table.argmax(1)))
 
 
 def playable_names() -> list[str]:
@@ -230,14 +245,15 @@ def shipped(
         )
     (data, *_), model = zoo.card(name)["data"], load_model(name, "cpu")
     opened = load_data(data)
-    words = measured_words(model, data, opened) if words is None else words
+    found = measured(model, data, opened) if words is None else Meanings(tuple(words), ())
     missing = "There is no emulator of this world."
     if data in CONSOLES:
         try:
             console = CONSOLES[data][0](model.config.height)
-            return PlayWorld.live(model, console, words, name=name)
+            true = [console.ACTIONS.index(word) for word in found.nearest]
+            return PlayWorld.live(model, console, found.words, true or None, name=name)
         except AidagenError as error:
             missing = f"The real game does not run beside it: {error}"
     clips = opened.clips("val")[:BEGINNINGS]
     frames = as_floats(torch.stack([clip.frames(0, 1)[0] for clip in clips]))
-    return PlayWorld(model, frames, words, name=name, missing=missing)
+    return PlayWorld(model, frames, found.words, name=name, missing=missing)
