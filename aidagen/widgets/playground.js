@@ -94,7 +94,7 @@ function render({ model, el }) {
   let tapped = null, begin = false, touched = performance.now();
   let asked = null, turn = 0, due = 0, timer = 0, patience = 0;
   let script = 0, began = 0, inView = false, place = null, shown = {};
-  let buttons = [], columns = [], marker = null;
+  let built = null, buttons = [], columns = [], marker = null;
 
   function hold(source, what) {
     held.delete(source);
@@ -163,7 +163,7 @@ function render({ model, el }) {
 
   // --- what is shown
   function build() { // another world: other buttons, map and bars
-    const { words, colours, places, low, high, flat, name, axes } = get("scene");
+    const { words, colours, places, low, high, flat, name, axes } = built = get("scene");
     held.clear();
     arrows.clear();
     tapped = place = null;
@@ -383,14 +383,10 @@ function render({ model, el }) {
   // --- what Python says
   const page = () => {
     const now = get("page");
-    if (!now.episode) return;
+    if (get("scene") !== built) build(); // both came at once, in any order
     const other = now.episode !== shown.episode;
     show(now, get("pixels"));
     if (other) free(); // what was asked of the episode before is not answered
-  };
-  const scene = () => {
-    build();
-    page();
   };
   const watch = new IntersectionObserver(([entry]) => {
     inView = entry.isIntersecting;
@@ -398,11 +394,10 @@ function render({ model, el }) {
     if (get("autoplay")) put({ autoplay: false, playing: !calm.matches });
     wake();
   });
-  const listeners = { "msg:custom": answered, "change:scene": scene, "change:page": page,
+  const listeners = { "msg:custom": answered, "change:scene": page, "change:page": page,
     "change:playing": state, "change:speed": state };
   for (const [name, listener] of Object.entries(listeners)) model.on(name, listener);
   document.addEventListener("visibilitychange", wake);
-  build();
   page();
   state();
   watch.observe(el);

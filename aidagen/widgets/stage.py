@@ -1,4 +1,4 @@
-"""What the browser shows of a playground, and its clock; ``playground.js`` is the browser's side."""
+"""What the browser shows of a playground, and its clock; ``playground.js`` is the browser's."""
 
 import threading
 from collections.abc import Callable

@@ -18,7 +18,6 @@ from torch import Tensor, nn
 
 from aidagen import datasets, zoo
 from aidagen.datasets import atari, breakout, tennis
-from aidagen.datasets.layout import ClipSet
 from aidagen.errors import AidagenError
 from aidagen.evaluation import movements
 from aidagen.evaluation.playable import GAMES, steps
@@ -153,7 +152,7 @@ def _of_breakout(game: breakout.Breakout, rng: np.random.Generator) -> bool:
     """Play for a while; whether there is a ball, and room on both sides of the paddle."""
     atari.record(game, breakout.Player(rng, "track"), int(rng.integers(8, 60)), pictures=False)
     places = game.places()
-    return not np.isnan(places["ball"]).any() and abs(places["paddle"][0]) < MIDDLE
+    return bool(np.isfinite(places["ball"]).all() and abs(places["paddle"][0]) < MIDDLE)
 
 
 def _of_tennis(game: tennis.Tennis, rng: np.random.Generator) -> bool:
@@ -210,8 +209,9 @@ class Meanings(NamedTuple):
     nearest: tuple[str, ...]  # what most of its steps do, whether or not they are half of them
 
 
-def measured(model: nn.Module, data: str, opened: ClipSet) -> Meanings:
-    """What each action does in validation clips, by the assignment of the table `playable`."""
+def measured(model: nn.Module, data: str, opened: Any) -> Meanings:
+    """What each action does in the validation clips of a set, by the assignment of the table
+    `playable`."""
     actions = model.config.actions
     if data not in GAMES:
         return Meanings(("",) * actions, ("",) * actions)
@@ -222,11 +222,6 @@ def measured(model: nn.Module, data: str, opened: ClipSet) -> Meanings:
     assigned, share = movements.assignment(table), table / table.sum(1).clip(1)[:, None]
     words = [names[c] if c >= 0 and share[k, c] >= AGREED else "" for k, c in enumerate(assigned)]
     return Meanings(tuple(words), tuple(names[c] for c in table.argmax(1)))
-
-
-def playable_names() -> list[str]:
-    """The playable models at hand."""
-    return [name for name in zoo.names() if zoo.card(name).get("system") == "playable"]
 
 
 def shipped(
@@ -240,9 +235,8 @@ def shipped(
     opened.
     """
     if zoo.card(name).get("system") != "playable":
-        raise AidagenError(
-            f"{name!r} is no playable model; there are {', '.join(playable_names()) or 'none'}."
-        )
+        known = ", ".join(zoo.of_system("playable")) or "none"
+        raise AidagenError(f"{name!r} is no playable model; there are {known}.")
     (data, *_), model = zoo.card(name)["data"], load_model(name, "cpu")
     opened = load_data(data)
     found = measured(model, data, opened) if words is None else Meanings(tuple(words), ())
