@@ -229,6 +229,7 @@ class Playground(Panel):
 
     @in_turn
     def _changed(self, change: dict) -> None:
+        self.playing = False
         if change["name"] == "world":
             with self.hold_trait_notifications():
                 self.start = 1
