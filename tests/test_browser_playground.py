@@ -4,13 +4,16 @@ Harness and helpers are those of `test_browser_widgets`; the models are small, w
 except in the last test, which plays a minute of Breakout with the shipped ones.
 """
 
+import contextlib
 import io
+import json
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -21,7 +24,7 @@ from browser import LabPage, page, server, write_notebook
 from playwright.sync_api import expect
 from test_browser_widgets import ROOT, SCREENSHOTS, Shown, pytestmark  # noqa: F401 - skips
 
-from aidagen import zoo
+from aidagen.publishing.play import RUN
 
 expect.set_options(timeout=60_000)
 
@@ -59,6 +62,12 @@ def lab(tmp_path_factory):
     folder = tmp_path_factory.mktemp("lab")
     cells = [SETUP, SHOWN, f"print(json.dumps({STATE}))"]
     write_notebook(folder / "notebooks" / "99_widgets.ipynb", cells)
+    for place in ("notebooks", "elsewhere"):  # the first folder is trusted as the server starts
+        asks = folder / place / "98_asks.ipynb"
+        write_notebook(asks, ["print('ran by its' + 'elf')"])
+        asked = json.loads(asks.read_text())
+        asked["metadata"][RUN] = True
+        asks.write_text(json.dumps(asked))
     with page(1280, 1000) as chromium_page, server(folder) as address:
         opened = LabPage(chromium_page, address)
         opened.open("notebooks/99_widgets.ipynb")
@@ -339,6 +348,17 @@ def test_under_reduced_motion_it_waits(lab):
     lab.page.emulate_media(reduced_motion="no-preference")
 
 
+def test_a_notebook_that_asks_is_run_as_it_opens_if_it_is_trusted(lab):
+    opened = LabPage(lab.page.context.new_page(), lab.address)
+    opened.open("notebooks/98_asks.ipynb")
+    opened.wait_text(opened.page.locator(".jp-Notebook").first, "ran by itself")
+    opened.open("elsewhere/98_asks.ipynb")
+    opened.page.wait_for_timeout(3000)
+    assert "ran by itself" not in opened.text(), "anybody's notebook is not"
+    assert opened.console == []
+    opened.page.close()
+
+
 def test_no_serious_violation(ground, lab):
     ground.area.evaluate("node => node.setAttribute('data-looked-at', 'yes')")
     assert lab.accessibility("[data-looked-at=yes]") == []
@@ -348,6 +368,103 @@ def test_no_serious_violation(ground, lab):
 def test_the_page_had_nothing_to_complain_about(lab):
     assert lab.console == []
     assert lab.failures() == []
+
+
+# --- the shipped model ----------------------------------------------------------------------------
+
+SHIPPED = [
+    "import os; print(os.getpid())",
+    "from aidagen.widgets.playground import Playground\n"
+    "from aidagen.widgets.worlds import shipped\n"
+    "playground = Playground({'Breakout': shipped('playable-breakout-64')})\nplayground",
+]
+SECONDS, FASTEST = 60, 12
+
+
+@pytest.mark.verify
+def test_a_minute_of_breakout(tmp_path):
+    """12 frames per second or more, the paddle goes where it is sent, memory does not grow."""
+    write_notebook(tmp_path / "notebooks" / "99_breakout.ipynb", SHIPPED)
+    with page(1280, 1000) as chromium_page, server(tmp_path) as address:
+        lab = LabPage(chromium_page, address)
+        lab.open("notebooks/99_breakout.ipynb")
+        lab.run_all(300)
+        kernel = int(re.search(r"\d+", lab.output(1).inner_text()).group())
+        ground = Ground(lab)
+        devtools = chromium_page.context.new_cdp_session(chromium_page)
+        ground.painted.click()
+        ground.press("1")
+        ground.further(20)
+        ground.button("Reset").click()
+        ground.waits(lambda: ground.frame() < 20, "the first frame")
+        rng, obeyed = np.random.default_rng(0), []
+        began, first, memory = time.monotonic(), ground.frame(), []
+        while time.monotonic() - began < SECONDS:
+            sign = int(rng.choice([-1, 1]))
+            before = paddle(ground.pixels())
+            chromium_page.keyboard.down("ArrowLeft" if sign < 0 else "ArrowRight")
+            ground.further(4)
+            after = paddle(ground.pixels())
+            chromium_page.keyboard.up("ArrowLeft" if sign < 0 else "ArrowRight")
+            at_the_wall = min(before, after) < WALL if sign < 0 else max(before, after) > 63 - WALL
+            obeyed.append(sign * (after - before) > 1 or at_the_wall)
+            ground.further(int(rng.integers(2, 5)))
+            if len(obeyed) % 10 == 0:
+                memory.append((resident(kernel), heap(devtools)))
+        fast = (ground.frame() - first) / (time.monotonic() - began)
+        ground.keep("breakout")
+        assert lab.console == []
+    grown = np.subtract(memory[-1], memory[0])
+    print(
+        f"{fast:.1f} frames per second, load {os.getloadavg()}; {np.mean(obeyed):.3f} of "
+        f"{len(obeyed)} presses obeyed; kernel and page grew by {grown} MB"
+    )
+    assert np.mean(obeyed) >= 0.9
+    assert grown[0] < 30 and grown[1] < 10
+    assert fast >= FASTEST
+
+
+WALL = 8  # pixels from the side of the picture, where half a paddle is
+
+
+def resident(pid):
+    """MB of memory that a process has."""
+    return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[1]) / 1024
+
+
+def heap(devtools):
+    """MB that the page's scripts hold on to."""
+    devtools.send("HeapProfiler.collectGarbage")
+    return devtools.send("Runtime.getHeapUsage")["usedSize"] / 2**20
+
+
+@pytest.mark.verify
+def test_aidagen_play_opens_the_world_by_itself():
+    with contextlib.closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "aidagen", "play", "playable-breakout-64", "--no-browser"]
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("JUPYTER")}
+    process = subprocess.Popen(
+        [*command, "--port", str(port)], env=kept, text=True, bufsize=1,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+    )  # fmt: skip
+    try:
+        for line in process.stdout:
+            if found := re.search(rf"http://127\.0\.0\.1:{port}/\S+token=\w+", line):
+                break
+        threading.Thread(target=process.stdout.read, daemon=True).start()
+        with page(1280, 900) as chromium_page:
+            lab = LabPage(chromium_page, "")
+            chromium_page.goto(found.group())
+            ground = chromium_page.locator(".aidagen-play")
+            ground.wait_for()
+            lab.wait_text(ground, r"frame \d+ · \d+\.\d frames per second")
+            lab.screenshot(SCREENSHOTS / "play.png")
+            assert lab.console == []
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(30)
 
 
 def paddle(picture):

@@ -245,6 +245,20 @@ def test_two_episodes_on_one_console_do_not_disturb_each_other(live):
     assert (one.moment.real != other.moment.real).any()
 
 
+def test_a_step_leaves_the_number_of_threads_as_it_was(world, monkeypatch):
+    before, during = torch.get_num_threads(), []
+    torch.set_num_threads(3)
+    play = world.model.play
+    monkeypatch.setattr(
+        world.model, "play", lambda *a: during.append(torch.get_num_threads()) or play(*a)
+    )
+    try:
+        Episode(world).step(0)
+        assert (during, torch.get_num_threads()) == ([1], 3)
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_what_is_kept_is_bounded(world):
     episode = Episode(world, fps=0.1)
     assert episode.kept.maxlen == 6 == 60 * 0.1

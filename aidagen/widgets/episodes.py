@@ -10,7 +10,8 @@
 import os
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,7 +30,19 @@ from aidagen.widgets.worlds import PlayWorld
 
 KEPT = 60  # seconds of an episode that can be downloaded
 TALL, BAND, GAP = 384, 32, 8  # pixels of a clip: of a picture, of the words below, between two
-PAUSE = 1.0  # seconds between two steps from which a new measurement of the speed begins
+PAUSE = 0.5  # seconds between two steps from which a new measurement of the speed begins
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """PyTorch on one thread: steps are so small that a second one costs more than it brings, and
+    the browser needs a core of its own."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 class Moment(NamedTuple):
@@ -59,6 +72,7 @@ class Episode:
         self.frame, self.counts = 0, [0] * world.actions
         self.point: Float[Tensor, " D"] | None = None
 
+    @one_thread()
     def step(self, what: int | Float[Tensor, " D"]) -> Moment:
         """Take action ``what``, or go in that direction of the action space: the nearest action
         and the rest as its variability. The real game is told the nearest one.

@@ -72,7 +72,6 @@ class Playground(Panel):
                 f"'playable-breakout-64')}}; got {wrong or 'none'}."
             )
         self.worlds, self.fps, self._number = dict(worlds), fps, 0
-        self.pace = Pace()  # of what the browser asked for
         self._rows: dict[tuple, list] = {}
         super().__init__()
         self.world = next(iter(self.worlds))
@@ -202,6 +201,7 @@ class Playground(Panel):
         here = self.here
         self.map = ActionMap(here.model.centroids)
         self.start_choice.options = list(range(1, len(here.frames) + 1))
+        self.pace = Pace()  # of what the browser asks for
         self._begin()
         with self.stage.hold_sync():
             self.stage.script = script(here)
