@@ -60,7 +60,7 @@ function render({ model, el }) {
   const symbol = make("span", "symbol"), word = make("span", "");
   const play = make("button", "play", symbol, word);
   const again = make("button", "again", "Reset");
-  const clip = make("button", "clip", "Download the clip");
+  const clip = make("button", "clip", "Download the last minute");
   const speed = make("select", "", ...SPEEDS.map(([value, name]) => new Option(name, value)));
   const readout = make("output", "widget-readout");
   const bar = make("div", "bar", play, again, make("label", "", make("span", "", "Speed"), speed),
@@ -265,7 +265,7 @@ function render({ model, el }) {
   }
   function save(name, buffers) { // null: Python has said why there is none
     clip.disabled = false;
-    clip.textContent = "Download the clip";
+    clip.textContent = "Download the last minute";
     if (!name) return;
     const url = URL.createObjectURL(new Blob([buffers[0]], { type: "video/mp4" }));
     Object.assign(make("a", ""), { href: url, download: name }).click();
