@@ -64,7 +64,9 @@ def lab(tmp_path_factory):
     write_notebook(folder / "notebooks" / "99_widgets.ipynb", cells)
     for place in ("notebooks", "elsewhere"):  # the first folder is trusted as the server starts
         asks = folder / place / "98_asks.ipynb"
-        write_notebook(asks, ["print('ran by its' + 'elf')"])
+        write_notebook(
+            asks, [f"print('ran by its' + 'elf')  # {place}: what is signed is the text"]
+        )
         asked = json.loads(asks.read_text())
         asked["metadata"][RUN] = True
         asks.write_text(json.dumps(asked))
@@ -362,7 +364,7 @@ def test_under_reduced_motion_it_waits(lab):
 
 
 def test_a_notebook_that_asks_is_run_as_it_opens_if_it_is_trusted(lab):
-    opened = LabPage(lab.page.context.new_page(), lab.address)
+    opened = LabPage(lab.page.context.browser.new_page(), lab.address)
     opened.open("notebooks/98_asks.ipynb")
     opened.wait_text(opened.page.locator(".jp-Notebook").first, "ran by itself")
     opened.open("elsewhere/98_asks.ipynb")
