@@ -126,8 +126,10 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--no-browser", action="store_true", help="only print the address")
     one.add_argument("--port", type=_count, default=8888, metavar="N")
 
-    one = command("play", _play, "Play with a playable video.")
-    one.add_argument("name", help="name of the model")
+    one = command("play", _play, "Play in the world of a model, in the browser.")
+    one.add_argument("name", metavar="NAME", help="a playable model, as playable-breakout-64")
+    one.add_argument("--no-browser", action="store_true", help="only print the address")
+    one.add_argument("--port", type=_count, default=8888, metavar="N")
     return parser
 
 
@@ -254,13 +256,10 @@ def _check(given: argparse.Namespace) -> int:
     return checkup.run()
 
 
-def _play(given: argparse.Namespace) -> NoReturn:
-    from aidagen import zoo
+def _play(given: argparse.Namespace) -> int:
+    from aidagen.publishing import play
 
-    raise AidagenError(
-        f"{given.name!r} cannot be played yet: `aidagen play` comes with the lecture on playable "
-        f"video; {_listed(list(zoo.names()))}, and `aidagen animate` runs those that move faces."
-    )
+    return play.serve(given.name, port=given.port, browser=not given.no_browser)
 
 
 def _lab(given: argparse.Namespace) -> int:

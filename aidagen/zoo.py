@@ -23,8 +23,8 @@ from aidagen.systems import CheckpointMismatch, System, compare
 
 __all__ = [
     "CheckpointMismatch", "ZooError", "begin_with", "card", "device", "install", "join_snapshots",
-    "load", "load_published", "names", "path", "save", "save_weights", "snapshots",
-    "system_named",
+    "load", "load_published", "names", "of_system", "path", "save", "save_weights",
+    "snapshots", "system_named",
 ]  # fmt: skip
 SHIPPED = Path(__file__).parent / "weights"
 
@@ -48,6 +48,11 @@ def names() -> list[str]:
     for folder in _folders():
         found |= {p.stem for p in folder.glob("*.safetensors") if p.with_suffix(".json").exists()}
     return sorted(found)
+
+
+def of_system(system: str) -> list[str]:
+    """The checkpoints of one system, such as "playable", sorted."""
+    return [name for name in names() if card(name).get("system") == system]
 
 
 def path(name: str) -> Path:

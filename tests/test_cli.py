@@ -404,9 +404,46 @@ def test_train_passes_its_options_on(monkeypatch, capsys, tmp_path):
     assert "goes on from" in refused(capsys, cli.main(["train", "p"]), expected=130)
 
 
-def test_play_says_when_it_comes(capsys):
-    told = refused(capsys, cli.main(["play", "tennis"]))
-    assert "'tennis'" in told and "lecture on playable video" in told and NAME in told
+def test_play_opens_a_notebook_of_one_folded_cell(monkeypatch, capsys, tmp_path, tiny_zoo):
+    from aidagen.publishing import lab, play
+
+    monkeypatch.setattr(play, "zoo", tiny_zoo)
+    monkeypatch.setenv("AIDAGEN_HOME", str(tmp_path))
+    monkeypatch.delenv("JUPYTER_NO_BROWSER", raising=False)
+    tiny_zoo.of_system = lambda system: {"playable": ["playable-pong-64"]}[system]
+    tiny_zoo.card = lambda name: {"data": {"pong": {}}}
+    ran = []
+    monkeypatch.setattr(lab, "become", lambda line, root, settings: ran.append((line, root)) or 0)
+    monkeypatch.setattr(lab, "free_port", lambda port: port)
+    assert cli.main(["play", "playable-pong-64", "--no-browser", "--port", "9999"]) == 0
+    assert cli.main(["play", "playable-pong-64"]) == 0
+    assert "playground of playable-pong-64; Ctrl-C ends it" in capsys.readouterr().out
+    (line, root), (second, _) = ran
+    assert root == tmp_path / "play"
+    assert {"--ip=127.0.0.1", "--port=9999", "--no-browser"} <= set(line)
+    assert "--LabApp.default_url=/doc/tree/playable-pong-64.ipynb" in line
+    assert "--port=8888" in second and "--no-browser" not in second
+    notebook = json.loads((root / "playable-pong-64.ipynb").read_text())
+    assert notebook["metadata"]["aidagen_run"] is True
+    [cell] = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    assert cell["metadata"]["jupyter"] == {"source_hidden": True}
+    source = "".join(cell["source"])
+    assert "Playground({'Pong': shipped('playable-pong-64')})" in source
+    compile(source, "cell", "exec")
+
+
+def test_play_says_what_there_is(monkeypatch, capsys, tmp_path, tiny_zoo):
+    from aidagen.publishing import lab, play
+
+    monkeypatch.setattr(play, "zoo", tiny_zoo)
+    tiny_zoo.of_system = lambda system: ["playable-pong-64", "playable-robot-64"]
+    told = refused(capsys, cli.main(["play", "playable-pang-64"]))
+    assert "did you mean playable-pong-64?" in told and told.count("playable-robot-64") == 1
+    tiny_zoo.of_system = lambda system: []
+    assert "there are none" in refused(capsys, cli.main(["play", NAME]))
+    tiny_zoo.of_system = lambda system: [NAME]
+    monkeypatch.setattr(lab.importlib.util, "find_spec", lambda name: None)
+    assert "JupyterLab is not installed" in refused(capsys, cli.main(["play", NAME]))
 
 
 def test_lab_hands_over_to_the_course_server(monkeypatch, capsys):

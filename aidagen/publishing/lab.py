@@ -17,6 +17,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from aidagen import files
@@ -98,8 +99,13 @@ def leave_the_deck(settings_folder: Path) -> None:
             files.write_text(stored, left)
 
 
-def command(root: Path, port: int, browser: bool, first: Path | None = None) -> list[str]:
-    """The command line of the server; ``first`` is the notebook to open, relative to root."""
+def command(
+    root: Path, port: int, browser: bool, first: Path | None = None, alone: bool = False
+) -> list[str]:
+    """The command line of the server; ``first`` is the notebook to open, relative to root.
+
+    ``alone``: that notebook is all there is to see, without the file browser.
+    """
     line = [
         sys.executable,
         "-m",
@@ -114,7 +120,8 @@ def command(root: Path, port: int, browser: bool, first: Path | None = None) -> 
         "--ServerApp.answer_yes=True",
     ]
     if first is not None:
-        line.append(f"--LabApp.default_url=/lab/tree/{first.as_posix()}")
+        mode = "doc" if alone else "lab"
+        line.append(f"--LabApp.default_url=/{mode}/tree/{first.as_posix()}")
     if not browser:
         line.append("--no-browser")
     if hasattr(os, "geteuid") and os.geteuid() == 0:
@@ -122,8 +129,8 @@ def command(root: Path, port: int, browser: bool, first: Path | None = None) -> 
     return line
 
 
-def trust(root: Path) -> None:
-    """Mark notebooks and their copies as trusted, so that stored clips and widgets are shown.
+def trust(root: Path, more: Sequence[Path] = ()) -> None:
+    """Mark notebooks, their copies and ``more`` as trusted: stored clips and widgets are shown.
 
     A copy that was edited is left as Jupyter knows it: whoever edits it in JupyterLab keeps its
     trust; what came from elsewhere into ``work/`` gets none here.
@@ -133,7 +140,7 @@ def trust(root: Path) -> None:
 
     notary = NotebookNotary(data_dir=str(root / ".jupyter" / "data"))
     own = sorted((root / "notebooks").glob("*.ipynb"))
-    for path in (*own, *copies.untouched(root)):
+    for path in (*own, *copies.untouched(root), *more):
         with contextlib.suppress(OSError, ValueError, sqlite3.Error, nbformat.ValidationError):
             notary.sign(nbformat.read(path, as_version=4))
 
@@ -149,23 +156,37 @@ def serve(root: Path | str | None = None, port: int = 8888, browser: bool = True
     The environment variable ``JUPYTER_NO_BROWSER`` keeps the browser closed as well.
     Raises AidagenError where JupyterLab is missing or the folder cannot be used.
     """
-    if importlib.util.find_spec("jupyterlab") is None:
-        raise AidagenError(
-            'JupyterLab is not installed: run `make venv`, or pip install -e ".[lab]".'
-        )
+    require()
     root = find_root() if root is None else Path(root).resolve()
     if not root.is_dir():
         raise AidagenError(f"There is no folder {root} to serve.")
-    environment = {**os.environ, **settings(root)}
-    environment.setdefault("GOMP_SPINCOUNT", "0")  # idle threads of a kernel sleep
-    if os.environ.get("JUPYTER_NO_BROWSER", "0") not in ("", "0"):
-        browser = False
+    environment = settings(root)
     for sentence in copies.refresh(root):
         print(f"aidagen: {sentence}", flush=True)
     trust(root)
     first = start_notebook(root)
-    line = command(root, free_port(port), browser, first)
+    line = command(root, free_port(port), wanted(browser), first)
     print(f"aidagen: JupyterLab opens {first or 'the course folder'}; Ctrl-C ends it.", flush=True)
+    return become(line, root, environment)
+
+
+def require() -> None:
+    """Raise AidagenError where JupyterLab is missing."""
+    if importlib.util.find_spec("jupyterlab") is None:
+        raise AidagenError(
+            'JupyterLab is not installed: run `make venv`, or pip install -e ".[lab]".'
+        )
+
+
+def wanted(browser: bool) -> bool:
+    """Whether a browser is to be opened; ``JUPYTER_NO_BROWSER`` keeps it closed."""
+    return browser and os.environ.get("JUPYTER_NO_BROWSER", "0") in ("", "0")
+
+
+def become(line: list[str], root: Path, settings: dict[str, str]) -> int:
+    """Run the server's command in ``root``; on POSIX in place of this process."""
+    environment = {**os.environ, **settings}
+    environment.setdefault("GOMP_SPINCOUNT", "0")  # idle threads of a kernel sleep
     if os.name == "posix":
         os.chdir(root)
         os.execve(line[0], line, environment)

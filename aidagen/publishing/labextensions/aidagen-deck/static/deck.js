@@ -1,6 +1,7 @@
 // What the course adds to jupyterlab-slideshow, as an extension of JupyterLab without a build step:
 // the style of the slides, speaker notes in a window of their own, a deck that never begins blank,
-// and a Lab that opens with its menus though it was closed inside the deck.
+// and a Lab that opens with its menus though it was closed inside the deck; and what `aidagen play`
+// opens is run.
 (() => {
   const NAME = 'aidagen-deck';
   const SETTINGS = 'jupyterlab-slideshow:plugin';
@@ -175,10 +176,21 @@ button { font: inherit; padding: .1em .8em }
     if (slides.length) notebook.activeCellIndex = slides[slideAt(slides, notebook.activeCellIndex)].first;
   }
 
+  // A notebook that `aidagen play` wrote is run as it opens, if it is trusted on this machine.
+  async function runIfAsked(panel, NotebookActions) {
+    await panel.context.ready;
+    await panel.sessionContext.ready;
+    const cells = panel.content.widgets.filter(cell => cell.model.type === 'code');
+    const asks = panel.content.model.getMetadata('aidagen_run') === true;
+    if (asks && cells.every(cell => cell.model.trusted)) {
+      await NotebookActions.runAll(panel.content, panel.sessionContext);
+    }
+  }
+
   async function plugin() {
     const { ISettingRegistry } = await borrow('@jupyterlab/settingregistry');
     const { ILabShell } = await borrow('@jupyterlab/application');
-    const { INotebookTracker } = await borrow('@jupyterlab/notebook');
+    const { INotebookTracker, NotebookActions } = await borrow('@jupyterlab/notebook');
     return {
       id: `${NAME}:plugin`,
       description: 'Lectures as decks: style, speaker notes, and menus afterwards.',
@@ -189,6 +201,7 @@ button { font: inherit; padding: .1em .8em }
         loadStyle();
         forgetTheDeck(registry);
         if (shell) layoutAsBefore(app, shell);
+        tracker.widgetAdded.connect((_, panel) => void runIfAsked(panel, NotebookActions));
         const speaker = new Speaker(app.commands);
         app.commands.addCommand(`${NAME}:notes`, {
           label: 'Speaker Notes of the Deck',
