@@ -158,6 +158,7 @@ def test_an_action_whose_steps_disagree_has_no_word(square, monkeypatch):
     learned, true = (np.array(column) for column in zip(*pairs))
     stand_in = type("Steps", (), {"learned": learned, "true": true})
     monkeypatch.setattr(worlds, "steps", lambda *_: stand_in)
+    monkeypatch.setattr(worlds, "film", lambda *_: None)
     found = worlds.measured(square, "breakout", Bars())
     assert found.words == ("left", "stay", "")
     assert found.nearest == ("left", "stay", "left")

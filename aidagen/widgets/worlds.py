@@ -20,7 +20,8 @@ from aidagen import datasets, zoo
 from aidagen.datasets import atari, breakout, tennis
 from aidagen.errors import AidagenError
 from aidagen.evaluation import movements
-from aidagen.evaluation.playable import GAMES, steps
+from aidagen.evaluation.games import GAMES, film
+from aidagen.evaluation.playable import steps
 from aidagen.pixels import as_floats
 
 REST = "stay"
@@ -216,7 +217,7 @@ def measured(model: nn.Module, data: str, opened: Any) -> Meanings:
     if data not in GAMES:
         return Meanings(("",) * actions, ("",) * actions)
     game = GAMES[data]
-    seen = [steps(model, clip, game) for clip in opened.clips("val")]
+    seen = [steps(model, film(clip, game), game) for clip in opened.clips("val")]
     table = sum(movements.counts(s.learned, s.true, actions, len(game.names)) for s in seen)
     names = [REST if name == "stayed" else name for name in game.names]
     assigned, share = movements.assignment(table), table / table.sum(1).clip(1)[:, None]
