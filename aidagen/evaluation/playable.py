@@ -49,7 +49,7 @@ COPY = "copy"
 CONTROLS = ("random", "shuffled", "single")
 SPLIT = "unseen"
 DRAWS = 20  # of a control that is drawn at random, for each step
-FRAMES = 16  # of a clip along which a model is played; every set has as many
+FRAMES = 11  # of a clip along which a model is played; those of the robot have no more
 
 KAPPA = Metric("action_kappa", "Cohen's kappa of assigned actions and movements", "higher")
 ACCURACY = Metric("action_accuracy", "share of steps whose action stands for what moved", "higher")
