@@ -32,11 +32,11 @@ def nearest(
 def linear(
     known: Float[Tensor, "n 2"], actions: Int[Tensor, " n"], asked: Float[Tensor, "m 2"]
 ) -> Int[Tensor, " m"]:
-    """The action that a linear classifier says, fitted by least squares."""
-    with_one = [torch.cat([x, torch.ones(len(x), 1)], 1) for x in (known, asked)]
-    wanted = torch.nn.functional.one_hot(actions.long()).float()
-    weights = torch.linalg.lstsq(with_one[0], wanted, driver="gelsd").solution
-    return (with_one[1] @ weights).argmax(1)
+    """The action whose mean displacement is nearest: a linear classifier, which can learn little by
+    heart."""
+    taken = actions.unique()
+    means = torch.stack([known[actions == a].mean(0) for a in taken])
+    return taken[torch.cdist(asked, means).argmin(1)]
 
 
 def delta_accuracy(
@@ -133,7 +133,7 @@ DELTA = Exercise(
     ),
     picture=_delta_picture,
     picture_shows="Four bars: about a third for actions that were dealt at random, with either "
-    "classifier, and nearly 1 for the true actions.",
+    "classifier, and more than 0.9 for the true actions.",
     wrong=(
         Wrong(
             "scored on the same points",
