@@ -80,7 +80,7 @@ SCENE = (
 def _explain_picture(answer):
     """Centroids as discs, directions as dots of the colour of their action, and what is left
     between them as lines."""
-    poses, action, centroids = SCENE
+    _, action, centroids = SCENE
     directions, rest = (torch.as_tensor(x).float() for x in answer(*SCENE))
     size, scale = 2 * expected.SIZE, 2 * expected.SIZE / 5
     made = Image.new("RGB", (size, size), "white")

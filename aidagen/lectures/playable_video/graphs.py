@@ -23,6 +23,7 @@ from aidagen.teaching import plots
 from aidagen.teaching.plots import LETTERS, LOOKS, WIDTH, Plot
 
 GREY = "#767676"
+SHOWN = 1.8  # how far out the action space is drawn
 METHODS = {
     "caddy": "the model",
     "caddy-fine": "the model, trained for longer",
@@ -107,8 +108,8 @@ def against_movement(answer: Callable[..., Any], count: int) -> Plot:
              ylabel="direction $d_t$")  # fmt: skip
     axes.legend(frameon=False, fontsize=LETTERS - 1)
     together = _together(directions, moved)
-    return Plot(figure, f"Directions over displacements of the paddle for {len(moved)} steps; "
-                f"correlation {together:.2f}; a dashed line is the centroid of an action.")  # fmt: skip
+    told = f"correlation {together:.2f}; a dashed line is the centroid of an action."
+    return Plot(figure, f"Directions over displacements of the paddle, {len(moved)} steps; {told}")
 
 
 def _together(a: Tensor, b: Tensor) -> float:
@@ -133,12 +134,15 @@ def space(answer: Callable[..., Any], count: int, arrows: int = 24) -> Plot:
                   label=name, markerfacecolor=face)  # fmt: skip
     for one, left in list(zip(directions, rest))[:: max(1, len(rest) // arrows)]:
         axes.plot(*torch.stack([one - left, one]).T, color="black", linewidth=1.2)
-    axes.plot(*centroids.T, "P", color="black", markersize=13, markeredgecolor="white", linestyle="")
+    axes.plot(*centroids.T, "P", color="black", markersize=13, markeredgecolor="white",
+              linestyle="")  # fmt: skip
     for centre, name in zip(centroids, names):
         axes.annotate(name, centre.tolist(), xytext=(0, -24), textcoords="offset points",
                       ha="center", va="center", fontsize=LETTERS - 1,
                       bbox={"boxstyle": "round,pad=0.15", "fc": "white", "alpha": 0.8})  # fmt: skip
-    axes.set(xlabel="direction $d_t$, first axis", ylabel="second axis")
+    axes.set(xlabel="direction $d_t$, first axis", ylabel="second axis",
+             xlim=(-SHOWN, SHOWN), ylim=(-SHOWN, SHOWN))  # fmt: skip
+    outside = int((directions.abs() > SHOWN).any(1).sum())
     moved = torch.cat([one.moved for one in listed])
     if _together(directions[:, 0], moved[:, 0]) < 0:  # so that right is on the right
         axes.invert_xaxis()
@@ -147,7 +151,8 @@ def space(answer: Callable[..., Any], count: int, arrows: int = 24) -> Plot:
     figure.legend(loc="outside right upper", frameon=False, fontsize=LETTERS - 1,
                   title="what moved", title_fontsize=LETTERS - 1)  # fmt: skip
     return Plot(figure, f"Directions of {len(true)} steps in the action space of Tennis, coloured "
-                "by where the player went; centroids carry the names of their actions.")  # fmt: skip
+                "by where the player went; centroids carry the names of their actions. "
+                f"Farther out and not drawn: {outside}.")  # fmt: skip
 
 
 # --- components ----------------------------------------------------------------------------------
@@ -222,8 +227,9 @@ def sweep(found: judging.Sweep) -> Plot:
     for k in sorted(set(found.nearest)):
         colour, marker = LOOKS[k]
         own = nearest == k
+        said = f"told as action {k + 1} ({names[k]}) and the rest"
         axes.plot(found.points[own], mean[own], marker=marker, color=colour, markersize=10,
-                  linewidth=2.6, label=f"told as action {k + 1} ({names[k]}) and the rest")  # fmt: skip
+                  linewidth=2.6, label=said)  # fmt: skip
         axes.axvline(float(showcase.model("breakout").centroids[k, 0]), color=colour,
                      linestyle="--", linewidth=1.6)  # fmt: skip
     axes.axhline(0, color="#444444", linewidth=1.2)
@@ -285,7 +291,7 @@ def by_the_past(answer: Callable[..., Any], count: int) -> Plot:
         for way, name in zip((-1, 0, 1), went):
             went[name] += (after - now)[action == way].tolist()
     figure, (axes,) = _panels(1, 2.9)
-    for row, (name, values) in enumerate(went.items()):
+    for row, values in enumerate(went.values()):
         axes.barh(row, float(np.mean(values)), color=LOOKS[row][0])
     axes.set_yticks(range(3), [f"sent {name}" for name in went])
     axes.invert_yaxis()
@@ -293,7 +299,7 @@ def by_the_past(answer: Callable[..., Any], count: int) -> Plot:
     axes.set_xlabel("mean movement to the next frame, in pixels to the right", fontsize=LETTERS)
     axes.set_xlim(-3.5, 3.5)
     told = ", ".join(f"{name} {np.mean(v):+.1f}" for name, v in went.items())
-    return Plot(figure, f"Mean movement of the player by where each triple's action sends it: {told}.")
+    return Plot(figure, f"Mean movement of the player, by where its action sends it: {told}.")
 
 
 def by_number(answer: Callable[..., Tensor], count: int) -> Plot:
@@ -309,14 +315,15 @@ def by_number(answer: Callable[..., Tensor], count: int) -> Plot:
             taken = torch.cdist(steps.directions, clustered(steps.directions, k)).argmin(1)
             table = movements.counts(taken.numpy(), steps.true.numpy(), k, len(game.names))
             kappas.append(100 * movements.kappa(table, movements.assignment(table)))
-        for values, name, (colour, marker) in ((open_, "left open (Delta-MSE)", LOOKS[0]),
-                                               (kappas, "kappa, times 100", LOOKS[1])):  # fmt: skip
+        both = {"left open (Delta-MSE)": open_, "kappa, times 100": kappas}
+        for (name, values), (colour, marker) in zip(both.items(), LOOKS):
             axes.plot(list(numbers), values, marker=marker, color=colour, markersize=9,
                       linewidth=2.4, label=name if data == "breakout" else None)  # fmt: skip
         axes.set(title=game.title, xlabel="number of actions K", ylim=(0, 100))
         axes.set_xticks(list(numbers))
-        told.append(f"{game.title}: " + ", ".join(
-            f"K = {k}: {o:.0f} % and {x:.0f}" for k, o, x in zip(numbers, open_, kappas)))  # fmt: skip
+        each = zip(numbers, open_, kappas)
+        said = ", ".join(f"K = {k}: {o:.0f} % and {x:.0f}" for k, o, x in each)
+        told.append(f"{game.title}: {said}")
     panels[0].set_ylabel("%")
     figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=LETTERS - 1)
     return Plot(figure, "What is left open, and kappa, by the number of actions. "

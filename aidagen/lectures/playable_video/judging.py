@@ -18,6 +18,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from aidagen.datasets.breakout import Breakout
+from aidagen.evaluation import movements
 from aidagen.lectures.playable_video import showcase
 from aidagen.metrics import Interval, interval, mean_of, of_set
 from aidagen.models.playable import Encoded
@@ -151,3 +153,38 @@ def sweep(count: int, points: int = 13, steps: int = 2) -> Sweep:
         made = showcase.play(model, first, *told)
         went.append(showcase.paddle(made[:, -1]) - showcase.paddle(first))
     return Sweep(asked, nearest, torch.stack(went))
+
+
+def steady(found: Sweep, slack: float = 3.0) -> bool:
+    """Whether the paddle goes farther to the right with every point, but for ``slack`` pixels."""
+    return bool((found.went.nanmean(1).diff() > -slack).all())
+
+
+def said_of(found: Sweep) -> str:
+    """What lies between the actions, as Markdown."""
+    mean = found.went.nanmean(1)
+    back = int((mean.diff() <= -3.0).sum())
+    if steady(found):
+        return "From left to right the paddle goes **little by little**: movements lie in between."
+    return (f"On the way from left to right the paddle jumps back **{back} "
+            f"time{'s' if back > 1 else ''}**, by up to {-float(mean.diff().min()):.0f} pixels: "
+            "here nothing lies *between* the actions.")  # fmt: skip
+
+
+def buttons(count: int) -> str:
+    """How well Breakout's true buttons agree with the movements, and with the actions found."""
+    listed, clips = showcase.steps("breakout", count), showcase.clips("breakout", count)
+    found, moved = (torch.cat([getattr(one, key) for one in listed]).numpy()
+                    for key in ("actions", "true"))  # fmt: skip
+    order = [movements.SIDEWAYS.index({"stay": "stayed"}.get(name, name))
+             for name in Breakout.ACTIONS]  # fmt: skip
+    pressed = np.concatenate([np.array(order)[clip.labels()["actions"][:-1]] for clip in clips])
+
+    def kappa(a: np.ndarray, b: np.ndarray) -> float:
+        table = movements.counts(a, b, 3, 3)
+        return movements.kappa(table, movements.assignment(table))
+
+    ours = f"**{kappa(found, moved):.2f}**, and with the buttons **{kappa(found, pressed):.2f}**"
+    return (f"For comparison, on {count} clips: the *true buttons* agree with the movements with a "
+            f"kappa of **{kappa(pressed, moved):.2f}**; the model's actions with the movements "
+            f"{ours}.")  # fmt: skip

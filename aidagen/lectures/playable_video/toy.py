@@ -249,7 +249,7 @@ class Study:
     @torch.no_grad()
     def scores(self) -> dict[str, list[Scores]]:
         """Of each form and start, over pairs that are the same for all."""
-        before, after, moved, true = self.tested
+        before, after, _, true = self.tested
         copied, found = float((before - after).square().mean()), {}
         for name, model in self.models.items():
             taken, wide = self.taken(name), before.expand(self.starts, -1, -1)

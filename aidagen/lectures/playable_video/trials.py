@@ -206,8 +206,8 @@ def _past_picture(answer):
     places, actions = _walk(74, 60)
     now, action, after = (torch.as_tensor(x).float() for x in answer(places, actions))
     went = (after - now).clamp(-9, 9)
-    means = {name: float(went[action == a].mean()) / 8 + 0.5
-             for a, name in ((-1, "sent left"), (0, "sent nowhere"), (1, "sent right"))}  # fmt: skip
+    ways = {"sent left": -1, "sent nowhere": 0, "sent right": 1}
+    means = {name: float(went[action == a].mean()) / 8 + 0.5 for name, a in ways.items()}
     return expected.bars(means, "movement: 0.5 is none, 1 is far right")
 
 
