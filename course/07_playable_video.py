@@ -64,7 +64,7 @@ SEED = 7
 import inspect
 
 import torch
-from IPython.display import Markdown
+from IPython.display import Markdown, display
 
 from aidagen import evaluation
 from aidagen.lectures.playable_video import figures, graphs, judging, showcase, toy
@@ -265,6 +265,8 @@ explain = check.choose("07.1", explain)
 # ## Nine islands
 #
 # **Objective.** See directions of real steps in the trained model.
+#
+# Each dot is a step of a test clip of Tennis; its colour says what moved. The model was told neither.
 
 # %% alt="Directions of tennis steps in a plane: nine separate islands of points, which lie to each other like the directions of a compass; crosses with names are the centroids, and black lines lead from centroids to some of the points." tags=["hide-input", "nbval-ignore-output"]
 graphs.space(explain, CLIPS)
@@ -413,7 +415,8 @@ bet.reveal(2 if alone else 1, Markdown(toy.told(study)))
 # %% [markdown]
 # * **No information:** in some starts one action is taken always, and what it leaves open is everything.
 # * **Information:** no start collapses, and the action alone tells more. But it stops at *two* of three.
-# * **$\lambda = 1.5$:** most starts find all three; their painted frames still hedge.
+# * **$\lambda = 1.5$:** nearly all actions are used, and some starts find all three; their painted frames
+#   still hedge.
 # * **Free stage:** all starts find them. **From random poses** most do not.
 #
 # **Key point.** The mutual information keeps actions in use. Finding the *right* ones took a good start:
@@ -486,18 +489,16 @@ figures.attention()
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Who listens?
 #
-# One step ahead from real frames: the dynamics are told the action that was seen, with and without its
-# variability, or another action.
+# One step ahead from real frames; dashed: the last frame, unchanged.
 
 # %% alt="Points with intervals for two games: the error of painted frames where something changed, as a share of that of the last frame, when the dynamics are told the action that was seen, this with its variability, and another action." tags=["hide-input", "nbval-ignore-output"]
 graphs.listen(CLIPS)
 
 # %% [markdown]
-# The dynamics **listen**: another action makes the error about twice as large. The **variability** is
-# **idle**: it adds nothing. Its share was faded out at the end of training, since a player tells none.
+# The dynamics **listen**: told another action, they err clearly more. The **variability** is **idle**: it
+# adds nothing. It was faded out at the end of training, since a player tells none.
 #
-# **Key point.** Of what the text above explains, places, free stage and actions do the work. The
-# variability helped to get there, and is not needed any more.
+# **Key point.** Places and actions do the work. The variability helped to find them, and is idle now.
 
 # %% slideshow={"slide_type": "skip"} tags=["nbval-check-output", "hide-input"]
 heard = [judging.listen(data, 4) for data in showcase.GAMES]
@@ -536,14 +537,18 @@ bet
 # %% alt="Covered until a guess is made. Points with intervals: Cohen's kappa of actions and movements, in each game, for the model and for controls that know nothing, which lie at 0." tags=["hide-input", "nbval-ignore-output"]
 rows = evaluation.table("playable")
 kappa = {(r["data"], r["method"]): r["value"] for r in rows if r["metric"] == "action_kappa"}
-bet.reveal(kappa["breakout", "caddy"], graphs.claim(
-    rows, "action_kappa", axis="Cohen's kappa of actions and movements", line=(0.0, "chance")))
 
-# %% tags=["hide-input", "nbval-ignore-output"]
-Markdown(judging.buttons(CLIPS))
+
+def agreement():
+    display(Markdown(judging.buttons(CLIPS)))
+    axis = "Cohen's kappa of actions and movements"
+    return graphs.claim(rows, "action_kappa", axis=axis, line=(0.0, "chance"))
+
+
+bet.reveal(kappa["breakout", "caddy"], agreement)
 
 # %% [markdown]
-# Controls lie at 0. A score is read beside them, and beside what a perfect answer could get.
+# A score is read beside controls, which know nothing, and beside what a perfect answer could get.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **2 min.** Say: "The buttons themselves would not get full marks: the paddle has inertia." Ask: "What then
@@ -598,10 +603,14 @@ bet
 
 # %% alt="Covered until a guess is made. Displacement of the painted paddle after two steps, for points of the action space from the centroid of left to that of right." tags=["hide-input", "nbval-ignore-output"]
 found = judging.sweep(lesson.pick(3, 6, 12))
-bet.reveal(0 if judging.steady(found) else 1, graphs.sweep(found))
 
-# %% tags=["hide-input", "nbval-ignore-output"]
-Markdown(judging.said_of(found))
+
+def dial():
+    display(Markdown(judging.said_of(found)))
+    return graphs.sweep(found)
+
+
+bet.reveal(0 if judging.steady(found) else 1, dial)
 
 # %% [markdown]
 # When the free stage ended, an action and its centroid meant exactly the same to the dynamics. Then the

@@ -62,8 +62,9 @@ def test_the_toy_shows_what_the_text_says(study):
     assert mean(found["information"], "alone") < 0.75 * mean(found["none"], "alone")
     assert "it stops at *two* of three" in WORDS
     assert all(one.kappa < 0.6 for one in found["information"])
-    assert "most starts find all three" in WORDS
-    assert sum(one.kappa > 0.9 for one in found["more"]) > len(found["more"]) / 2
+    assert "nearly all actions are used, and some starts find all three" in WORDS
+    assert mean(found["more"], "usage") > 0.8
+    assert any(one.kappa > 0.9 for one in found["more"])
     assert mean(found["more"], "alone") > 2 * mean(found["free"], "alone")
     assert "all starts find them. **From random poses** most do not" in WORDS
     assert all(one.kappa > 0.95 for one in found["free"])
@@ -200,7 +201,8 @@ def test_the_paddle_is_found_where_it_is(games):
     for number in range(3):
         clip = showcase.clips("breakout", 3)[number]
         true = (clip.labels()["paddle"][:, 0] + 1) / 2 * 63
-        apart = (showcase.paddle(showcase.frames("breakout", number)) - torch.from_numpy(true)).abs()
+        seen = showcase.paddle(showcase.frames("breakout", number))
+        apart = (seen - torch.from_numpy(true)).abs()
         assert apart.max() < 1.5 and apart.mean() < 0.3
     assert torch.isnan(showcase.paddle(torch.zeros(3, 64, 64)))
 
@@ -222,7 +224,7 @@ def test_the_words_of_actions_come_from_other_clips(games):
 
 
 def test_what_the_directions_rest_upon(games):
-    """As the text says: on places; on attention in Breakout, hardly in Tennis; not on appearance."""
+    """On places; on attention in Breakout, hardly in Tennis; not on appearance (lecture 07)."""
     found = {data: judging.tell(data, CLIPS) for data in showcase.GAMES}
     for data, of in found.items():
         assert of["all of it"].value > 0.7, data
@@ -291,8 +293,9 @@ def test_the_policies_draw_anew(games):
 
 def test_the_bend_lies_where_the_text_says(games):
     assert "It lies at 3 in Breakout, and near 9 in Tennis" in WORDS
-    found = dict(re.findall(r"(\w+): (K = .*?)(?:; |\.$)", graphs.by_number(trials.left_open, CLIPS).alt))
-    kappas = {game: [int(k) for k in re.findall(r"and (\d+)", said)] for game, said in found.items()}
+    told = graphs.by_number(trials.left_open, CLIPS).alt
+    found = dict(re.findall(r"(\w+): (K = .*?)(?:; |\.$)", told))
+    kappas = {game: [int(k) for k in re.findall(r"and (\d+)", x)] for game, x in found.items()}
     assert np.argmax(kappas["Breakout"]) == 1  # K = 3 of 2, 3, 4, ...
     assert np.argmax(kappas["Tennis"]) in (3, 4)  # K = 8 or 10 of 2, 4, 6, ...
 

@@ -160,7 +160,7 @@ def space(answer: Callable[..., Any], count: int, arrows: int = 24) -> Plot:
 
 def intervals(values: Mapping[str, Mapping[str, Interval]], axis: str, line: Any = None) -> Plot:
     """Points with intervals; a panel for each game, a row for each thing compared."""
-    figure, panels = _panels(len(values), 3.2, sharey=True)
+    figure, panels = _panels(len(values), 3.0, sharey=True)
     told = []
     for axes, (game, rows) in zip(panels, values.items()):
         for k, (name, one) in enumerate(rows.items()):
