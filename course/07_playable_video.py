@@ -453,7 +453,7 @@ plots.terms([{words[k]: x for k, x in step.items() if k in words} for step in wa
 #
 # * **free stage**, then k-means, as in the toy;
 # * directions **normalised** over the batch, so that they cannot shrink to nothing;
-# * a state of **1/4** of the frame's size instead of 1/8: the paddle is one pixel high;
+# * a state of **1/4** of the frame's size instead of 1/8: the paddle is two pixels high;
 # * **squared** differences of pixels: by L1 a thing that may be in many places is best left out;
 # * poses that begin as **places**: where the colours $I$ lie, weighted by the attention $A$,
 #
@@ -588,7 +588,7 @@ graphs.same_meaning(judging.same_meaning(lesson.pick(6, 16, 36)))
 #
 # $$ (1 - \lambda)\, c_a + \lambda\, c_b = c_k + v \tag{6} $$
 #
-# The paper's slides show movements in between, such as diagonals. In ours, go from "left" to "right":
+# The authors show movements in between, such as diagonals. In ours, go from "left" to "right":
 
 # %% tags=["hide-input", "nbval-ignore-output"]
 bet = predict.guess("07.p3")
@@ -639,7 +639,7 @@ Markdown(figures.balls(CLIPS))
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **2 min.** Say: "The rule is median and worst by error where something moves; nobody picked them." Ask: "Why
-# is the ball missing, of all things?" (Four pixels of 4096, and where it is in a step is not told by any
+# is the ball missing, of all things?" (It has few of 4096 pixels, and where it is in a step is not told by any
 # action: the squared error is smallest for a faint smear, as for the stripes of lecture 03.)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}

@@ -83,8 +83,9 @@ def test_the_toy_s_moves_cannot_be_read_from_the_first_frame():
 
 def test_what_the_toy_counts():
     taken = np.array([0, 0, 1, 1, 2, 2])
-    assert toy.score(taken, np.array([2, 2, 0, 0, 1, 1]), 0.1) == (1, 1, 0.1)
-    assert toy.score(taken * 0, taken, 0.1)[:2] == (0, 0)
+    whole = toy.score(taken, np.array([2, 2, 0, 0, 1, 1]), 0.1)
+    assert whole == pytest.approx((1, 1, 0.1))
+    assert toy.score(taken * 0, taken, 0.1)[:2] == pytest.approx((0, 0))
 
 
 def test_naming_changes_nothing_of_what_is_painted():
@@ -203,7 +204,7 @@ def test_the_paddle_is_found_where_it_is(games):
         true = (clip.labels()["paddle"][:, 0] + 1) / 2 * 63
         seen = showcase.paddle(showcase.frames("breakout", number))
         apart = (seen - torch.from_numpy(true)).abs()
-        assert apart.max() < 1.5 and apart.mean() < 0.3
+        assert apart.max() < 2 and apart.mean() < 0.3
     assert torch.isnan(showcase.paddle(torch.zeros(3, 64, 64)))
 
 
@@ -242,6 +243,12 @@ def test_the_dynamics_listen(games):
         assert heard.seen.high < heard.other.low < 1, data
         assert heard.other.value > 1.4 * heard.seen.value, data
         assert heard.varied.value > 0.95 * heard.seen.value, "the variability is idle"
+    # "over all pixels the Tennis model does not beat the copy", as a note says
+    true = torch.stack([showcase.frames("tennis", n)[:7] for n in range(2)])
+    with torch.no_grad():
+        made = showcase.model("tennis").rollout(true, 7).image
+    still, painted = ((x - true[:, 1:]).square().mean() for x in (true[:, :-1], made))
+    assert painted > still and "over all pixels the Tennis model does not beat the copy" in WORDS
 
 
 def test_an_action_means_the_same_from_every_first_frame(games):

@@ -31,7 +31,7 @@ def enlarged(frame: Float[Tensor, "3 H W"], times: int) -> Picture:
     return array.repeat(times, 0).repeat(times, 1)
 
 
-def heat(values: Float[Tensor, "h w"], size: tuple[int, int]) -> Picture:
+def heat(values: Float[Tensor, "a b"], size: tuple[int, int]) -> Picture:
     """A map from 0 (dark blue) to 1 (yellow), at ``size`` (height, width)."""
     from matplotlib import colormaps
 
@@ -40,7 +40,7 @@ def heat(values: Float[Tensor, "h w"], size: tuple[int, int]) -> Picture:
     return np.array(picture.resize(size[::-1], Image.Resampling.NEAREST))
 
 
-def table(rows: Mapping[str, Sequence[Picture]], heads: Sequence[str] = ()) -> Any:
+def table(rows: Mapping[str, Sequence[np.ndarray]], heads: Sequence[str] = ()) -> Any:
     """Pictures in rows, as a notebook shows them: names on the left, heads above columns."""
     font = ImageFont.load_default(LETTERS)
     width, height = (max(cell.shape[i] for row in rows.values() for cell in row) for i in (1, 0))
@@ -60,7 +60,7 @@ def table(rows: Mapping[str, Sequence[Picture]], heads: Sequence[str] = ()) -> A
     return overlays.still(canvas)
 
 
-def named(picture: Picture, words: str) -> Picture:
+def named(picture: Picture, words: str) -> UInt8[np.ndarray, "taller w 3"]:
     """A picture under a strip that says what it is."""
     strip = Image.new("RGB", (picture.shape[1], LETTERS + 10), "white")
     font = ImageFont.load_default(LETTERS)
@@ -100,7 +100,7 @@ def _wheel(names: Sequence[str]) -> list[int]:
     return [names.index(name) if name in names else spare.pop(0) for name in WHEEL]
 
 
-def _beside(cells: Sequence[Picture]) -> Picture:
+def _beside(cells: Sequence[Picture]) -> UInt8[np.ndarray, "h wider 3"]:
     gap = np.full((cells[0].shape[0], GAP, 3), 255, np.uint8)
     return np.concatenate([x for cell in cells for x in (cell, gap)][:-1], axis=1)
 
@@ -155,7 +155,7 @@ def attention(count: int = 2) -> Any:
     return _sheet([cells[:half], cells[half:]], [heads[:half], heads[half:]])
 
 
-def _sheet(rows: Sequence[Sequence[Picture]], heads: Sequence[Sequence[str]]) -> Any:
+def _sheet(rows: Sequence[Sequence[np.ndarray]], heads: Sequence[Sequence[str]]) -> Any:
     """Rows whose cells differ in size, each under its own heads."""
     lines = [_beside([named(x, head) for x, head in zip(row, own)])
              for row, own in zip(rows, heads)]  # fmt: skip

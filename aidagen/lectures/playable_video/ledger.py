@@ -77,7 +77,7 @@ ROWS = (
     ),
     Row(
         claim="Between two actions lie movements between theirs",
-        paper="shown in the paper by pictures",
+        paper="shown in pictures by the authors; no number",
         differs="our models fade the variability out at the end of training, and the dynamics "
         "lose its meaning",
         test=HERE + "test_nothing_lies_between_the_actions_of_breakout",

@@ -99,7 +99,8 @@ def _delta_cases() -> list[tuple[Tensor, Tensor, Predict, Tensor]]:
 
 def _dealt(count: int = 60) -> tuple[Tensor, Tensor, Tensor]:
     """Displacements, actions that have nothing to do with them, and folds."""
-    return drawn(61, count, 2), (3 * drawn(62, count)).long(), torch.arange(count) % 5
+    fold = (5 * drawn(63, count) ** 2).long()  # of unequal sizes
+    return drawn(61, count, 2), (3 * drawn(62, count)).long(), fold
 
 
 def _delta_picture(answer):
