@@ -205,7 +205,7 @@ def test_the_paddle_is_found_where_it_is(games):
         seen = showcase.paddle(showcase.frames("breakout", number))
         apart = (seen - torch.from_numpy(true)).abs()
         assert apart.max() < 2 and apart.mean() < 0.3
-    assert torch.isnan(showcase.paddle(torch.zeros(3, 64, 64)))
+    assert torch.isnan(showcase.paddle(torch.zeros(1, 3, 64, 64))).all()
 
 
 def test_the_clip_shown_is_the_one_of_lower_median_error():

@@ -9,7 +9,7 @@ for each step and without variability, as somebody would press the buttons.
   the true ones, compared to a still.
 
 ADD and MDR are those of CADDY (Menapace et al. 2021), with `game_objects` for their detectors.
-Functions of arrays, but for `play`.
+Functions of arrays, but for `paint` and `play`.
 
 Letters: B clips of T frames, t = T - 1 steps.
 """
@@ -31,23 +31,32 @@ BATCH = 24  # clips that are played at once
 
 
 @torch.no_grad()
+def paint(
+    model: nn.Module,
+    first: Float[Tensor, "B 3 H W"],
+    told: Float[Tensor, "B t K"],
+    variation: Float[Tensor, "B t D"] | None = None,
+) -> Float[Tensor, "B t 3 H W"]:
+    """Frames 1 ... t, painted one after the other from a real frame and what the dynamics are told;
+    without ``variation`` it is 0."""
+    if variation is None:
+        variation = first.new_zeros(*told.shape[:2], model.config.dimensions)
+    seen, memory = model.observe(first[:, None])[:, 0], model.dynamics_network.begin(len(first))
+    painted = []
+    for action, rest in zip(told.unbind(1), variation.unbind(1)):
+        state = model.representation_network(seen).state
+        hidden, memory = model.dynamics_network(state, action, rest, memory)
+        painted.append(model.rendering_network(hidden)[0])
+        seen = later(seen, painted[-1])
+    return torch.stack(painted, 1).clamp(0, 1)
+
+
 def play(
     model: nn.Module, first: Float[Tensor, "B 3 H W"], actions: Int[np.ndarray, "B t"]
 ) -> Float[Tensor, "B t 3 H W"]:
-    """Frames 1 ... t, painted one after the other from a real frame and the numbers of actions."""
+    """The same, from the numbers of actions, some clips at a time."""
     told = one_hot(torch.from_numpy(actions), model.config.actions)  # (B, t, K)
-    painted = []
-    for start, steps in zip(first.split(BATCH), told.split(BATCH)):
-        seen = model.observe(start[:, None])[:, 0]
-        memory, images = model.dynamics_network.begin(len(start)), []
-        variation = start.new_zeros(len(start), model.config.dimensions)
-        for action in steps.unbind(1):
-            state = model.representation_network(seen).state
-            hidden, memory = model.dynamics_network(state, action, variation, memory)
-            images.append(model.rendering_network(hidden)[0])
-            seen = later(seen, images[-1])
-        painted.append(torch.stack(images, 1))
-    return torch.cat(painted).clamp(0, 1)
+    return torch.cat([paint(model, *some) for some in zip(first.split(BATCH), told.split(BATCH))])
 
 
 # --- where the object is -------------------------------------------------------------------------

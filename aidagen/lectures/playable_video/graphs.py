@@ -313,7 +313,7 @@ def by_number(answer: Callable[..., Tensor], count: int) -> Plot:
         kappas = []
         for k in numbers:
             taken = torch.cdist(steps.directions, clustered(steps.directions, k)).argmin(1)
-            table = movements.counts(taken.numpy(), steps.true.numpy(), k, len(game.names))
+            table = movements.counts(taken.numpy(), steps.true.numpy(), k, len(game.judged.names))
             kappas.append(100 * movements.kappa(table, movements.assignment(table)))
         both = {"left open (Delta-MSE)": open_, "kappa, times 100": kappas}
         for (name, values), (colour, marker) in zip(both.items(), LOOKS):

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from aidagen.datasets.breakout import Breakout
 from aidagen.evaluation import movements
+from aidagen.evaluation.painted_games import paint
 from aidagen.lectures.playable_video import showcase
 from aidagen.metrics import Interval, interval, mean_of, of_set
 from aidagen.models.playable import Encoded
@@ -122,7 +123,7 @@ def same_meaning(count: int, steps: int = 2) -> Meaning:
     went = []
     for action in range(model.config.actions):
         told = one_hot(torch.full((count, steps), action), model.config.actions)
-        made = showcase.play(model, first, told)
+        made = paint(model, first, told)
         went.append(showcase.paddle(made[:, -1]) - showcase.paddle(first))
     return Meaning(showcase.paddle(first), torch.stack(went))
 
@@ -150,7 +151,7 @@ def sweep(count: int, points: int = 13, steps: int = 2) -> Sweep:
         action, rest = model.at(point[None])
         nearest.append(int(action.argmax()))
         told = action.expand(count, steps, -1), rest.expand(count, steps, -1)
-        made = showcase.play(model, first, *told)
+        made = paint(model, first, *told)
         went.append(showcase.paddle(made[:, -1]) - showcase.paddle(first))
     return Sweep(asked, nearest, torch.stack(went))
 

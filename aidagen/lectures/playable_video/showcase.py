@@ -9,43 +9,35 @@ failures show this one and the worst. Nobody chose a clip by hand.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from aidagen import datasets, pixels, zoo
 from aidagen.datasets.layout import Clip
-from aidagen.evaluation import movements
+from aidagen.evaluation import games, movements
+from aidagen.evaluation.game_objects import PADDLE, find
+from aidagen.evaluation.painted_games import paint
 from aidagen.models.playable import Encoded
 from aidagen.models.playable.actions import one_hot
-from aidagen.models.playable.model import later
 
 REPLAYED = 12  # steps of a replayed clip
 CHANGED = 0.1  # in [0, 1]: a pixel that differs by more has changed
 
 
 class Game(NamedTuple):
-    """A game: its model, and what moves, by the labels that no model was shown."""
+    """A game of the lecture, and its model."""
 
     title: str
     weights: str
-    label: str  # (T, 2) in [-1, 1]
-    classes: Callable[[np.ndarray, float], np.ndarray]
-    names: tuple[str, ...]
-    least: float  # pixels that count as a movement
+    judged: games.Game  # what moves, by the labels that no model was shown
 
 
-GAMES = {
-    "breakout": Game("Breakout", "playable-breakout-64", "paddle", movements.sideways,
-                     movements.SIDEWAYS, 2.0),
-    "tennis": Game("Tennis", "playable-tennis-64", "player", movements.compass,
-                   movements.COMPASS, 1.0),
-}  # fmt: skip
+GAMES = {data: Game(data.capitalize(), f"playable-{data}-64", games.GAMES[data])
+         for data in ("breakout", "tennis")}  # fmt: skip
 
 
 class Steps(NamedTuple):
@@ -116,23 +108,16 @@ def centroids(data: str) -> Float[Tensor, "K D"]:
     return model(data).centroids + mean / deviation
 
 
-def moved(clip: Clip, game: Game) -> Float[np.ndarray, "t 2"]:
-    """By how many pixels the object moved from each frame to the next one."""
-    height, width = clip.frames().shape[-2:]
-    half = (np.array([width, height]) - 1) / 2
-    return np.diff(clip.labels()[game.label].astype(float), axis=0) * half
-
-
 @cache
 def steps(data: str, count: int, split: str = "test") -> list[Steps]:
     """The steps of the first ``count`` clips."""
-    found, game = [], GAMES[data]
+    found, game = [], GAMES[data].judged
     for number, clip in enumerate(clips(data, count, split)):
         seen = encoded(data, number, split)
         with torch.no_grad():
             actions = model(data).find_actions(seen, len(seen.state))
         poses = actions.poses.mean[0] / unit(data)[1]
-        went = moved(clip, game)
+        went = games.film(clip, game).moved
         found.append(Steps(
             poses, poses[1:] - poses[:-1], actions.logits[0].argmax(-1),
             torch.from_numpy(went).float(), torch.from_numpy(game.classes(went, game.least)),
@@ -149,7 +134,7 @@ def joined(listed: list[Steps]) -> Steps:
 @cache
 def words(data: str, count: int = 6) -> tuple[str, ...]:
     """What each action stands for, by the best assignment on validation clips; "?" for none."""
-    seen, game = joined(steps(data, count, "val")), GAMES[data]
+    seen, game = joined(steps(data, count, "val")), GAMES[data].judged
     actions = model(data).config.actions
     table = movements.counts(seen.actions.numpy(), seen.true.numpy(), actions, len(game.names))
     return tuple("?" if c < 0 else game.names[c] for c in movements.assignment(table))
@@ -158,33 +143,13 @@ def words(data: str, count: int = 6) -> tuple[str, ...]:
 # --- playing -------------------------------------------------------------------------------------
 
 
-@torch.no_grad()
-def play(
-    model: nn.Module,
-    first: Float[Tensor, "N 3 H W"],
-    action: Float[Tensor, "N t K"],
-    variation: Float[Tensor, "N t D"] | None = None,
-) -> Float[Tensor, "N t 3 H W"]:
-    """Frames that are painted one after the other, from a real one and what is told."""
-    if variation is None:
-        variation = first.new_zeros(*action.shape[:2], model.config.dimensions)
-    seen, memory = model.observe(first[:, None])[:, 0], model.dynamics_network.begin(len(first))
-    painted = []
-    for told, rest in zip(action.unbind(1), variation.unbind(1)):
-        state = model.representation_network(seen).state
-        hidden, memory = model.dynamics_network(state, told, rest, memory)
-        painted.append(model.rendering_network(hidden)[0])
-        seen = later(seen, painted[-1])
-    return torch.stack(painted, 1).clamp(0, 1)
-
-
 def pressed(
     model: nn.Module, first: Float[Tensor, "3 H W"], steps: int
 ) -> Float[Tensor, "K t 3 H W"]:
     """Each action, held for some steps from the same frame."""
     actions = model.config.actions
     told = one_hot(torch.arange(actions), actions)[:, None].expand(-1, steps, -1)
-    return play(model, first.expand(actions, -1, -1, -1), told)
+    return paint(model, first.expand(actions, -1, -1, -1), told)
 
 
 @cache
@@ -193,7 +158,7 @@ def replayed(data: str, count: int) -> Replayed:
     listed = [frames(data, number)[: REPLAYED + 1] for number in range(count)]
     true = torch.stack(listed)
     taken = torch.stack([one.actions[:REPLAYED] for one in steps(data, count)])
-    made = play(model(data), true[:, 0], one_hot(taken, model(data).config.actions))
+    made = paint(model(data), true[:, 0], one_hot(taken, model(data).config.actions))
     there = (true.amax(1) - true.amin(1)).amax(1) > CHANGED  # (N, H, W)
     apart = (made - true[:, 1:]).square().mean((1, 2))  # (N, H, W)
     error = (apart * there).sum((1, 2)) / there.sum((1, 2)).clamp(min=1)
@@ -206,13 +171,6 @@ def start(data: str, count: int) -> Float[Tensor, "3 H W"]:
     return found.true[found.median, 0]
 
 
-def paddle(pictures: Float[Tensor, "*N 3 H W"]) -> Float[Tensor, "*N"]:
-    """Where the paddle of Breakout is, true or painted, in pixels from the left; NaN if nowhere.
-
-    The centre of what is red in the lowest four of 64 rows, where there is nothing else.
-    """
-    red = pictures[..., 0, 60:, :].mean(-2)  # (*N, W)
-    bright = (red - red.median(-1, keepdim=True).values - 0.05).clamp(min=0)
-    mass = bright.sum(-1)
-    place = (bright * torch.arange(red.shape[-1])).sum(-1) / mass.clamp(min=1e-6)
-    return torch.where(mass > 0.3, place, torch.nan)
+def paddle(pictures: Float[Tensor, "N 3 H W"]) -> Float[Tensor, " N"]:
+    """Where the paddle of Breakout is, true or painted, in pixels from the left; NaN if nowhere."""
+    return torch.from_numpy(find(pictures, PADDLE)[:, 0]).float()
