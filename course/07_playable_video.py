@@ -36,7 +36,7 @@
 #
 # | minutes | part | kind | begins with |
 # |---|---|---|---|
-# | 7 | the question, a result, the data | discuss | The question of the day |
+# | 7 | the question, a result to play with, the data | discuss | The question of the day |
 # | 7 | what an action is | explain | An action that nobody named |
 # | 6 | four networks | explain | Four networks |
 # | 6 | poses, directions, variability | explain | The action space |
@@ -71,6 +71,7 @@ from aidagen.lectures.playable_video import figures, graphs, judging, showcase, 
 from aidagen.models.playable import actions as playable_actions
 from aidagen.teaching import check, compute, ledger, lesson, plots, predict, quiz
 from aidagen.teaching.watching import Watch
+from aidagen.widgets.playground import Playground
 
 _ = torch.set_grad_enabled(False)  # only the live training below turns gradients on
 lesson = lesson.start("07", PROFILE, seed=SEED, device="cpu")  # the models are small
@@ -96,19 +97,27 @@ figures.film("breakout", CLIPS)
 # are in `showcase.py`.
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
-# ### Nine buttons
+# ### Take the controller
+#
+# Hold an arrow key, a number or a button. On the right runs the real game, which is told what your button
+# stands for. In Tennis there are nine actions.
 
-# %% alt="A film with nine pictures of a tennis player in a court, which begin alike and are arranged as a compass: in most of them the player, who is blurred, walks the way in which the picture lies." tags=["hide-input"]
-figures.film("tennis", CLIPS)
-
-# %% [markdown]
-# The same, with nine actions. The player becomes a blur, and it obeys. Look for the two pictures that do
-# not do what stands above them.
+# %% alt="A playground: a game as the model paints it, the real game beside it, one button for each action, a map of the action space, and how often each action was taken." tags=["nbval-ignore-output"]
+playground = Playground({"Breakout": showcase.world("breakout"), "Tennis": showcase.world("tennis")})
+playground
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **2 min.** Say: "A second game, another set of buttons, the same code." Ask: "Two pictures are named
-# wrongly or do nothing sensible: which, and what may have happened to them?" (The plot "Nine islands"
-# shows it: one action took two movements, and another took next to none.)
+# **2 min.** Say: "I hold the arrow to the left; the picture on the left is painted, the other one is real."
+# Ask: "Who wants to play? Find something that the real game does and ours does not." (The ball.) Switch to
+# Tennis: the player becomes a blur, and it obeys. One button there does nothing sensible; the plot "Nine
+# islands" will show why.
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# Nine actions of Tennis, from one first frame, arranged as a compass. Two pictures do not do what stands
+# above them.
+
+# %% alt="A film with nine pictures of a tennis player in a court, which begin alike and are arranged as a compass: in most of them the player, who is blurred, walks the way in which the picture lies." slideshow={"slide_type": "skip"} tags=["hide-input"]
+figures.film("tennis", CLIPS)
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### What is given

@@ -23,6 +23,7 @@ from aidagen.evaluation.game_objects import PADDLE, find
 from aidagen.evaluation.painted_games import paint
 from aidagen.models.playable import Encoded
 from aidagen.models.playable.actions import one_hot
+from aidagen.widgets.worlds import PlayWorld, shipped
 
 REPLAYED = 12  # steps of a replayed clip
 CHANGED = 0.1  # in [0, 1]: a pixel that differs by more has changed
@@ -138,6 +139,12 @@ def words(data: str, count: int = 6) -> tuple[str, ...]:
     actions = model(data).config.actions
     table = movements.counts(seen.actions.numpy(), seen.true.numpy(), actions, len(game.names))
     return tuple("?" if c < 0 else game.names[c] for c in movements.assignment(table))
+
+
+def world(data: str) -> PlayWorld:
+    """The game to play in, with the words that its actions have in the lecture."""
+    named = ({"stayed": "stay", "?": ""}.get(word, word) for word in words(data))
+    return shipped(GAMES[data].weights, tuple(named))
 
 
 # --- playing -------------------------------------------------------------------------------------
