@@ -275,7 +275,8 @@ explain = check.choose("07.1", explain)
 #
 # **Objective.** See directions of real steps in the trained model.
 #
-# Each dot is a step of a test clip of Tennis; its colour says what moved. The model was told neither.
+# Each dot is a step of a test clip of Tennis; its colour says what moved, which the model was not told.
+# Crosses are centroids, with the names that they were given afterwards.
 
 # %% alt="Directions of tennis steps in a plane: nine separate islands of points, which lie to each other like the directions of a compass; crosses with names are the centroids, and black lines lead from centroids to some of the points." tags=["hide-input", "nbval-ignore-output"]
 graphs.space(explain, CLIPS)
@@ -385,7 +386,7 @@ forms = {
     "free stage, then k-means": form(information=0.5, free=0.4),
     "free stage from random poses": form(information=0.5, free=0.4, places=False),
 }
-study = toy.Study(forms, information_loss, steps=lesson.pick(160, 300, 600), seed=SEED)
+study = toy.Study(forms, information_loss, steps=lesson.pick(140, 300, 600), seed=SEED)
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # In a **free stage** the dynamics are told the whole direction, and no action. At its end k-means finds
@@ -422,10 +423,9 @@ alone = sum(one.usage < 0.1 for one in study.scores()["no information"])
 bet.reveal(2 if alone else 1, Markdown(toy.told(study)))
 
 # %% [markdown]
-# * **No information:** in some starts one action is taken always, and what it leaves open is everything.
+# * **No information:** chance decides; in some starts one action is taken always, and tells nothing.
 # * **Information:** no start collapses, and the action alone tells more. But it stops at *two* of three.
-# * **$\lambda = 1.5$:** nearly all actions are used, and some starts find all three; their painted frames
-#   still hedge.
+# * **$\lambda = 1.5$:** some starts find all three, others still two; and painted frames still hedge.
 # * **Free stage:** all starts find them. **From random poses** most do not.
 #
 # **Key point.** The mutual information keeps actions in use. Finding the *right* ones took a good start:
@@ -434,7 +434,7 @@ bet.reveal(2 if alone else 1, Markdown(toy.told(study)))
 # %% slideshow={"slide_type": "skip"} tags=["nbval-check-output", "hide-input"]
 of = {name: [sum(x) / len(x) for x in zip(*found)] for name, found in study.scores().items()}
 none, some, more, free, random = of.values()
-print("the five forms end as this lecture says:", none[1] < 0.5 < some[1] < 0.8 < more[1]
+print("the five forms end as this lecture says:", none[1] < 0.5 < some[1] < more[1] - 0.1
       and some[2] < none[2] - 0.1 and free[0] > 0.95 > random[0] and free[2] < 0.2)
 
 # %% alt="Curves of the reconstruction of five forms over the steps of the live study: all fall, and those with a free stage rise for a moment when the variability fades." slideshow={"slide_type": "skip"} tags=["hide-input", "nbval-ignore-output"]
@@ -450,7 +450,8 @@ plots.terms([{words[k]: x for k, x in step.items() if k in words} for step in wa
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **3 min.** Say: "Usage is the entropy of the actions taken; the last number counts starts." Ask: "Where
 # does the information stop at two actions, and why is that comfortable?" (Left against the rest is heard
-# without fail; a third action first makes both readings less sure.) This is a toy: the paper reports that
+# without fail; a third action first makes both readings less sure.) With another seed another start
+# collapses, and now and then none does. This is a toy: the paper reports that
 # its losses find actions; its model is larger and learns far longer.
 
 # %% [markdown] slideshow={"slide_type": "slide"}
@@ -480,7 +481,7 @@ plots.terms([{words[k]: x for k, x in step.items() if k in words} for step in wa
 # Take a piece of the trained action network away. How much of what moved do directions still tell?
 
 # %% alt="Points with intervals for two games: the share of the displacements that directions tell, for the whole action network, with even attention, without the learned appearance, and without places." tags=["hide-input", "nbval-ignore-output"]
-graphs.tell(CLIPS)
+graphs.tell(CLIPS, draws=lesson.pick(50, 200))
 
 # %% [markdown]
 # **Places** carry most of it. The **attention** matters in Breakout, whose bricks have the paddle's
@@ -638,7 +639,7 @@ bet.reveal(0 if judging.steady(found) else 1, dial)
 #
 # **Objective.** Look at a median clip and at the worst one, and name what is missing.
 #
-# Twelve steps from the first frame, with the actions that were seen.
+# Clips that are painted for twelve steps from their first frame, with the actions that were seen in them.
 
 # %% alt="Four rows of Breakout frames at steps 1, 3, 6, 9 and 12: the clip of median error, true and painted, and the worst clip, true and painted; painted frames have no ball." tags=["hide-input", "nbval-ignore-output"]
 figures.failures("breakout", CLIPS)
@@ -831,7 +832,7 @@ def transitions(places, actions):
 transitions = check.choose("07.4", transitions)
 
 # %% [markdown] slideshow={"slide_type": "skip"}
-# With your triples, from training clips of Tennis. With the faulty ones the bars shrink to a third: what is
+# These are your triples, from training clips of Tennis. With the faulty ones the bars shrink to a third: what is
 # left is the habit of players who keep their direction. In Breakout the fault would hardly be seen, since
 # the paddle drifts on: the past tells part of what comes.
 
@@ -841,7 +842,7 @@ graphs.by_the_past(transitions, lesson.pick(8, 30))
 # %% [markdown] slideshow={"slide_type": "skip"} tags=["exercise"]
 # ### Exercise 07.5 · How many actions?
 #
-# **Run an experiment.** Had we chosen another $K$? Write
+# **Run an experiment.** What if we had chosen another $K$? Write
 # `left_open(directions, moved, candidates, cluster)`: directions `(N, D)`, displacements `(N, 2)`, some
 # numbers of actions, and `cluster(directions, K)`, which gives K centroids → Δ-MSE for each K: name each
 # step by the nearest centroid; how much of the displacements' variance is left within actions, in percent?

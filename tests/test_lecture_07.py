@@ -43,8 +43,8 @@ CLIPS = 8
 @pytest.fixture(scope="module")
 def study():
     """The live study of profile smoke, with the reference of exercise 07.2."""
-    made = toy.Study(FORMS, exercises.information_loss, steps=160, seed=7)
-    for _ in range(160):
+    made = toy.Study(FORMS, exercises.information_loss, steps=140, seed=7)
+    for _ in range(140):
         made.step()
     return made
 
@@ -55,20 +55,36 @@ def mean(found, key):
 
 def test_the_toy_shows_what_the_text_says(study):
     found = study.scores()
-    assert "in some starts one action is taken always" in WORDS
+    assert "chance decides; in some starts one action is taken always" in WORDS
     assert any(one.usage < 0.1 for one in found["none"])
     assert "**Information:** no start collapses, and the action alone tells more" in WORDS
     assert all(one.usage > 0.5 for one in found["information"])
     assert mean(found["information"], "alone") < 0.75 * mean(found["none"], "alone")
     assert "it stops at *two* of three" in WORDS
     assert all(one.kappa < 0.6 for one in found["information"])
-    assert "nearly all actions are used, and some starts find all three" in WORDS
-    assert mean(found["more"], "usage") > 0.8
+    assert "some starts find all three, others still two" in WORDS
+    assert mean(found["more"], "usage") > mean(found["information"], "usage") + 0.1
     assert any(one.kappa > 0.9 for one in found["more"])
     assert mean(found["more"], "alone") > 2 * mean(found["free"], "alone")
     assert "all starts find them. **From random poses** most do not" in WORDS
     assert all(one.kappa > 0.95 for one in found["free"])
     assert sum(one.kappa < 0.9 for one in found["random"]) > len(found["random"]) / 2
+
+
+@pytest.mark.verify
+def test_what_the_toy_shows_over_seeds():
+    found = {name: [] for name in FORMS}
+    for seed in (1, 2, 3, 7, 11):
+        made = toy.Study(FORMS, exercises.information_loss, steps=140, seed=seed)
+        for _ in range(140):
+            made.step()
+        for name, scores in made.scores().items():
+            found[name] += scores
+    assert 0.1 < sum(one.usage < 0.1 for one in found["none"]) / 20 < 0.7
+    assert all(one.usage > 0.45 for one in found["information"])
+    assert sum(one.kappa > 0.9 for one in found["information"]) == 0
+    assert all(one.kappa > 0.95 for one in found["free"])
+    assert sum(one.kappa > 0.9 for one in found["random"]) < 10
 
 
 def test_the_toy_s_moves_cannot_be_read_from_the_first_frame():

@@ -181,9 +181,9 @@ def intervals(values: Mapping[str, Mapping[str, Interval]], axis: str, line: Any
     return Plot(figure, f"{axis}. {'; '.join(told)}.")
 
 
-def tell(count: int) -> Plot:
+def tell(count: int, draws: int = 200) -> Plot:
     """What the directions rest upon, in both games."""
-    values = {game.title: judging.tell(data, count) for data, game in showcase.GAMES.items()}
+    values = {game.title: judging.tell(data, count, draws) for data, game in showcase.GAMES.items()}
     return intervals(values, "share of what moved that directions tell")
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -62,8 +63,8 @@ def explained(told: Float[np.ndarray, "N D"], moved: Float[np.ndarray, "N 2"]) -
     return float(1 - rest.var(0).sum() / whole) if whole > 0 else float("nan")
 
 
-def tell(data: str, count: int) -> dict[str, Interval]:
-    """`explained` for each of `PIECES`, with intervals over clips."""
+def tell(data: str, count: int, draws: int = 200) -> dict[str, Interval]:
+    """`explained` for each of `PIECES`, with intervals from ``draws`` of the clips."""
     moved = [one.moved.numpy() for one in showcase.steps(data, count)]
     found = {}
     for piece in PIECES:
@@ -75,7 +76,7 @@ def tell(data: str, count: int) -> dict[str, Interval]:
             return explained(np.concatenate([told[i] for i in pick]),
                              np.concatenate([moved[i] for i in pick]))  # fmt: skip
 
-        found[piece] = interval(of_set(count, number, draws=200, centred=False))
+        found[piece] = interval(of_set(count, number, draws=draws, centred=False))
     return found
 
 
@@ -87,6 +88,7 @@ class Heard(NamedTuple):
     varied: Interval  # told the action that was seen and its variability
 
 
+@cache
 @torch.no_grad()
 def listen(data: str, count: int, steps: int = 6) -> Heard:
     """One step ahead from real frames; pixels that differ from the last true frame count."""
