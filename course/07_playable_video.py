@@ -680,14 +680,18 @@ figures.failures("tennis", CLIPS)
 # | **DIAMOND** 2024 | given, as the game's buttons | diffusion |
 # | **GameNGen** 2024 | given, as an agent's key presses in Doom | diffusion |
 #
-# A code book has no variability to escape into: its bottleneck is hard. Its codes may stay unused, too.
+# A code book takes the nearest vector $c_k$, and draws directions to it; "sg" stops the gradient:
+#
+# $$ L = \bigl\lVert d_t - \operatorname{sg}(c_k) \bigr\rVert^2 \tag{12} $$
+#
+# There is no variability to escape into: the bottleneck is hard. Its codes may stay unused, too.
 #
 # **Key point.** The question is the same, and open: which part of the next frame is a *choice*?
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **3 min.** Say: "Where actions are recorded, use them; most of the world's video has none." Ask: "What would
-# you have to record to need no learned actions for a robot? For a tennis match?" The table `playable` has
-# rows for a code book where they have been computed.
+# you have to record to need no learned actions for a robot? For a tennis match?" The recipe
+# `playable-breakout-64-vq` trains our model with a code book; it has not been run to its end.
 
 # %% [markdown] slideshow={"slide_type": "subslide"} tour=true
 # ### What could go wrong with it
