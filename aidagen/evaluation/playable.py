@@ -40,8 +40,9 @@ from aidagen.metrics import of_set
 
 # data -> method -> weights; a further line is a further row. The first model plays the controls.
 MODELS = {
-    "breakout": {"caddy": "playable-breakout-64"},
+    "breakout": {"caddy": "playable-breakout-64", "caddy-fine": "playable-breakout-64-fine"},
     "tennis": {"caddy": "playable-tennis-64"},
+    "robot": {"caddy": "playable-robot-64"},
 }
 METHODS = tuple(dict.fromkeys(method for models in MODELS.values() for method in models))
 TOLD = "true-actions"  # the method whose actions are those that were pressed
