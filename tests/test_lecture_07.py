@@ -276,15 +276,18 @@ def test_an_action_means_the_same_from_every_first_frame(games):
     assert (left < -5).all() and (right > 5).all() and (stayed.abs() < 5).all()
 
 
-def test_nothing_lies_between_the_actions_of_breakout(games):
+def test_what_lies_between_the_actions_of_breakout(games):
     found = judging.sweep(6)
     assert not judging.steady(found) and "jumps back" in judging.said_of(found)
+    kept = judging.sweep(6, showcase.SECOND)  # variability was told until the end
+    assert judging.steady(kept) and "little by little" in judging.said_of(kept)
+    assert kept.went.nanmean(1)[0] < -8 and kept.went.nanmean(1)[-1] > 8
 
 
 def test_steady_is_what_goes_on():
     def sweep(*went):
         points = torch.arange(len(went)).float()
-        return judging.Sweep(points, [0] * len(went), torch.tensor(went)[:, None])
+        return judging.Sweep(points, [0] * len(went), torch.tensor(went)[:, None], [0.0])
 
     assert judging.steady(sweep(-10.0, -4.0, -5.0, 0.0, 8.0))
     assert not judging.steady(sweep(-10.0, 4.0, -5.0, 0.0, 8.0))
@@ -392,3 +395,14 @@ def test_the_table_holds_what_the_text_says():
             assert abs(value[data, control, "action_kappa"]) < 0.05, "controls lie at 0"
         assert value[data, "caddy", "action_kappa"] > 0.3
         assert value[data, "caddy", "delta_mse"] < 40
+
+
+def test_the_second_stage_has_the_same_actions(games):
+    second, first = showcase.opened(showcase.SECOND), showcase.model("breakout")
+    agreed = []
+    for number in range(CLIPS):
+        frames = showcase.frames("breakout", number)[None]
+        said = [m.find_actions(m.encode(m.observe(frames)), frames.shape[1]).logits.argmax(-1)
+                for m in (first, second)]  # fmt: skip
+        agreed.append((said[0] == said[1]).float().mean())
+    assert sum(agreed) / len(agreed) > 0.9

@@ -217,27 +217,29 @@ def same_meaning(found: judging.Meaning) -> Plot:
                 + "; ".join(told) + ".")  # fmt: skip
 
 
-def sweep(found: judging.Sweep) -> Plot:
-    """Displacements of the painted paddle for points of the action space."""
-    figure, (axes,) = _panels(1, 4.3)
-    names, nearest = showcase.words("breakout"), np.array(found.nearest)
-    mean = found.went.nanmean(1).numpy()
-    for went in found.went.T:
-        axes.plot(found.points, went, color=GREY, linewidth=1, alpha=0.5)
-    for k in sorted(set(found.nearest)):
-        colour, marker = LOOKS[k]
-        own = nearest == k
-        said = f"told as action {k + 1} ({names[k]}) and the rest"
-        axes.plot(found.points[own], mean[own], marker=marker, color=colour, markersize=10,
-                  linewidth=2.6, label=said)  # fmt: skip
-        axes.axvline(float(showcase.model("breakout").centroids[k, 0]), color=colour,
-                     linestyle="--", linewidth=1.6)  # fmt: skip
-    axes.axhline(0, color="#444444", linewidth=1.2)
-    axes.set(xlabel="point in the action space (dashed: centroids)",
-             ylabel="pixels to the right\nafter two steps")  # fmt: skip
+def sweep(found: Mapping[str, judging.Sweep]) -> Plot:
+    """Displacements of the painted paddle for points of the action space, by one model or more."""
+    figure, panels = _panels(len(found), 4.3)
+    names, told = showcase.words("breakout"), []
+    for axes, (title, one) in zip(panels, found.items()):
+        nearest, mean = np.array(one.nearest), one.went.nanmean(1).numpy()
+        for went in one.went.T:
+            axes.plot(one.points, went, color=GREY, linewidth=1, alpha=0.5)
+        for k in sorted(set(one.nearest)):
+            colour, marker = LOOKS[k]
+            own = nearest == k
+            said = f"told as action {k + 1} ({names[k]}) and the rest" if axes is panels[0] else None
+            axes.plot(one.points[own], mean[own], marker=marker, color=colour, markersize=10,
+                      linewidth=2.6, label=said)  # fmt: skip
+            axes.axvline(one.centroids[k], color=colour, linestyle="--", linewidth=1.6)
+        axes.axhline(0, color="#444444", linewidth=1.2)
+        axes.set(title=title, xlabel="point in the action space")
+        each = ", ".join(f"{p:.1f}: {m:+.0f}" for p, m in zip(one.points.tolist(), mean))
+        told.append(f"{title}: {each}")
+    panels[0].set_ylabel("pixels to the right\nafter two steps")
     figure.legend(loc="outside lower center", ncols=1, frameon=False, fontsize=LETTERS - 1)
-    told = ", ".join(f"{p:.1f}: {m:+.0f}" for p, m in zip(found.points.tolist(), mean))
-    return Plot(figure, f"Displacement of the painted paddle by point of the action space: {told}.")
+    return Plot(figure, "Displacement of the painted paddle by point of the action space. "
+                f"{'; '.join(told)}.")  # fmt: skip
 
 
 # --- homework ------------------------------------------------------------------------------------

@@ -141,11 +141,14 @@ class Sweep(NamedTuple):
     points: Float[Tensor, " P"]
     nearest: list[int]  # the action that is told with the rest as its variability
     went: Float[Tensor, "P N"]  # pixels to the right
+    centroids: list[float]
 
 
-def sweep(count: int, points: int = 13, steps: int = 2) -> Sweep:
-    """Points of Breakout's action space, told as eq. (6) says, from the frames of `middles`."""
-    model, first = showcase.model("breakout"), middles(count)
+def sweep(count: int, weights: str = "", points: int = 13, steps: int = 2) -> Sweep:
+    """Points of Breakout's action space, told as eq. (6) says, from the frames of `middles`; by the
+    model of the first stage, or by that of other ``weights``."""
+    model = showcase.opened(weights) if weights else showcase.model("breakout")
+    first = middles(count)
     ends = model.centroids[:, 0]
     asked = torch.linspace(float(ends.min()), float(ends.max()), points)
     nearest, went = [], []
@@ -155,7 +158,7 @@ def sweep(count: int, points: int = 13, steps: int = 2) -> Sweep:
         told = action.expand(count, steps, -1), rest.expand(count, steps, -1)
         made = paint(model, first, *told)
         went.append(showcase.paddle(made[:, -1]) - showcase.paddle(first))
-    return Sweep(asked, nearest, torch.stack(went))
+    return Sweep(asked, nearest, torch.stack(went), ends.tolist())
 
 
 def steady(found: Sweep, slack: float = 3.0) -> bool:
@@ -164,14 +167,14 @@ def steady(found: Sweep, slack: float = 3.0) -> bool:
 
 
 def said_of(found: Sweep) -> str:
-    """What lies between the actions, as Markdown."""
+    """What lies between the actions."""
     mean = found.went.nanmean(1)
     back = int((mean.diff() <= -3.0).sum())
     if steady(found):
-        return "From left to right the paddle goes **little by little**: movements lie in between."
-    return (f"On the way from left to right the paddle jumps back **{back} "
-            f"time{'s' if back > 1 else ''}**, by up to {-float(mean.diff().min()):.0f} pixels: "
-            "here nothing lies *between* the actions.")  # fmt: skip
+        return "the paddle goes **little by little** from left to right: movements lie in between."
+    return (f"the paddle jumps back **{back} time{'s' if back > 1 else ''}** on the way from left to "
+            f"right, by up to {-float(mean.diff().min()):.0f} pixels: nothing lies *between* the "
+            "actions.")  # fmt: skip
 
 
 def buttons(count: int) -> str:

@@ -131,7 +131,7 @@ PREDICTIONS = (
     Prediction(
         "07.p3",
         "You move a point in the action space slowly from \"left\" to \"right\". What does the "
-        "paddle do in our model?",
+        "paddle do, in the model whose variability was faded out?",
         options=("it goes from left to right little by little", "it jumps back and forth"),
         because="A point between two centroids is told as the nearer action and a variability. "
         "Whether the dynamics still understand a variability depends on whether it was told to "

@@ -39,6 +39,7 @@ class Game(NamedTuple):
 
 GAMES = {data: Game(data.capitalize(), f"playable-{data}-64", games.GAMES[data])
          for data in ("breakout", "tennis")}  # fmt: skip
+SECOND = "playable-breakout-64-fine"  # Breakout's model, trained on: variability in half the clips
 
 
 class Steps(NamedTuple):
@@ -70,9 +71,14 @@ class Replayed(NamedTuple):
 
 
 @cache
+def opened(weights: str) -> nn.Module:
+    """A model by name, without gradients, on the CPU."""
+    return zoo.load(weights, "cpu").requires_grad_(False)
+
+
 def model(data: str) -> nn.Module:
-    """The model of a game, without gradients, on the CPU."""
-    return zoo.load(GAMES[data].weights, "cpu").requires_grad_(False)
+    """The model of a game."""
+    return opened(GAMES[data].weights)
 
 
 @cache
@@ -142,9 +148,10 @@ def words(data: str, count: int = 6) -> tuple[str, ...]:
 
 
 def world(data: str) -> PlayWorld:
-    """The game to play in, with the words that its actions have in the lecture."""
+    """The game to play in, with the words that its actions have in the lecture; Breakout by the
+    model of the second stage, whose pictures are clearer and whose actions are the same."""
     named = ({"stayed": "stay", "?": ""}.get(word, word) for word in words(data))
-    return shipped(GAMES[data].weights, tuple(named))
+    return shipped(SECOND if data == "breakout" else GAMES[data].weights, tuple(named))
 
 
 # --- playing -------------------------------------------------------------------------------------
