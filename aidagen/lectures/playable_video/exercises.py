@@ -13,8 +13,8 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from aidagen.answers import expected
-from aidagen.lectures.playable_video.questions import PREDICTIONS, QUESTIONS
-from aidagen.lectures.playable_video.trials import DELTA, NUMBER, OPEN_TASKS, PAST
+from aidagen.lectures.playable_video.questions import OPEN_TASKS, PREDICTIONS, QUESTIONS
+from aidagen.lectures.playable_video.trials import DELTA, NUMBER, PAST
 from aidagen.teaching.cases import drawn
 from aidagen.teaching.material import Exercise, Wrong
 

@@ -1,5 +1,4 @@
-"""Lecture 07's homework: accuracy without fooling oneself, a fault to find, the number of actions,
-an open task.
+"""Lecture 07's homework: accuracy without fooling oneself, a fault to find, the number of actions.
 
 `exercises` lists them with the others.
 """
@@ -15,7 +14,7 @@ from torch import Tensor
 from aidagen.answers import expected
 from aidagen.models.playable.actions import clustered
 from aidagen.teaching.cases import drawn
-from aidagen.teaching.material import Exercise, OpenTask, Wrong
+from aidagen.teaching.material import Exercise, Wrong
 
 Predict = Callable[[Tensor, Tensor, Tensor], Tensor]
 
@@ -389,26 +388,3 @@ NUMBER = Exercise(
         ),
     ),
 )
-
-
-OPEN_TASKS = (
-    OpenTask(
-        id="07.o1",
-        title="A game of your own, without its buttons",
-        task="Take a clip of something that somebody steers (a game that you may record, a toy "
-        "car, a cursor, your own hand over a table): ten minutes of it, a fixed camera, one thing "
-        "that moves. Before you train anything, find out whether actions can be found in it: how "
-        "far does the thing move from frame to frame, compared with its size? Can the next "
-        "movement be told from the last one? What else moves? Choose the frame rate, the crop and "
-        "K by what you find. Then cluster displacements, or train `playable-breakout-64`'s recipe "
-        "on it, and say what the clusters mean, with controls.",
-        rubric=(
-            (2, "The clip may be used, and it is said who steered what."),
-            (3, "Three properties of the data are measured before anything is trained: size of a "
-                "step, how well the past tells the next step, what else moves."),
-            (2, "Frame rate, crop and K follow from these, and the text says how."),
-            (2, "What the actions mean is scored on other clips, beside shuffled actions."),
-            (1, "The text says what would have to be different for the method to fail."),
-        ),
-    ),
-)  # fmt: skip
