@@ -75,7 +75,7 @@ from aidagen.widgets.playground import Playground
 
 _ = torch.set_grad_enabled(False)  # only the live training below turns gradients on
 lesson = lesson.start("07", PROFILE, seed=SEED, device="cpu")  # the models are small
-CLIPS = lesson.pick(4, 8, 24)
+CLIPS = lesson.pick(3, 8, 24)
 
 # %% [markdown] slideshow={"slide_type": "slide"} tour=true
 # ## The question of the day
@@ -86,7 +86,7 @@ CLIPS = lesson.pick(4, 8, 24)
 # first frame. **Nobody told it what "left" means**, nor that there is a paddle.
 
 # %% alt="A film with three pictures of the game Breakout, which begin alike: in one the paddle goes left, in one it stays, in one it goes right." slideshow={"slide_type": "fragment"} tags=["hide-input"] tour=true
-figures.film("breakout", CLIPS)
+figures.film("breakout", CLIPS, steps=lesson.pick(3, 8))
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # The names were given afterwards. The first frame is that of the test clip of **median** error.
@@ -117,7 +117,7 @@ playground
 # above them.
 
 # %% alt="A film with nine pictures of a tennis player in a court, which begin alike and are arranged as a compass: in most of them the player, who is blurred, walks the way in which the picture lies." slideshow={"slide_type": "skip"} tags=["hide-input"]
-figures.film("tennis", CLIPS)
+figures.film("tennis", CLIPS, steps=lesson.pick(3, 8))
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### What is given
@@ -386,7 +386,7 @@ forms = {
     "free stage, then k-means": form(information=0.5, free=0.4),
     "free stage from random poses": form(information=0.5, free=0.4, places=False),
 }
-study = toy.Study(forms, information_loss, steps=lesson.pick(140, 300, 600), seed=SEED)
+study = toy.Study(forms, information_loss, steps=lesson.pick(120, 300, 600), seed=SEED)
 
 # %% [markdown] slideshow={"slide_type": "fragment"}
 # In a **free stage** the dynamics are told the whole direction, and no action. At its end k-means finds
@@ -511,7 +511,7 @@ graphs.listen(CLIPS)
 # **Key point.** Places and actions do the work. The variability helped to find them, and is idle now.
 
 # %% slideshow={"slide_type": "skip"} tags=["nbval-check-output", "hide-input"]
-heard = [judging.listen(data, 4) for data in showcase.GAMES]
+heard = [judging.listen(data, CLIPS) for data in showcase.GAMES]
 print("told the action that was seen, both models paint better than told another one:",
       all(one.seen.high < one.other.low for one in heard))
 

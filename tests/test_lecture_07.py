@@ -43,8 +43,8 @@ CLIPS = 8
 @pytest.fixture(scope="module")
 def study():
     """The live study of profile smoke, with the reference of exercise 07.2."""
-    made = toy.Study(FORMS, exercises.information_loss, steps=140, seed=7)
-    for _ in range(140):
+    made = toy.Study(FORMS, exercises.information_loss, steps=120, seed=7)
+    for _ in range(120):
         made.step()
     return made
 

@@ -13,10 +13,10 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from aidagen.answers import expected
-from aidagen.lectures.playable_video.questions import PREDICTIONS, QUESTIONS
+from aidagen.lectures.playable_video.questions import OPEN_TASKS, PREDICTIONS, QUESTIONS
 from aidagen.lectures.playable_video.trials import DELTA, NUMBER, PAST
 from aidagen.teaching.cases import drawn
-from aidagen.teaching.material import Exercise, OpenTask, Wrong
+from aidagen.teaching.material import Exercise, Wrong
 
 __all__ = ["EXERCISES", "OPEN_TASKS", "PREDICTIONS", "QUESTIONS"]
 
@@ -314,26 +314,3 @@ INFORMATION = Exercise(
 
 
 EXERCISES = (EXPLAIN, INFORMATION, DELTA, PAST, NUMBER)
-
-
-OPEN_TASKS = (
-    OpenTask(
-        id="07.o1",
-        title="A game of your own, without its buttons",
-        task="Take a clip of something that somebody steers (a game that you may record, a toy "
-        "car, a cursor, your own hand over a table): ten minutes of it, a fixed camera, one thing "
-        "that moves. Before you train anything, find out whether actions can be found in it: how "
-        "far does the thing move from frame to frame, compared with its size? Can the next "
-        "movement be told from the last one? What else moves? Choose the frame rate, the crop and "
-        "K by what you find. Then cluster displacements, or train `playable-breakout-64`'s recipe "
-        "on it, and say what the clusters mean, with controls.",
-        rubric=(
-            (2, "The clip may be used, and it is said who steered what."),
-            (3, "Three properties of the data are measured before anything is trained: size of a "
-                "step, how well the past tells the next step, what else moves."),
-            (2, "Frame rate, crop and K follow from these, and the text says how."),
-            (2, "What the actions mean is scored on other clips, beside shuffled actions."),
-            (1, "The text says what would have to be different for the method to fail."),
-        ),
-    ),
-)  # fmt: skip

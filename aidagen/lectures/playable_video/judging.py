@@ -171,10 +171,10 @@ def said_of(found: Sweep) -> str:
     mean = found.went.nanmean(1)
     back = int((mean.diff() <= -3.0).sum())
     if steady(found):
-        return "the paddle goes **little by little** from left to right: movements lie in between."
-    return (f"the paddle jumps back **{back} time{'s' if back > 1 else ''}** on the way from left to "
-            f"right, by up to {-float(mean.diff().min()):.0f} pixels: nothing lies *between* the "
-            "actions.")  # fmt: skip
+        return "the paddle goes **little by little** from left to right: movements lie between."
+    return (f"the paddle jumps back **{back} time{'s' if back > 1 else ''}** on the way from left "
+            f"to right, by up to {-float(mean.diff().min()):.0f} pixels: nothing lies *between* "
+            "the actions.")  # fmt: skip
 
 
 def buttons(count: int) -> str:

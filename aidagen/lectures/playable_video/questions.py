@@ -1,8 +1,8 @@
-"""Lecture 07's questions and predictions; `exercises` lists them beside its own."""
+"""Lecture 07's questions, predictions and open task; `exercises` lists them beside its own."""
 
 from __future__ import annotations
 
-from aidagen.teaching.material import Option, Prediction, Question
+from aidagen.teaching.material import OpenTask, Option, Prediction, Question
 
 QUESTIONS = (
     Question(
@@ -136,5 +136,27 @@ PREDICTIONS = (
         because="A point between two centroids is told as the nearer action and a variability. "
         "Whether the dynamics still understand a variability depends on whether it was told to "
         "the end of training.",
+    ),
+)  # fmt: skip
+
+OPEN_TASKS = (
+    OpenTask(
+        id="07.o1",
+        title="A game of your own, without its buttons",
+        task="Take a clip of something that somebody steers (a game that you may record, a toy "
+        "car, a cursor, your own hand over a table): ten minutes of it, a fixed camera, one thing "
+        "that moves. Before you train anything, find out whether actions can be found in it: how "
+        "far does the thing move from frame to frame, compared with its size? Can the next "
+        "movement be told from the last one? What else moves? Choose the frame rate, the crop and "
+        "K by what you find. Then cluster displacements, or train `playable-breakout-64`'s recipe "
+        "on it, and say what the clusters mean, with controls.",
+        rubric=(
+            (2, "The clip may be used, and it is said who steered what."),
+            (3, "Three properties of the data are measured before anything is trained: size of a "
+                "step, how well the past tells the next step, what else moves."),
+            (2, "Frame rate, crop and K follow from these, and the text says how."),
+            (2, "What the actions mean is scored on other clips, beside shuffled actions."),
+            (1, "The text says what would have to be different for the method to fail."),
+        ),
     ),
 )  # fmt: skip
