@@ -228,7 +228,7 @@ def sweep(found: Mapping[str, judging.Sweep]) -> Plot:
         for k in sorted(set(one.nearest)):
             colour, marker = LOOKS[k]
             own = nearest == k
-            said = f"told as action {k + 1} ({names[k]}) and the rest" if axes is panels[0] else None
+            said = f"told as action {k + 1} ({names[k]}) and the rest" if not told else None
             axes.plot(one.points[own], mean[own], marker=marker, color=colour, markersize=10,
                       linewidth=2.6, label=said)  # fmt: skip
             axes.axvline(one.centroids[k], color=colour, linestyle="--", linewidth=1.6)
