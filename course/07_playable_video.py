@@ -685,7 +685,7 @@ figures.failures("tennis", CLIPS)
 #
 # A code book takes the nearest vector $c_k$, and draws directions to it; "sg" stops the gradient:
 #
-# $$ L = \bigl\lVert d_t - \operatorname{sg}(c_k) \bigr\rVert^2 \tag{12} $$
+# $$ L = \| d_t - \operatorname{sg}(c_k) \|^2 \tag{12} $$
 #
 # There is no variability to escape into: the bottleneck is hard. Its codes may stay unused, too.
 #
@@ -720,7 +720,8 @@ figures.failures("tennis", CLIPS)
 # * An **action** is what has to be told beside the past, and means the same everywhere.
 # * A step is a **direction** between two poses: the action is its group, the **variability** the rest.
 # * Reconstruction alone lets actions **collapse**; the **mutual information** keeps them in use.
-# * In our models a **free stage**, **places** and k-means found them; attention and variability did less.
+# * In our models a **free stage**, **places** and k-means found them.
+# * The **variability** is a dial between actions if it is told in some clips until the end.
 # * Meaning is measured on **other clips**, beside **controls**.
 #
 # **Key point.** Give the model one word for each step, see to it that the word is used, and then check what
