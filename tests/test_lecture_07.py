@@ -292,7 +292,8 @@ def test_steady_is_what_goes_on():
     assert judging.steady(sweep(-10.0, -4.0, -5.0, 0.0, 8.0))
     assert not judging.steady(sweep(-10.0, 4.0, -5.0, 0.0, 8.0))
     assert "little by little" in judging.said_of(sweep(-10.0, 0.0, 10.0))
-    assert "**1 time** on the way from left to right, by up to 9 pixels" in judging.said_of(sweep(-10.0, 4.0, -5.0, 0.0, 8.0))
+    said = judging.said_of(sweep(-10.0, 4.0, -5.0, 0.0, 8.0))
+    assert "**1 time** on the way from left to right, by up to 9 pixels" in said
 
 
 def test_what_is_explained_is_a_share():
