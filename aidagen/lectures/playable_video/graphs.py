@@ -233,10 +233,11 @@ def sweep(found: Mapping[str, judging.Sweep]) -> Plot:
                       linewidth=2.6, label=said)  # fmt: skip
             axes.axvline(one.centroids[k], color=colour, linestyle="--", linewidth=1.6)
         axes.axhline(0, color="#444444", linewidth=1.2)
-        axes.set(title=title, xlabel="point in the action space")
+        axes.set_title(title, fontsize=LETTERS)
+        axes.set_xlabel("point in the action space", fontsize=LETTERS)
         each = ", ".join(f"{p:.1f}: {m:+.0f}" for p, m in zip(one.points.tolist(), mean))
         told.append(f"{title}: {each}")
-    panels[0].set_ylabel("pixels to the right\nafter two steps")
+    panels[0].set_ylabel("pixels to the right\nafter two steps", fontsize=LETTERS)
     figure.legend(loc="outside lower center", ncols=1, frameon=False, fontsize=LETTERS - 1)
     return Plot(figure, "Displacement of the painted paddle by point of the action space. "
                 f"{'; '.join(told)}.")  # fmt: skip
