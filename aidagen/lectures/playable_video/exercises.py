@@ -217,7 +217,8 @@ def _information_cases() -> list[tuple[Tensor, Tensor, float]]:
     cases = []
     for seed, count, actions, weight in ((21, 12, 3, 1.0), (31, 9, 4, 1.5), (41, 20, 2, 1.2)):
         p = (5 * drawn(seed, count, actions)).softmax(-1)
-        q = (0.6 * p + 0.4 * (5 * drawn(seed + 1, count, actions)).softmax(-1).roll(1, dims=1))
+        other = (5 * drawn(seed + 1, count, actions)).softmax(-1)
+        q = 0.6 * p.roll(1, dims=1) + 0.4 * other  # many an action is seen as the next one
         cases.append((p, q, weight))
     return cases
 
@@ -235,7 +236,7 @@ def _information_picture(answer):
     }
     ways["three, exchanged"] = (told, told.roll(1, dims=1))
     shares = {name: -float(answer(p, q, 1.0)) / math.log(3) for name, (p, q) in ways.items()}
-    shares["three, lambda 1.5"] = -float(answer(told, told, 1.5)) / math.log(3)
+    shares["two, lambda 0.5"] = -float(answer(two, two, 0.5)) / math.log(3)
     return expected.bars(shares)
 
 
@@ -260,7 +261,7 @@ INFORMATION = Exercise(
     picture=_information_picture,
     picture_shows="Six bars, as shares of log 3: 1 for three actions that are seen again, 0.63 for "
     "two of the three, 0 for actions that are not seen again and for a single one, 0.37 where "
-    "each is seen as the next one, and 2 for three actions if lambda is 1.5.",
+    "each is seen as the next one, and 0 for two of the three if lambda is 0.5.",
     wrong=(
         Wrong(
             "the sign",

@@ -89,8 +89,7 @@ QUESTIONS = (
         "Why is each learned action assigned a movement on other clips than those that are scored?",
         (
             Option(
-                "Because the best assignment of actions that know nothing already agrees a little, "
-                "by chance, on the clips on which it was chosen",
+                "Because the best of many assignments agrees by chance on the clips that chose it",
                 "With nine actions and nine movements there are 362,880 assignments to choose "
                 "from. On new clips the luck is gone, and the controls lie at 0.",
             ),
