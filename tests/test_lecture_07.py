@@ -345,7 +345,7 @@ def sizes(shown):
 
 def test_figures_fill_a_slide(games, study):
     drawn = {
-        "pressed": figures.pressed(4), "unlabelled": figures.unlabelled(),
+        "unlabelled": figures.unlabelled(),
         "attention": figures.attention(), "failures": figures.failures("breakout", 4),
         "tennis": figures.failures("tennis", 4), "toy": toy.picture(study),
     }  # fmt: skip

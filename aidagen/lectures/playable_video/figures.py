@@ -110,26 +110,11 @@ def _even(frames: UInt8[Tensor, "T 3 H W"]) -> Tensor:
     return frames[..., : frames.shape[2] // 2 * 2, : frames.shape[3] // 2 * 2]
 
 
-def pressed(count: int, at: Sequence[int] = (1, 2, 3, 4), data: str = "breakout") -> Any:
-    """For each action a row of frames from the same first one."""
-    first, model = showcase.start(data, count), showcase.model(data)
-    made = showcase.pressed(model, first, max(at))
-    rows = {
-        f"{k + 1}: {name}": [
-            enlarged(first, 3),
-            *(overlays.marked(enlarged(made[k, t - 1], 3)) for t in at),
-        ]
-        for k, name in enumerate(showcase.words(data))
-    }
-    heads = ["first frame", *(f"after {t} step{'s' if t > 1 else ''}" for t in at)]
-    return table(rows, heads)
-
-
 # --- data ----------------------------------------------------------------------------------------
 
 
 def unlabelled(number: int = 0, count: int = 5, data: str = "breakout") -> Any:
-    """What the model is given: frames in a row; below them what was pressed, which it is not."""
+    """What the model is given: frames in a row; above them what is pressed, which it is not."""
     clip = showcase.clips(data, number + 1)[number]
     names, actions = Breakout.ACTIONS, clip.labels()["actions"]
     cells = [enlarged(showcase.frames(data, number)[t], 4) for t in range(count)]

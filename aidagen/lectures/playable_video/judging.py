@@ -20,12 +20,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from aidagen.datasets.breakout import Breakout
-from aidagen.evaluation import movements
+from aidagen.evaluation import movements, obedience
+from aidagen.evaluation.game_objects import PADDLE
+from aidagen.evaluation.games import film
 from aidagen.evaluation.painted_games import paint
 from aidagen.lectures.playable_video import showcase
 from aidagen.metrics import Interval, interval, mean_of, of_set
 from aidagen.models.playable import Encoded
-from aidagen.models.playable.actions import one_hot
 
 PIECES = ("all of it", "even attention", "without appearance", "without places")
 
@@ -120,14 +121,12 @@ class Meaning(NamedTuple):
 
 
 def same_meaning(count: int, steps: int = 2) -> Meaning:
-    """From a frame in the middle of each of the first ``count`` clips."""
-    model, first = showcase.model("breakout"), middles(count)
-    went = []
-    for action in range(model.config.actions):
-        told = one_hot(torch.full((count, steps), action), model.config.actions)
-        made = paint(model, first, told)
-        went.append(showcase.paddle(made[:, -1]) - showcase.paddle(first))
-    return Meaning(showcase.paddle(first), torch.stack(went))
+    """From every 16th frame of the first ``count`` clips, as the table `playable` measures it."""
+    listed = [film(clip, showcase.GAMES["breakout"].judged)
+              for clip in showcase.clips("breakout", count)]  # fmt: skip
+    found = obedience.press(showcase.model("breakout"), listed, PADDLE, held=steps, every=16)
+    went = torch.from_numpy(steps * found.moved[..., 0].T).float()
+    return Meaning(torch.from_numpy(found.places[:, 0]).float(), went)
 
 
 def middles(count: int) -> Float[Tensor, "N 3 64 64"]:

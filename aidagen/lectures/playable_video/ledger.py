@@ -1,7 +1,7 @@
 """Lecture 07's ledger: what the paper claims, and what is measured here.
 
 No number of the paper stands here: none could be checked against the paper itself. The table
-`playable` compares over test clips of two Atari games that no model has seen.
+`playable` compares over test clips that no model has seen; these rows are of its two Atari games.
 """
 
 from __future__ import annotations
