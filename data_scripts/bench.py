@@ -56,6 +56,7 @@ def rows(seconds: float):
         yield from animation_rows(seconds)
         yield from smile_rows(seconds)
         yield from pose_rows(seconds)
+        yield from playground_rows(seconds)
     yield from widget_rows(seconds)
 
 
@@ -257,6 +258,27 @@ def pose_rows(seconds: float):
             lambda: studio.move("left wrist", up=next(ways)), render, seconds
         )
         yield f"{title} {most}", "step", "rendering alone", *timed
+
+
+def playground_rows(seconds: float):
+    """A step of the playground, the real game included, beside what its model does alone.
+
+    Speed does not depend on what was learnt: the weights are fresh, the sizes those that ship.
+    """
+    from aidagen.datasets.breakout import Breakout
+    from aidagen.models.playable import Playable, playable_small
+    from aidagen.widgets.playground import Playground
+    from aidagen.widgets.worlds import PlayWorld
+
+    torch.manual_seed(0)
+    console = Breakout(64)
+    model = Playable(playable_small(3, 1)).eval().to(memory_format=torch.channels_last)
+    playground = Playground({"fresh": PlayWorld.live(model, console, console.ACTIONS, count=1)})
+    begun, presses = model.begin(playground.here.frames[0]), itertools.cycle(range(3))
+    timed = side_by_side(
+        lambda: playground.play(next(presses)), lambda: model.play(begun, 1), seconds
+    )
+    yield "playground: a step (at most 83 ms)", "step", "painting alone", *timed
 
 
 def widget_rows(seconds: float):
