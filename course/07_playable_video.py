@@ -24,7 +24,8 @@
 # 3. measure whether a learned action means something, without fooling yourself.
 #
 # **You need** PyTorch tensors, convolutional and recurrent networks, entropy, and lecture 00. The clips
-# come from two Atari games, which an emulator plays on your machine at their first use.
+# come from two Atari games, which an emulator plays on your machine at their first use, and from a
+# rendered robot arm.
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **1 min.** Say: "Until now somebody's movement drove somebody else's picture; today you press a button."
@@ -100,17 +101,17 @@ figures.film("breakout", CLIPS, steps=lesson.pick(3, 8))
 # ### Take the controller
 #
 # Hold an arrow key, a number or a button. On the right runs the real game, which is told what your button
-# stands for. In Tennis there are nine actions.
+# stands for. Tennis and the robot arm have nine actions.
 
 # %% alt="A playground: a game as the model paints it, the real game beside it, one button for each action, a map of the action space, and how often each action was taken." tags=["nbval-ignore-output"]
-playground = Playground({"Breakout": showcase.world("breakout"), "Tennis": showcase.world("tennis")})
+playground = Playground({w.title: showcase.world(data) for data, w in showcase.WORLDS.items()})
 playground
 
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **2 min.** Say: "I hold the arrow to the left; the picture on the left is painted, the other one is real."
 # Ask: "Who wants to play? Find something that the real game does and ours does not." (The ball.) Switch to
 # Tennis: the player becomes a blur, and it obeys. One button there does nothing sensible; the plot "Nine
-# islands" will show why.
+# islands" will show why. The robot arm was rendered, so no real one can run beside it.
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Nine actions of Tennis, from one first frame, arranged as a compass. Two pictures do not do what stands
@@ -118,6 +119,14 @@ playground
 
 # %% alt="A film with nine pictures of a tennis player in a court, which begin alike and are arranged as a compass: in most of them the player, who is blurred, walks the way in which the picture lies." slideshow={"slide_type": "skip"} tags=["hide-input"]
 figures.film("tennis", CLIPS, steps=lesson.pick(3, 8))
+
+# %% [markdown] slideshow={"slide_type": "skip"}
+# The same for the robot arm, whose nine actions were found in every third frame. The arm goes where its
+# picture lies, and soon leaves the frame. The cube and the pattern of the table fade: no action tells
+# them, and the model's memory does not keep them.
+
+# %% alt="A film with nine pictures of a robot arm over a table, which begin alike and are arranged as a compass: in most of them the arm goes the way in which the picture lies; the cube and the table's pattern fade." slideshow={"slide_type": "skip"} tags=["hide-input"]
+figures.film("robot", CLIPS, steps=lesson.pick(3, 5))
 
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### What is given
@@ -743,7 +752,7 @@ quiz.ask("07.q4")
 quiz.ask("07.q5")
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **1 min.** Say: "Five sentences; cover them and say them yourselves." Ask: "Which of them surprised you?"
+# **1 min.** Say: "Six sentences; cover them and say them yourselves." Ask: "Which of them surprised you?"
 # The quiz below the slide repeats the misconceptions.
 
 # %% [markdown] slideshow={"slide_type": "skip"}

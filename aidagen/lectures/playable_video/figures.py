@@ -80,16 +80,16 @@ def film(data: str, count: int, steps: int = 8) -> Any:
     names = showcase.words(data)
     order = _wheel(names) if len(names) > 3 else list(range(len(names)))
     columns = 3
-    times = 4 if data == "breakout" else 2
+    times = {"breakout": 4, "robot": 3}.get(data, 2)
     played = []
     for t in [0, 0, *range(steps + 1), steps]:
         frames = [first if t == 0 else made[k, t - 1] for k in order]
         cells = [named(enlarged(x, times), f"{k + 1}: {names[k]}") for k, x in zip(order, frames)]
         rows = [_beside(cells[i : i + columns]) for i in range(0, len(cells), columns)]
         played.append(torch.from_numpy(np.concatenate(rows)).permute(2, 0, 1))
-    says = (f"{showcase.GAMES[data].title}: one picture for each of {len(names)} actions, all from "
-            f"the same first frame; in each the {'paddle' if data == 'breakout' else 'player'} "
-            "goes its own way.")  # fmt: skip
+    world = showcase.WORLDS[data]
+    says = (f"{world.title}: one picture for each of {len(names)} actions, all from the same first "
+            f"frame; in each the {world.thing} goes its own way.")  # fmt: skip
     clip = _even(torch.stack(played)).float() / 255
     return HTML(video.html(clip, fps=4, alt=says))
 

@@ -30,15 +30,20 @@ CHANGED = 0.1  # in [0, 1]: a pixel that differs by more has changed
 
 
 class Game(NamedTuple):
-    """A game of the lecture, and its model."""
+    """A world of the lecture, and its model."""
 
     title: str
     weights: str
-    judged: games.Game  # what moves, by the labels that no model was shown
+    thing: str  # that the actions move
+    judged: games.Game  # how it moves, by the labels that no model was shown
 
 
-GAMES = {data: Game(data.capitalize(), f"playable-{data}-64", games.GAMES[data])
-         for data in ("breakout", "tennis")}  # fmt: skip
+GAMES = {
+    data: Game(data.capitalize(), f"playable-{data}-64", thing, games.GAMES[data])
+    for data, thing in (("breakout", "paddle"), ("tennis", "player"))
+}
+ROBOT = Game("Robot arm", "playable-robot-64", "arm", games.GAMES["robot"])  # not a game: a scene
+WORLDS = GAMES | {"robot": ROBOT}
 SECOND = "playable-breakout-64-fine"  # Breakout's model, trained on: variability in half the clips
 
 
@@ -77,8 +82,8 @@ def opened(weights: str) -> nn.Module:
 
 
 def model(data: str) -> nn.Module:
-    """The model of a game."""
-    return opened(GAMES[data].weights)
+    """The model of a world."""
+    return opened(WORLDS[data].weights)
 
 
 @cache
@@ -89,8 +94,9 @@ def clips(data: str, count: int, split: str = "test") -> list[Clip]:
 
 @cache
 def frames(data: str, number: int, split: str = "test") -> Float[Tensor, "T 3 H W"]:
-    """The frames of a clip by its number; do not change them."""
-    return pixels.as_floats(clips(data, number + 1, split)[number].frames())
+    """The frames of a clip by its number, at the rate of its model; do not change them."""
+    clip = clips(data, number + 1, split)[number]
+    return pixels.as_floats(clip.frames(step=WORLDS[data].judged.stride))
 
 
 @cache
@@ -118,7 +124,7 @@ def centroids(data: str) -> Float[Tensor, "K D"]:
 @cache
 def steps(data: str, count: int, split: str = "test") -> list[Steps]:
     """The steps of the first ``count`` clips."""
-    found, game = [], GAMES[data].judged
+    found, game = [], WORLDS[data].judged
     for number, clip in enumerate(clips(data, count, split)):
         seen = encoded(data, number, split)
         with torch.no_grad():
@@ -141,17 +147,17 @@ def joined(listed: list[Steps]) -> Steps:
 @cache
 def words(data: str, count: int = 6) -> tuple[str, ...]:
     """What each action stands for, by the best assignment on validation clips; "?" for none."""
-    seen, game = joined(steps(data, count, "val")), GAMES[data].judged
+    seen, game = joined(steps(data, count, "val")), WORLDS[data].judged
     actions = model(data).config.actions
     table = movements.counts(seen.actions.numpy(), seen.true.numpy(), actions, len(game.names))
     return tuple("?" if c < 0 else game.names[c] for c in movements.assignment(table))
 
 
 def world(data: str) -> PlayWorld:
-    """The game to play in, with the words that its actions have in the lecture; Breakout by the
+    """The world to play in, with the words that its actions have in the lecture; Breakout by the
     model of the second stage, whose pictures are clearer and whose actions are the same."""
     named = ({"stayed": "stay", "?": ""}.get(word, word) for word in words(data))
-    return shipped(SECOND if data == "breakout" else GAMES[data].weights, tuple(named))
+    return shipped(SECOND if data == "breakout" else WORLDS[data].weights, tuple(named))
 
 
 # --- playing -------------------------------------------------------------------------------------
