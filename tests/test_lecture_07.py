@@ -237,6 +237,18 @@ def test_the_words_of_actions_come_from_other_clips(games):
     assert shown.isdisjoint(clip.name for data in games for clip in showcase.clips(data, 6, "val"))
 
 
+def test_the_robot_arm_is_seen_as_by_its_model_and_needs_no_emulator():
+    clip = showcase.clips("robot", 1)[0]
+    frames = showcase.frames("robot", 0)
+    assert torch.equal(frames, clip.frames().float()[::3] / 255)
+    assert len(showcase.steps("robot", 1)[0].moved) == len(frames) - 1
+    assert len(set(showcase.words("robot")) & set(movements.COMPASS)) == 9
+    world = showcase.world("robot")
+    assert world.console is None and world.words.count("stay") == 1
+    assert showcase.replayed("robot", 1).made.shape[1] == len(frames) - 1  # a clip is shorter
+    showcase.replayed.cache_clear()
+
+
 # --- components, inside the shipped models -------------------------------------------------------
 
 
