@@ -40,10 +40,13 @@ from aidagen.metrics import of_set
 
 # data -> method -> weights; a further line is a further row. The first model plays the controls.
 MODELS = {
-    "breakout": {"caddy": "playable-breakout-64", "caddy-fine": "playable-breakout-64-fine"},
+    "breakout": {
+        "caddy": "playable-breakout-64", "caddy-fine": "playable-breakout-64-fine",
+        "latent-vq": "playable-breakout-64-vq", "true-actions": "playable-breakout-64-true",
+    },
     "tennis": {"caddy": "playable-tennis-64"},
     "robot": {"caddy": "playable-robot-64"},
-}
+}  # fmt: skip
 METHODS = tuple(dict.fromkeys(method for models in MODELS.values() for method in models))
 TOLD = "true-actions"  # the method whose actions are those that were pressed
 COPY = "copy"
