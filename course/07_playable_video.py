@@ -697,13 +697,28 @@ figures.failures("tennis", CLIPS)
 # $$ L = \| d_t - \operatorname{sg}(c_k) \|^2 \tag{12} $$
 #
 # There is no variability to escape into: the bottleneck is hard. Its codes may stay unused, too.
+
+# %% [markdown] slideshow={"slide_type": "notes"}
+# **2 min.** Say: "Where actions are recorded, use them; most of the world's video has none." Ask: "What would
+# you have to record to need no learned actions for a robot? For a tennis match?"
+
+# %% [markdown] slideshow={"slide_type": "subslide"}
+# ### A code book, and the true buttons
+
+# %% alt="Points with intervals on Breakout: pixels between the painted and the true paddle, for the model, a code book, a model that was told the true buttons, and random actions, which lie far to the right." tags=["hide-input", "nbval-ignore-output"]
+graphs.messages(rows)
+
+# %% [markdown]
+# The same model, three messages, 2,000 steps each. The **code book** finds actions that agree with the
+# movements as well as ours do, and puts the paddle nearer to its place; but it drifts further over ten
+# steps. What is painted when the **true buttons** are told cannot be told apart from ours.
 #
 # **Key point.** The question is the same, and open: which part of the next frame is a *choice*?
 
 # %% [markdown] slideshow={"slide_type": "notes"}
-# **3 min.** Say: "Where actions are recorded, use them; most of the world's video has none." Ask: "What would
-# you have to record to need no learned actions for a robot? For a tennis match?" The recipe
-# `playable-breakout-64-vq` trains our model with a code book; it has not been run to its end.
+# **1 min.** Say: "Knowing what was pressed did not help." Ask: "Why do the true buttons agree less with the
+# movements than actions that were found?" (A button is not a movement: the paddle has inertia. Actions are
+# found in what is seen.) One run each, so a small difference may be luck.
 
 # %% [markdown] slideshow={"slide_type": "subslide"} tour=true
 # ### What could go wrong with it

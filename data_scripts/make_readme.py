@@ -1,4 +1,4 @@
-"""Write README's figures from the stored rows of `fomm-faces-128`, `animation`, `smiles`, `people`.
+"""Write README's figures from the stored rows of the tables in `TABLES`.
 
     python data_scripts/make_readme.py            # between the marks in README.md
     python data_scripts/make_readme.py --check    # exit status 1 if README says anything else
@@ -18,7 +18,7 @@ README = Path(__file__).resolve().parents[1] / "README.md"
 MARKS = "<!-- figures -->\n", "<!-- end of the figures -->\n"
 FACES = "fomm-faces-128"
 COPY = "copy-source"
-TABLES = FACES, "animation", "smiles", "people"
+TABLES = FACES, "animation", "smiles", "people", "playable"
 PLACES = {
     ("faces-128", "segments"): "known people, new moments",
     ("faces-128", "random-pairs"): "the same, source from another clip",
@@ -44,6 +44,17 @@ PEOPLE = {
     "pg2": "two stages (PG2)",
     COPY: "the source, handed on as it is",
     "nearest-pose": "the training picture in the nearest pose",
+}
+PLAYED = {
+    ("breakout", "caddy"): "Breakout (`playable-breakout-64`)",
+    ("breakout", "caddy-fine"): "Breakout, trained for longer (`playable-breakout-64-fine`)",
+    ("breakout", "latent-vq"): "Breakout, a code book instead",
+    ("breakout", "true-actions"): "Breakout, told the buttons that were pressed",
+    ("breakout", "random"): "Breakout, random actions",
+    ("tennis", "caddy"): "Tennis (`playable-tennis-64`)",
+    ("tennis", "random"): "Tennis, random actions",
+    ("robot", "caddy"): "robot arm (`playable-robot-64`)",
+    ("robot", "random"): "robot arm, random actions",
 }
 SETS = {
     ("faces", "segments"): "known people, new moments",
@@ -83,9 +94,10 @@ def replaced(text: str, figures: str) -> str:
     return f"{head}{begin}{figures}{end}{tail}"
 
 
-def figures(faces, animation, smiles, people) -> str:
+def figures(faces, animation, smiles, people, playable) -> str:
     """The whole section, from the rows of `TABLES`."""
-    parts = _of_faces(faces), _of_systems(animation), _of_smiles(smiles), _of_people(people)
+    parts = (_of_faces(faces), _of_systems(animation), _of_smiles(smiles), _of_people(people),
+             _of_playable(playable))  # fmt: skip
     return "\n\n".join(parts) + "\n"
 
 
@@ -180,6 +192,26 @@ def _of_people(rows) -> str:
         f"03): mean, 95 % bootstrap interval over {found[COPY, 'l1_person']['n']} people; one "
         "seed, and the same steps for all models. AKD is the distance in pixels of the joints that "
         "a judge finds from those that were asked for.\n\n" + markdown.table(heads, lines)
+    )
+
+
+def _of_playable(rows) -> str:
+    found = {(r["data"], r["method"], r["metric"]): r for r in rows}
+    columns = {"action_kappa": 2, "delta_mse": 0, "add": 1, "psnr_delta": 1}
+    lines = [
+        (words, *(_number(found[*place, metric], digits) if (*place, metric) in found else "–"
+                  for metric, digits in columns.items()))
+        for place, words in PLAYED.items()
+    ]  # fmt: skip
+    clips = [found[data, "caddy", "action_kappa"]["n"] for data in ("breakout", "tennis", "robot")]
+    return (
+        "Actions that nobody labelled, on clips that no model saw (lecture 07): their agreement "
+        "with what moved, beyond chance; the share of the displacements' variance that is left "
+        "within actions, in percent; pixels between the painted and the true paddle or player "
+        "(nothing detects the arm); what the painted frame gains over random actions, in dB "
+        "(mean, 95 % bootstrap interval over {} clips of Breakout, {} of Tennis and {} of the "
+        "robot; one seed).\n\n".format(*clips)
+        + markdown.table(("", "kappa", "Δ-MSE", "pixels off", "dB gained"), lines)
     )
 
 

@@ -410,6 +410,27 @@ def test_the_table_holds_what_the_text_says():
         assert value[data, "caddy", "delta_mse"] < 40
 
 
+def test_other_messages_do_what_the_text_says():
+    """The rows bear out the slide "A code book, and the true buttons" (lecture 07)."""
+    rows = {(r["method"], r["metric"]): r for r in evaluation.table("playable")
+            if r["data"] == "breakout"}  # fmt: skip
+
+    def apart(method, metric):
+        """The difference from the model's row where the intervals are apart, else 0."""
+        one, ours = rows[method, metric], rows["caddy", metric]
+        beyond = one["low"] > ours["high"] or one["high"] < ours["low"]
+        return one["value"] - ours["value"] if beyond else 0.0
+
+    assert apart("latent-vq", "action_kappa") == 0, "agrees with the movements as well as ours"
+    assert rows["latent-vq", "add"]["value"] < rows["caddy", "add"]["value"] - 0.5
+    assert rows["latent-vq", "drift"]["value"] > rows["caddy", "drift"]["value"] + 0.1
+    for metric in ("add", "drift", "psnr_delta"):
+        assert apart("true-actions", metric) == 0, metric
+    assert apart("true-actions", "action_kappa") < -0.2, "buttons are not movements"
+    told = graphs.messages(list(rows.values())).alt
+    assert "a code book instead" in told and "told the true actions" in told
+
+
 def test_the_second_stage_has_the_same_actions(games):
     second, first = showcase.opened(showcase.SECOND), showcase.model("breakout")
     agreed = []

@@ -60,6 +60,13 @@ def claim(rows: Sequence[Mapping[str, Any]], metric: str, **more: Any) -> Plot:
     return plots.claim(here, metric, {name: METHODS[name] for name in known}, places, **more)
 
 
+def messages(rows: Sequence[Mapping[str, Any]]) -> Plot:
+    """How far the paddle of Breakout is painted from its place, by what the dynamics are told."""
+    told = ("caddy", "latent-vq", "true-actions", "random")
+    here = [row for row in rows if row["data"] == "breakout" and row["method"] in told]
+    return claim(here, "add", axis="pixels between painted and true paddle")
+
+
 # --- the past ------------------------------------------------------------------------------------
 
 
