@@ -46,6 +46,7 @@ def test_the_picture_is_the_same_with_published_channels():
     used = [each for each in ready.modules() if isinstance(each, WinogradConv)]
     assert sum(each.points is not None for each in used) >= 6  # it was Winograd's way that drew
     assert isinstance(ready.generator.final, ColumnwiseConv)
+    assert isinstance(prepared(model, torch.bfloat16).generator.final, inference.Rounded)
     assert not any(isinstance(each, WinogradConv) for each in model.modules())
     assert all(torch.equal(value, kept[key]) for key, value in model.state_dict().items())
 
@@ -122,3 +123,52 @@ def test_it_goes_on_as_an_animatable_model():
     list(animator.animate(frames))
     assert torch.equal(animator.encoded.features, first)  # what is kept is nobody's scratch memory
     assert inference.CPU_BATCH < inference.BATCH
+
+
+def test_a_painter_in_shorter_numbers():
+    model = zoo.load("fomm-faces-64", device="cpu")
+    fast, ready = prepared(model, torch.bfloat16), prepared(model)
+    torch.manual_seed(0)
+    frames = nn.functional.interpolate(torch.rand(3, 3, 8, 8), 64, mode="bicubic").clamp(0, 1)
+    found = inference.compared(ready, fast, frames[0], list(frames), "relative")
+    exact, ours = (rendering(each, frames[:1], frames) for each in (ready, fast))
+    assert torch.equal(exact.flow, ours.flow)  # only what is painted is rounded
+    assert ours.image.dtype == torch.float32 and 1e-5 < found.error < 0.1
+    difference = animate(ready, frames[0], frames) - animate(fast, frames[0], frames)
+    assert found.error == difference.abs().max().item()
+    assert found.psnr == pytest.approx(-10 * difference.square().mean().log10().item())
+    rounded = {name for name, each in fast.named_modules() if isinstance(each, inference.Rounded)}
+    assert "generator.bottleneck.r0" in rounded and "generator.up_blocks.0" in rounded
+    assert not any("hourglass" in name or "kp_detector" in name for name in rounded)
+    assert inference.compared(ready, ready, frames[0], list(frames), "absolute").psnr == float(
+        "inf"
+    )
+
+
+def test_a_type_is_shorter_only_where_there_are_instructions(monkeypatch):
+    assert inference.shorter("cuda") == torch.float16 and inference.shorter("mps") is None
+    for there, expected in ((True, torch.bfloat16), (False, None)):
+        for name in ("avx512_bf16", "amx_tile"):
+            monkeypatch.setattr(torch.cpu, f"_is_{name}_supported", lambda there=there: there)
+        assert inference.shorter("cpu") == expected
+    for name in ("avx512_bf16", "amx_tile"):
+        monkeypatch.delattr(torch.cpu, f"_is_{name}_supported")
+    assert inference.shorter("cpu") is None  # a torch that cannot say
+
+
+def test_settings_are_carried_by_a_copy():
+    model = prepared(zoo.load("fomm-faces-64", device="cpu"))
+    torch.manual_seed(0)
+    frames = nn.functional.interpolate(torch.rand(3, 3, 8, 8), 64, mode="bicubic").clamp(0, 1)
+    scaled = inference.carrying(model, adapt_scale=True)
+    assert inference.carrying(model) is model and "relative" not in vars(model)
+    assert scaled.generator is model.generator
+    encoded, motion = model.encode(frames[:1]), model.motion(frames)
+    first = model.motion(frames[1:2])
+    wanted = model.relative(motion, first, encoded, adapt_scale=True)
+    assert torch.equal(scaled.relative(motion, first, encoded).points, wanted.points)
+    assert not torch.equal(model.relative(motion, first, encoded).points, wanted.points)
+    with pytest.raises(inference.AidagenError, match="A FOMM has no setting --clip-mean"):
+        inference.carrying(model, adapt_scale=True, clip_mean=True)
+    with pytest.raises(inference.AidagenError, match="has no setting --adapt-scale"):
+        inference.carrying(nn.Identity(), adapt_scale=True)
