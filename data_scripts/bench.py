@@ -380,9 +380,10 @@ def main() -> None:
         name = f"{what}: {first} / {second}"
         row = {"name": name, "ratio": one / two, "reference": 1000 * one, "ours": 1000 * two}
         measured.append(row | {"unit": "ms"})
+    load = os.getloadavg()[1] if hasattr(os, "getloadavg") else None  # of the last five minutes
     files.write_json(RESULTS, {
         "machine": platform.platform(), "processor": _processor(), "torch": torch.__version__,
-        "threads": options.threads, "clock": clock.__name__, "load": _load(), "rows": measured,
+        "threads": options.threads, "clock": clock.__name__, "load": load, "rows": measured,
     })  # fmt: skip
     print(f"These rows are in {RESULTS}.")
 
@@ -390,11 +391,6 @@ def main() -> None:
 def _processor() -> str:
     ask = getattr(torch.cpu, "get_capabilities", dict)
     return str(ask().get("cpu_name") or platform.processor())
-
-
-def _load() -> float | None:
-    """Mean of the processes that wanted to run in the last five minutes, where it is known."""
-    return os.getloadavg()[1] if hasattr(os, "getloadavg") else None
 
 
 if __name__ == "__main__":
