@@ -4,7 +4,11 @@
 
 Both sides of a row run in turns on the same input, one after the other, until the time is up;
 the table gives the medians and the ratio of the medians. A ratio above 1 means that the second
-way is faster. Nothing is compared with another machine.
+way is faster. Nothing is compared with another machine. All rows are kept in `build/bench.json`.
+
+    python data_scripts/bench.py --only animate-vox-256 --threads 2
+
+measures that row alone; `--profile` says what animating at that size consists of.
 """
 
 from __future__ import annotations
@@ -12,20 +16,25 @@ from __future__ import annotations
 import argparse
 import itertools
 import os
+import platform
 import statistics
 import sys
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
+import published_loop
 import torch
 
-from aidagen import grids, kernels
+from aidagen import files, grids, kernels
 from aidagen.failures import guarded
 from aidagen.lectures.first_order_motion import warps
 
+RESULTS = Path(__file__).resolve().parents[1] / "build" / "bench.json"
+clock = time.perf_counter  # or, of this process alone, time.process_time
 MODEL = "fomm-heads-64"  # of the zoo: the one that the widgets of lecture 05 run
 
 
@@ -38,14 +47,18 @@ def side_by_side(
     end = time.perf_counter() + seconds
     while time.perf_counter() < end or len(times[0]) < 3:
         for way, taken in zip((first, second), times, strict=True):
-            begin = time.perf_counter()
+            begin = clock()
             way()
-            taken.append(time.perf_counter() - begin)
+            taken.append(clock() - begin)
     return statistics.median(times[0]), statistics.median(times[1]), len(times[0])
 
 
-def rows(seconds: float):
+def rows(seconds: float, only: str = ""):
     """Yield (what, first way, second way, seconds of each, turns)."""
+    if published_loop.NAME.startswith(only):
+        yield from published_rows(seconds)
+    if only:
+        return
     yield from plain_warp_rows(seconds)
     yield from warp_rows(seconds, "cpu")
     if kernels.ways("cuda" if torch.cuda.is_available() else "cpu") == ("eager", "triton"):
@@ -58,6 +71,24 @@ def rows(seconds: float):
         yield from pose_rows(seconds)
         yield from playground_rows(seconds)
     yield from widget_rows(seconds)
+
+
+def ceilings(seconds: float):
+    """What this machine can do at best, on the CPU: (name, value, unit)."""
+    side = 1536
+    a, b, product = torch.rand(side, side), torch.rand(side, side), torch.empty(side, side)
+    source, target = torch.zeros(64 << 20), torch.empty(64 << 20)
+    multiply, copy = partial(torch.mm, a, b, out=product), partial(target.copy_, source)
+    taken = side_by_side(multiply, copy, seconds)
+    yield "ceiling: matrix product", 2 * side**3 / taken[0] / 1e9, "GFLOP/s"
+    yield "ceiling: copy, read and written", 2 * source.nbytes / taken[1] / 1e9, "GB/s"
+
+
+def published_rows(seconds: float):
+    """The published loop beside the animator, at the published size."""
+    first, second = published_loop.sides()
+    timed = side_by_side(first, second, seconds)
+    yield f"{published_loop.NAME}, 4 frames", "as published", "prepared, 4 at a time", *timed
 
 
 def plain_warp_rows(seconds: float):
@@ -168,19 +199,23 @@ def copied_bytes_per_second(seconds: float) -> float:
 
 
 def animation_rows(seconds: float):
-    """The animator with one frame at a time and with sixteen."""
-    from aidagen import zoo
+    """The animator with one frame at a time and with sixteen, and with a prepared model."""
+    from aidagen import inference, zoo
     from aidagen.animation import Animator
 
     model = zoo.load(MODEL, device="cpu")
+    ready = inference.prepared(model)
     frames = torch.rand(32, 3, model.config.size, model.config.size)
 
-    def animate(batch: int) -> None:
+    def animate(model, batch: int) -> None:
         for _ in Animator(model, frames[0], batch=batch).animate(frames):
             pass
 
-    timed = side_by_side(lambda: animate(1), lambda: animate(16), seconds)
+    sixteen = partial(animate, model, 16)
+    timed = side_by_side(lambda: animate(model, 1), sixteen, seconds)
     yield f"{MODEL}, 32 frames", "batch 1", "batch 16", *timed
+    timed = side_by_side(sixteen, lambda: animate(ready, inference.CPU_BATCH), seconds)
+    yield f"{MODEL}, 32 frames", "batch 16", "prepared, batch 4", *timed
 
 
 def smile_rows(seconds: float):
@@ -254,9 +289,7 @@ def pose_rows(seconds: float):
     for level in (0, 1):
         studio.level = level
         title = f"pose studio: a joint is dragged, {'features shown' if level else 'no features'}"
-        timed = side_by_side(
-            lambda: studio.move("left wrist", up=next(ways)), render, seconds
-        )
+        timed = side_by_side(lambda: studio.move("left wrist", up=next(ways)), render, seconds)
         yield f"{title} {most}", "step", "rendering alone", *timed
 
 
@@ -319,13 +352,45 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=3.0, help="per row")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument(
+        "--cpu-time", action="store_true", help="of this process, on a machine that others use"
+    )
+    parser.add_argument("--only", choices=("", published_loop.NAME), default="", help="one row")
+    parser.add_argument("--profile", action="store_true", help="what animating consists of")
     options = parser.parse_args()
+    if options.cpu_time:
+        global clock
+        clock = time.process_time
     torch.set_num_threads(options.threads)
     print(f"torch {torch.__version__}, {options.threads} of {os.cpu_count()} CPU threads")
+    if options.profile:
+        for words, way in zip(("as published", "prepared"), published_loop.sides(), strict=True):
+            found = published_loop.shares(way)
+            print(words, ", ".join(f"{kind} {share:.1%}" for kind, share in found.items()))
+        return
+    measured = []
+    for name, value, unit in ceilings(options.seconds):
+        print(f"{name:52} {value:.1f} {unit}", flush=True)
+        row = {"name": name, "ratio": None, "reference": None, "ours": value, "unit": unit}
+        measured.append(row)
     print(f"{'what':52} {'first':>24} {'second':>40} {'ratio':>7} {'turns':>6}")
-    for what, first, second, one, two, turns in rows(options.seconds):
+    for what, first, second, one, two, turns in rows(options.seconds, options.only):
         left, right = f"{first} {1000 * one:.1f} ms", f"{second} {1000 * two:.1f} ms"
         print(f"{what:52} {left:>24} {right:>40} {one / two:7.2f} {turns:6}", flush=True)
+        name = f"{what}: {first} / {second}"
+        row = {"name": name, "ratio": one / two, "reference": 1000 * one, "ours": 1000 * two}
+        measured.append(row | {"unit": "ms"})
+    load = os.getloadavg()[1] if hasattr(os, "getloadavg") else None  # of the last five minutes
+    files.write_json(RESULTS, {
+        "machine": platform.platform(), "processor": _processor(), "torch": torch.__version__,
+        "threads": options.threads, "clock": clock.__name__, "load": load, "rows": measured,
+    })  # fmt: skip
+    print(f"These rows are in {RESULTS}.")
+
+
+def _processor() -> str:
+    ask = getattr(torch.cpu, "get_capabilities", dict)
+    return str(ask().get("cpu_name") or platform.processor())
 
 
 if __name__ == "__main__":
