@@ -379,19 +379,20 @@ def test_train_passes_its_options_on(monkeypatch, capsys, tmp_path):
     assert cli.main(["train", "fomm-faces-64"]) == 0
     shown = capsys.readouterr().out
     assert "step 50  perceptual 1.5" in shown and "p.safetensors" in shown
-    arguments = "train p --devices 2 --num-nodes 3 --profile smoke --minutes 0.5 --fresh --install --out".split()
-    assert cli.main([*arguments, str(tmp_path), "--steps", "7", "--precision", "bf16-mixed"]) == 0
+    arguments = "train p --devices 2 --profile smoke --minutes 0.5 --fresh --install --out".split()
+    more = "--num-nodes 3 --steps 7 --precision bf16-mixed".split()
+    assert cli.main([*arguments, str(tmp_path), *more]) == 0
     names = "out minutes steps devices nodes precision profile fresh install".split()
     assert asked == [
         (
             "fomm-faces-64",
-            dict(
-                zip(names, [*[None] * 5, "32-true", "lecture", False, False], strict=True)
-            ),
+            dict(zip(names, [*[None] * 5, "32-true", "lecture", False, False], strict=True)),
         ),
         (
             "p",
-            dict(zip(names, [tmp_path, 0.5, 7, 2, 3, "bf16-mixed", "smoke", True, True], strict=True)),
+            dict(
+                zip(names, [tmp_path, 0.5, 7, 2, 3, "bf16-mixed", "smoke", True, True], strict=True)
+            ),
         ),
     ]
     capsys.readouterr()
