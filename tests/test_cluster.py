@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import runpy
 import socket
 import subprocess
 import sys
@@ -128,6 +130,21 @@ def test_two_nodes_give_the_curve_of_one_process_though_one_was_killed(joined, m
     card = json.loads((run / f"{NAME}.json").read_text())
     assert card["command"] == f"aidagen train {NAME} --steps {STEPS} --devices 1 --num-nodes 2"
     assert card["machine"].endswith("2 processes")
+
+
+def test_the_page_on_scale_says_what_is_counted():
+    """Its operations of the small recipes, which the script counts again."""
+    page = (TESTS.parent / "course" / "scale.md").read_text()
+    cost = runpy.run_path(str(TESTS.parent / "data_scripts" / "training_cost.py"))
+    for name in ("fomm-faces-64", "fomm-faces-128"):
+        said = float(re.search(rf"one pair of `{name}` in training \| ([\d.]+) \|", page)[1])
+        recipe = recipes.find(name)
+        objective = recipe.system.objective(recipe.config, recipe.weights)
+        forward, back = cost["pair"](objective, recipe.config.size)
+        assert forward + back == pytest.approx(said, rel=0.01)
+        # the losses' network: gradients of one of its two pictures, and none of its weights
+        seen, seen_back = cost["looking"](objective, recipe.config.size)
+        assert seen_back == pytest.approx(0.5 * seen)
 
 
 # --- what starts the processes

@@ -5,8 +5,7 @@ A data set is a module of this folder that has a ``load``, and is found by its f
 
 import inspect
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from unittest import mock
+from contextlib import contextmanager
 
 from aidagen import discovery
 from aidagen.errors import AidagenError
@@ -46,7 +45,13 @@ def at_hand() -> Iterator[None]:
     def refuse(root, *_, **__) -> None:
         raise NotMade(f"There is no data set {root} yet, and none is made now.")
 
-    with ExitStack() as stack:
-        for module in discovery.with_attribute(__name__, "make").values():
-            stack.enter_context(mock.patch.object(module, "make", refuse))
+    makers = {
+        module: module.make for module in discovery.with_attribute(__name__, "make").values()
+    }
+    try:
+        for module in makers:
+            module.make = refuse
         yield
+    finally:
+        for module, make in makers.items():
+            module.make = make
