@@ -35,7 +35,7 @@ def layout(devices: int | None, nodes: int | None) -> tuple[int, int]:
     Raises ``AidagenError`` where torchrun has started others than were asked for, and where nobody
     has started anything on several nodes.
     """
-    if torch.distributed.is_torchelastic_launched():
+    if torch.distributed.is_available() and torch.distributed.is_torchelastic_launched():
         here = int(os.environ["LOCAL_WORLD_SIZE"])
         started = here, int(os.environ["WORLD_SIZE"]) // here
         for option, wanted, there in zip(("devices", "num-nodes"), (devices, nodes), started):
