@@ -1,4 +1,4 @@
-"""The ``aidagen`` command: animate, evaluate, train, check, lab, play.
+"""The ``aidagen`` command: animate, evaluate, train, bundle, check, lab, play.
 
 What a user can put right is told in one sentence on stderr, with exit code 2; `aidagen.failures`
 says the other codes. Nothing heavy is imported before a command needs it: help comes at once.
@@ -109,7 +109,12 @@ def _parser() -> argparse.ArgumentParser:
 
     one = command("train", _train, "Train a model.")
     one.add_argument("recipe", help="name of the model to train")
-    one.add_argument("--devices", type=_count, default=1, metavar="N", help="GPUs, or processes")
+    one.add_argument(
+        "--devices", type=_count, metavar="N", help="GPUs, or processes, on each node (1)"
+    )
+    one.add_argument(
+        "--num-nodes", type=_count, metavar="N", help="machines (as torchrun has started them)"
+    )
     one.add_argument(
         "--precision", default="32-true", help="32-true (default), 16-mixed, bf16-mixed ..."
     )
@@ -132,6 +137,10 @@ def _parser() -> argparse.ArgumentParser:
     again.add_argument("--fresh", action="store_true", help="start anew")
     one.add_argument("--out", type=Path, metavar="DIR", help="of the run (runs/RECIPE)")
     one.add_argument("--install", action="store_true", help="use the weights from now on")
+
+    one = command("bundle", _bundle, "Pack what a machine without network needs to train.")
+    one.add_argument("recipes", nargs="+", metavar="RECIPE", help="names of models to train")
+    one.add_argument("out", type=Path, metavar="OUT", help="a .tar.gz or .zip, or else a folder")
 
     command("check", _check, "Check that everything that the course needs is installed and works.")
 
@@ -301,6 +310,7 @@ def _train(given: argparse.Namespace) -> None:
         minutes=given.minutes,
         steps=given.steps,
         devices=given.devices,
+        nodes=given.num_nodes,
         precision=given.precision,
         profile=given.profile,
         fresh=given.fresh,
@@ -312,6 +322,20 @@ def _train(given: argparse.Namespace) -> None:
 
 def _report(row: dict[str, int | float]) -> None:
     print("  ".join(f"{key} {value:g}" for key, value in row.items()), flush=True)
+
+
+def _bundle(given: argparse.Namespace) -> None:
+    from aidagen import recipes
+    from aidagen.cluster import bundle
+
+    if str(given.out) in recipes.all_recipes():
+        raise AidagenError(f"The last name is OUT; say where to write, as in {given.out} node.zip.")
+    entries = bundle.collect(given.recipes)
+    parts = bundle.sizes(entries)
+    for part, size in {**parts, "all": sum(parts.values())}.items():
+        print(f"{size / 1e6:7.2f} MB  {part}")
+    size = bundle.write(entries, given.out)
+    print(f"{given.out}: {size / 1e6:.1f} MB; its README.txt says how to train with it.")
 
 
 def _check(given: argparse.Namespace) -> int:

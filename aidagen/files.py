@@ -85,6 +85,29 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
                 Path(part).unlink(missing_ok=True)
 
 
+@contextmanager
+def new_folder(path: str | os.PathLike) -> Iterator[Path]:
+    """An empty folder beside ``path``, which becomes ``path`` when the block ends well, and
+    vanishes otherwise.
+
+    Raises ``FileError`` where there is a file or a folder with something in it already, and where
+    the file system refuses.
+    """
+    path, made = Path(path).absolute(), None
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        raise FileError(f"There is something at {path} already; give another name, or remove it.")
+    try:
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            made = Path(tempfile.mkdtemp(prefix=f".{shortened(path)}-", dir=path.parent))
+            yield made
+            made.chmod(0o777 & ~umask())
+            os.replace(made, path)
+    finally:
+        if made is not None:
+            shutil.rmtree(made, ignore_errors=True)
+
+
 def remove_leftovers(path: str | os.PathLike) -> None:
     """Remove temporary files of ``path`` that killed processes left; nobody else may write now."""
     target = Path(path).resolve()

@@ -1,7 +1,8 @@
 """The processes of one training run: they end together, and with one sentence.
 
-Lightning Fabric starts them (`aidagen train --devices 2`); where one of them fails or is killed,
-the others get an error of their next collective operation, or wait in it.
+Lightning Fabric starts them (`aidagen train --devices 2`), or torchrun does, on several nodes.
+Where one of them fails or is killed, the others get an error of their next collective operation, or
+wait in it.
 """
 
 import atexit
@@ -26,6 +27,30 @@ GRACE = 20.0  # seconds that a process has to say so itself
 
 class PartnerEnded(AidagenError):
     """Another process of this training run has ended before its time."""
+
+
+def layout(devices: int | None, nodes: int | None) -> tuple[int, int]:
+    """(processes on each node, nodes) of this run: as torchrun has started them, else as given.
+
+    Raises ``AidagenError`` where torchrun has started others than were asked for, and where nobody
+    has started anything on several nodes.
+    """
+    if torch.distributed.is_available() and torch.distributed.is_torchelastic_launched():
+        here = int(os.environ["LOCAL_WORLD_SIZE"])
+        started = here, int(os.environ["WORLD_SIZE"]) // here
+        for option, wanted, there in zip(("devices", "num-nodes"), (devices, nodes), started):
+            if wanted not in (None, there):
+                raise AidagenError(
+                    f"--{option} is {wanted}, but torchrun has started {started[0]} processes on "
+                    f"each of {started[1]} nodes; leave --{option} out."
+                )
+        return started
+    if (nodes or 1) > 1 and not any(name in os.environ for name in ("NODE_RANK", "SLURM_PROCID")):
+        raise AidagenError(
+            f"--num-nodes {nodes} needs somebody who starts a process on each node: use torchrun, "
+            "as aidagen/cluster/slurm_train.sh does, and leave --num-nodes out."
+        )
+    return devices or 1, nodes or 1
 
 
 @contextmanager

@@ -42,7 +42,8 @@ def run(
     out: Path | str | None = None,
     minutes: float | None = None,
     steps: int | None = None,
-    devices: int = 1,
+    devices: int | None = None,
+    nodes: int | None = None,
     precision: str = "32-true",
     profile: str = "lecture",
     fresh: bool = False,
@@ -65,14 +66,23 @@ def run(
     then kept in the system's temporary folder, if that is possible, and the sentence says where);
     ``FileError`` where ``out`` is not writable in the first place, or another run is going on in
     it; ``PartnerEnded`` where another process of the run has ended.
+
+    ``devices`` are GPUs, or processes, on each of ``nodes`` machines (`partners.layout`); all of
+    them must see the folder ``out``.
     """
     recipe = recipe or recipes.find(name)
     if steps or profile == "smoke":
         recipe = replace(recipe, steps=steps or 3)
     out = Path(out or Path("runs") / (f"{name}-smoke" if profile == "smoke" else name))
-    strategy = DDPStrategy(find_unused_parameters=True) if devices > 1 else "auto"
-    kind = "cpu" if why_not() else "auto"
-    fabric = Fabric(devices=devices, precision=precision, accelerator=kind, strategy=strategy)
+    devices, nodes = partners.layout(devices, nodes)
+    several = devices * nodes > 1
+    fabric = Fabric(
+        devices=devices,
+        num_nodes=nodes,
+        precision=precision,
+        accelerator="cpu" if why_not() else "auto",
+        strategy=DDPStrategy(find_unused_parameters=True) if several else "auto",
+    )
     fabric.launch()
     with partners.heard(fabric), ExitStack() as stack:
         held = f"Another run is going on in {out}; wait for its end, or give another --out."
@@ -96,7 +106,8 @@ def _followed(
 ) -> Path:
     """Take the steps that are left of a run; the path of its weights."""
     training, recipe, fabric = record.training, record.recipe, record.training.fabric
-    if record.checkpoint.exists() and not fresh:
+    # rank 0 decides: it soon writes a checkpoint that another process might take for an old one
+    if fabric.broadcast(record.checkpoint.exists() and not fresh):
         record.resume()
         if report is not None and fabric.is_global_zero:
             report({"going on from step": training.done})
@@ -284,6 +295,9 @@ class _Record:
         sets = recipe.data.sets()
         named = recipe.steps != _steps_of(self.name)
         command = f"aidagen train {self.name}" + (f" --steps {recipe.steps}" if named else "")
+        nodes = getattr(self.training.fabric.strategy, "num_nodes", 1)
+        command += f" --devices {world // nodes}" if world > 1 else ""
+        command += f" --num-nodes {nodes}" if nodes > 1 else ""
         return {
             "name": self.name,
             "system": discovery.home(type(recipe.config)).__name__.rpartition(".")[2],
@@ -297,7 +311,7 @@ class _Record:
             **({"before": zoo.card(recipe.start)} if recipe.start else {}),  # where it began
             "machine": _machine() + (f", {world} processes" if world > 1 else ""),
             "torch": torch.__version__.split("+")[0],
-            "command": command + (f" --devices {world}" if world > 1 else ""),
+            "command": command,
             "licence": "MIT (trained on pictures of our own rendering alone)"
             if all(entry.redistributable for entry in sets.values())
             else "see NOTICE: trained on third-party footage, outside the project's licences",

@@ -23,7 +23,9 @@ import urllib.parse
 import urllib.request
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import NamedTuple
 
@@ -129,9 +131,26 @@ SOURCES: dict[str, Source] = {
 }
 
 
+_given: ContextVar[list[Path] | None] = ContextVar("given", default=None)
+
+
 def home() -> Path:
     """The user's folder for archives and data sets: ``$AIDAGEN_HOME`` or the platform's cache."""
     return Path(os.environ.get("AIDAGEN_HOME") or user_cache_dir("aidagen"))
+
+
+@contextmanager
+def at_hand() -> Iterator[list[Path]]:
+    """Within the block nothing is fetched; the list gets every file that `extract` hands out.
+
+    What is not in the cache raises ``SourceError``.
+    """
+    given: list[Path] = []
+    token = _given.set(given)
+    try:
+        yield given
+    finally:
+        _given.reset(token)
 
 
 def fetch(name: str, progress: Callable[[int, int], None] | None = None) -> Path:
@@ -145,6 +164,11 @@ def fetch(name: str, progress: Callable[[int, int], None] | None = None) -> Path
     path = home() / "archives" / source.file
     if path.exists():
         return path
+    if _given.get() is not None:
+        raise SourceError(
+            f"{name} ({source.what}, {source.size >> 20} MiB) is not on this machine, and nothing "
+            "is fetched now."
+        )
     try:
         files.check_folder(path.parent)
         free = shutil.disk_usage(path.parent).free
@@ -203,9 +227,10 @@ def extract(name: str, member: str) -> Path:
     """
     source = _source(name)
     path = home() / "members" / f"{name}-{source.version}" / member
-    if path.exists():
-        return path
-    files.write_bytes(path, _member(fetch(name), member))
+    if not path.exists():
+        files.write_bytes(path, _member(fetch(name), member))
+    if (given := _given.get()) is not None:
+        given.append(path)
     return path
 
 

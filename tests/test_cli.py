@@ -289,7 +289,7 @@ def test_python_dash_m_aidagen(files):
     assert done.stderr.count("\n") == 1
     done = subprocess.run([*command, "--help"], **given)
     assert done.returncode == 0
-    for name in ("animate", "evaluate", "train", "check", "lab", "play"):
+    for name in ("animate", "evaluate", "train", "bundle", "check", "lab", "play"):
         assert name in done.stdout
 
 
@@ -380,18 +380,19 @@ def test_train_passes_its_options_on(monkeypatch, capsys, tmp_path):
     shown = capsys.readouterr().out
     assert "step 50  perceptual 1.5" in shown and "p.safetensors" in shown
     arguments = "train p --devices 2 --profile smoke --minutes 0.5 --fresh --install --out".split()
-    assert cli.main([*arguments, str(tmp_path), "--steps", "7", "--precision", "bf16-mixed"]) == 0
-    names = "out minutes steps devices precision profile fresh install".split()
+    more = "--num-nodes 3 --steps 7 --precision bf16-mixed".split()
+    assert cli.main([*arguments, str(tmp_path), *more]) == 0
+    names = "out minutes steps devices nodes precision profile fresh install".split()
     assert asked == [
         (
             "fomm-faces-64",
-            dict(
-                zip(names, [None, None, None, 1, "32-true", "lecture", False, False], strict=True)
-            ),
+            dict(zip(names, [*[None] * 5, "32-true", "lecture", False, False], strict=True)),
         ),
         (
             "p",
-            dict(zip(names, [tmp_path, 0.5, 7, 2, "bf16-mixed", "smoke", True, True], strict=True)),
+            dict(
+                zip(names, [tmp_path, 0.5, 7, 2, 3, "bf16-mixed", "smoke", True, True], strict=True)
+            ),
         ),
     ]
     capsys.readouterr()

@@ -18,6 +18,7 @@ from test_copies import write as lecture
 from test_notebooks import LECTURE
 
 from aidagen import files, study, zoo
+from aidagen.cluster import bundle
 from aidagen.datasets import layout
 from aidagen.errors import AidagenError
 from aidagen.models import fomm
@@ -47,6 +48,10 @@ def still(root, turn):
     layout.write_still(root, "test", "a", np.full((8, 8, 3), turn, np.uint8), {"a": np.ones(turn)})
 
 
+def archive(root, turn):
+    bundle.write({"run.sh": bundle.Entry("texts", b"true\n" * turn)}, root / "node.zip")
+
+
 # everything that writes, by what it writes: (folder, 1 or 2) -> None
 WRITERS = {
     "a text": lambda root, turn: files.write_text(root / "a.txt", f"{turn}"),
@@ -56,6 +61,7 @@ WRITERS = {
     "a learner's copy": copy,
     "a compute card": lambda root, turn: compute.record("05", "smoke", 10 * turn, 900, root),
     "a picture with labels": still,
+    "a bundle": archive,
 }  # fmt: skip
 
 
@@ -74,8 +80,8 @@ def test_what_cannot_be_written_is_a_sentence_and_leaves_the_old(
     before = contents(tmp_path)
     with monkeypatch.context() as patch:
         disk = Disk(patch, fault)
-        if writer == "a picture with labels" and FAULTS[fault][1] == "write":
-            pytest.skip("Pillow and numpy write themselves")
+        if writer in ("a picture with labels", "a bundle") and FAULTS[fault][1] == "write":
+            pytest.skip("Pillow, numpy and zipfile write themselves")
         with pytest.raises(AidagenError, match=r"cannot be written \([a-z-/ ]+\); .*\.$") as caught:
             write(tmp_path, 2)
     assert disk.refused and "\n" not in str(caught.value)

@@ -4,9 +4,15 @@ A data set is a module of this folder that has a ``load``, and is found by its f
 """
 
 import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from aidagen import discovery
 from aidagen.errors import AidagenError
+
+
+class NotMade(AidagenError):
+    """A data set that is not on this machine yet, where none is to be made."""
 
 
 def names() -> list[str]:
@@ -30,3 +36,22 @@ def load(name: str):
     if "size" not in inspect.signature(module.load).parameters:
         raise AidagenError(f"Data set {base} has one size only; load it as {base!r}.")
     return module.load(size=int(size))
+
+
+@contextmanager
+def at_hand() -> Iterator[None]:
+    """Within the block no data set is made: to load one that is not there raises ``NotMade``."""
+
+    def refuse(root, *_, **__) -> None:
+        raise NotMade(f"There is no data set {root} yet, and none is made now.")
+
+    makers = {
+        module: module.make for module in discovery.with_attribute(__name__, "make").values()
+    }
+    try:
+        for module in makers:
+            module.make = refuse
+        yield
+    finally:
+        for module, make in makers.items():
+            module.make = make
