@@ -441,6 +441,19 @@ def test_worlds_and_first_frames_are_chosen(playground):
         playground.start = 4
 
 
+def test_a_world_is_changed_while_another_one_is_played(live):
+    """From more actions to fewer, and from a game that runs beside it to none, and back."""
+    painted = PlayWorld(tiny(actions=2), frames(), ("up", "stay"), name="painted")
+    playground = Playground({"Game": live, "Painted": painted})
+    for name, action in (("Painted", 2), ("Game", 1), ("Painted", 0)):
+        playground.playing = True
+        Browser(playground.stage).ask(action=action)
+        playground.world_choice.value = name
+        assert playground.stage.scene["name"] == name and playground.frame == 0
+        assert not playground.playing and playground.stage.page["action"] == -1
+        assert playground.spoken.value.startswith(f"{name}, first frame 1 of")
+
+
 def test_while_it_is_played_nobody_is_talked_to_death(playground):
     playground.playing = True
     assert "demonstration takes each action of Bars" in playground.spoken.value

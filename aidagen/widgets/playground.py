@@ -229,13 +229,13 @@ class Playground(Panel):
 
     @in_turn
     def _changed(self, change: dict) -> None:
-        self.playing = False
         if change["name"] == "world":
             with self.hold_trait_notifications():
                 self.start = 1
             self._open()
         else:
             self.reset()
+        self.playing = False  # afterwards: what is shown then is the new world's
 
     @traitlets.validate("world", "start")
     def _refuse(self, proposal: Any) -> Any:
