@@ -110,8 +110,8 @@ playground
 # %% [markdown] slideshow={"slide_type": "notes"}
 # **2 min.** Say: "I hold the arrow to the left; the picture on the left is painted, the other one is real."
 # Ask: "Who wants to play? Find something that the real game does and ours does not." (The ball.) Switch to
-# Tennis: the player becomes a blur, and it obeys. One button there does nothing sensible; the plot "Nine
-# islands" will show why. The robot arm was rendered, so no real one can run beside it.
+# Tennis: the player becomes a blur, and it obeys, until it walks out of the picture (press Reset). One
+# button there does nothing sensible; the plot "Nine islands" will show why. The robot arm was rendered, so no real one can run beside it.
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Nine actions of Tennis, from one first frame, arranged as a compass. Two pictures do not do what stands
@@ -671,7 +671,8 @@ Markdown(figures.balls(CLIPS))
 figures.failures("tennis", CLIPS)
 
 # %% [markdown]
-# The place is right, and the **look** is a blur: swing and stride are not told by the action either.
+# The place is right, and the **look** is a blur: swing and stride are not told by the action either. In the
+# playground a button that is held for long leads the player **out of the picture**, often for good.
 #
 # **Key point.** Whatever neither the past nor the action tells is painted as its mean. Better pictures need
 # a better message, a memory of the ball, or a loss that does not ask for the mean.

@@ -11,6 +11,7 @@ import torch
 from aidagen import datasets, evaluation, zoo
 from aidagen.errors import AidagenError
 from aidagen.evaluation import movements
+from aidagen.evaluation.game_objects import PLAYER, find
 from aidagen.lectures.playable_video import (
     exercises,
     figures,
@@ -429,6 +430,22 @@ def test_other_messages_do_what_the_text_says():
     assert apart("true-actions", "action_kappa") < -0.2, "buttons are not movements"
     told = graphs.messages(list(rows.values())).alt
     assert "a code book instead" in told and "told the true actions" in told
+
+
+def test_the_tennis_player_leaves_the_picture(games):
+    """Buttons that are held for eight steps each lose it, as the slide "Tennis" says."""
+    assert "leads the player **out of the picture**, often for good" in WORDS
+    world, rng, found = showcase.world("tennis"), np.random.default_rng(0), []
+    for frame in world.frames:
+        going, last = world.model.begin(frame), []
+        for _ in range(7):
+            action = int(rng.integers(world.actions))
+            for _ in range(8):
+                image, going = world.model.play(going, action)
+            last.append(bool(np.isfinite(find(image[None].clamp(0, 1), PLAYER)[0, 0])))
+        found.append(last)
+    first, *_, end = np.mean(found, 0)
+    assert first > 0.7 and end < 0.6 and end < first - 0.2, (first, end)
 
 
 def test_the_second_stage_has_the_same_actions(games):
