@@ -111,7 +111,9 @@ playground
 # **2 min.** Say: "I hold the arrow to the left; the picture on the left is painted, the other one is real."
 # Ask: "Who wants to play? Find something that the real game does and ours does not." (The ball.) Switch to
 # Tennis: the player becomes a blur, and it obeys, until it walks out of the picture (press Reset). One
-# button there does nothing sensible; the plot "Nine islands" will show why. The robot arm was rendered, so no real one can run beside it.
+# button there does nothing sensible; the plot "Nine islands" will show why. The robot arm was rendered, so no
+# real one can run beside it; its picture dissolves within some ten steps, since the model learned from clips
+# of six: press Reset often.
 
 # %% [markdown] slideshow={"slide_type": "skip"}
 # Nine actions of Tennis, from one first frame, arranged as a compass. Two pictures do not do what stands
