@@ -311,7 +311,7 @@ def playground_rows(seconds: float):
     timed = side_by_side(
         lambda: playground.play(next(presses)), lambda: model.play(begun, 1), seconds
     )
-    yield "playground: a step (at most 83 ms)", "step", "painting alone", *timed
+    yield "playground: a step (at most 60 ms)", "step", "painting alone", *timed
 
 
 def widget_rows(seconds: float):
