@@ -107,8 +107,8 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--recompute", action="store_true", help="compute them afresh")
     one.add_argument("--limit", type=_count, metavar="N", help="only N clips of each split")
 
-    one = command("train", _train, "Train a model.")
-    one.add_argument("recipe", help="name of the model to train")
+    one = command("train", _train, "Train a model, or several that share a GPU.")
+    one.add_argument("recipes", nargs="+", metavar="RECIPE", help="names of models to train")
     one.add_argument(
         "--devices", type=_count, metavar="N", help="GPUs, or processes, on each node (1)"
     )
@@ -135,7 +135,9 @@ def _parser() -> argparse.ArgumentParser:
         help="go on with what DIR holds (default)",
     )
     again.add_argument("--fresh", action="store_true", help="start anew")
-    one.add_argument("--out", type=Path, metavar="DIR", help="of the run (runs/RECIPE)")
+    one.add_argument(
+        "--out", type=Path, metavar="DIR", help="of the run (runs/RECIPE), or of several (runs)"
+    )
     one.add_argument("--install", action="store_true", help="use the weights from now on")
 
     one = command("bundle", _bundle, "Pack what a machine without network needs to train.")
@@ -304,24 +306,34 @@ def _evaluate(given: argparse.Namespace) -> None:
 def _train(given: argparse.Namespace) -> None:
     from aidagen import runs
 
-    weights = runs.run(
-        given.recipe,
-        out=given.out,
-        minutes=given.minutes,
-        steps=given.steps,
-        devices=given.devices,
-        nodes=given.num_nodes,
-        precision=given.precision,
-        profile=given.profile,
-        fresh=given.fresh,
-        install=given.install,
-        report=_report,
-    )
-    print(f"The weights are in {weights}.")
+    names = ("minutes", "steps", "profile", "fresh", "install")
+    settings = {"report": _report, **{name: vars(given)[name] for name in names}}
+    if len(given.recipes) > 1:
+        if given.devices or given.num_nodes or given.precision != "32-true":
+            raise AidagenError(
+                "Several recipes share one GPU in full precision; leave --devices, --num-nodes and "
+                "--precision out, or train one recipe at a time."
+            )
+        weights = runs.together(given.recipes, out=given.out or Path("runs"), **settings)
+    else:
+        weights = [
+            runs.run(
+                given.recipes[0],
+                out=given.out,
+                devices=given.devices,
+                nodes=given.num_nodes,
+                precision=given.precision,
+                **settings,
+            )
+        ]
+    for path in weights:
+        print(f"The weights are in {path}.")
 
 
-def _report(row: dict[str, int | float]) -> None:
-    print("  ".join(f"{key} {value:g}" for key, value in row.items()), flush=True)
+def _report(row: dict[str, int | float | str]) -> None:
+    name = f"{row['name']}: " if "name" in row else ""
+    numbers = (f"{key} {value:g}" for key, value in row.items() if key != "name")
+    print(name + "  ".join(numbers), flush=True)
 
 
 def _bundle(given: argparse.Namespace) -> None:

@@ -13,9 +13,10 @@ from aidagen.systems import Objective, Step
 class Reconstruction(Objective):
     """A driving frame rebuilt from a source frame of the same person, with or without a critic.
 
-    A batch is a ``datasets.batches.Pair``. Where ``weights.adversarial`` is set, the model has a
-    ``discriminator``, which is trained in a phase of its own. Systems define ``terms``, and
-    ``critic_loss`` where they have a discriminator.
+    A batch is a ``datasets.batches.Pair``, or has an ``emphasis`` besides: the plain L1 of pixels
+    then counts by that much more, in a term of its own. Where ``weights.adversarial`` is set, the
+    model has a ``discriminator``, which is trained in a phase of its own. Systems define
+    ``terms``, and ``critic_loss`` where they have a discriminator.
 
     The perceptual network is MobileNetV2, unless ``perceptual`` gives another one; it is loaded
     only where ``weights.perceptual`` is set.
@@ -40,7 +41,12 @@ class Reconstruction(Objective):
             with torch.no_grad():
                 rendering = self.run(self.model, batch)
             return {"discriminator": self.critic_loss(batch, rendering)}
-        return self.terms(batch, self.run(self.model, batch), step)
+        rendering = self.run(self.model, batch)
+        terms = self.terms(batch, rendering, step)
+        if (emphasis := getattr(batch, "emphasis", None)) is not None:
+            far = (rendering.image - batch.driving).abs()
+            terms["emphasis"] = self.weights.pixels * (emphasis * far).mean()
+        return terms
 
     def run(self, model: nn.Module, batch: tuple) -> tuple:
         return model(batch.source, batch.driving)

@@ -1,36 +1,30 @@
-"""Training runs on the disk: checkpoints that resume exactly, a history, weights with their card.
+"""Training runs on the disk: when what is kept, and how several runs share a GPU.
 
     aidagen train fomm-faces-64 --minutes 90          # a run that lives in runs/fomm-faces-64
+    aidagen train fomm-faces-64 fomm-robot-64         # two; on one GPU both at once
 
-`aidagen.training` takes the steps; here is what is kept of them, and when.
+`aidagen.training` and `aidagen.captured` take the steps, `aidagen.records` writes the files.
 """
 
-import io
 import json
-import platform
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-import torch
 from lightning_fabric import Fabric
 from lightning_fabric.strategies import DDPStrategy
 
-from aidagen import checkpoints, discovery, files, partners, recipes, zoo
+from aidagen import captured, files, partners, recipes, zoo
 from aidagen.devices import best, why_not
+from aidagen.errors import AidagenError
 from aidagen.recipes import Recipe
-from aidagen.systems import CheckpointMismatch
-from aidagen.training import Training, TrainingError
+from aidagen.records import Record
+from aidagen.training import TrainingError
 
-FORMAT = 2  # of checkpoints
-ENTRIES = {
-    "name": str, "recipe": dict, "step": int, "seconds": (int, float), "history": list,
-    "sums": dict, "counted": int, "objective": dict, "average": dict, "optimizers": dict,
-}  # fmt: skip
 SAVE_EVERY = 120.0  # seconds
 ROW_EVERY = 50  # steps
 
@@ -44,7 +38,7 @@ def run(
     steps: int | None = None,
     devices: int | None = None,
     nodes: int | None = None,
-    precision: str = "32-true",
+    precision: str = captured.EXACT,
     profile: str = "lecture",
     fresh: bool = False,
     install: bool = False,
@@ -70,6 +64,112 @@ def run(
     ``devices`` are GPUs, or processes, on each of ``nodes`` machines (`partners.layout`); all of
     them must see the folder ``out``.
     """
+    with ExitStack() as stack:
+        record = _begun(stack, name, recipe, out, steps, devices, nodes, precision, profile)
+        fabric = record.training.fabric
+        stack.enter_context(partners.heard(fabric))
+        with _stopping() as stop:
+            for _ in _steps(record, minutes, fresh, report, stop):
+                pass
+        if stopped := fabric.broadcast(stop[0] if stop else None):
+            raise KeyboardInterrupt if stopped == signal.SIGINT else SystemExit(128 + stopped)
+        partners.first_alone(fabric, lambda: record.finish(install))
+        fabric.barrier()  # a process that leaves while another one still listens ends it
+        return record.weights
+
+
+def together(
+    names: Sequence[str],
+    *,
+    out: Path | str = "runs",
+    minutes: float | None = None,
+    steps: int | None = None,
+    profile: str = "lecture",
+    fresh: bool = False,
+    install: bool = False,
+    report: Callable[[dict], None] | None = None,
+) -> list[Path]:
+    """Follow several recipes; the paths of their weights, those of runs that came to an end.
+
+    On a GPU they go on at once, each with a stream of its own, and ``minutes`` hold for all of
+    them together; elsewhere one after the other, each for ``minutes``. Each run lives in a folder
+    of ``out``, as `run` says, and rows are reported with their recipe as ``"name"``.
+
+    A run that fails does not end the others; what the first of them raised is raised at the end.
+    Ctrl-C and SIGTERM end all of them, as in `run`.
+    """
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise AidagenError(f"{sorted(twice)[0]} is named twice; name each recipe once.")
+
+    def folder(name: str) -> Path:
+        return Path(out) / (f"{name}-smoke" if profile == "smoke" else name)
+
+    if best().type != "cuda":
+        return [
+            run(name, out=folder(name), minutes=minutes, steps=steps, profile=profile, fresh=fresh,
+                install=install, report=_naming(name, report))
+            for name in names
+        ]  # fmt: skip
+    with ExitStack() as stack:
+        records = [
+            _begun(stack, name, None, folder(name), steps, None, None, captured.EXACT, profile)
+            for name in names
+        ]
+        with _stopping() as stop:
+            going = {
+                record.name: _steps(record, minutes, fresh, _naming(record.name, report), stop)
+                for record in records
+            }
+            failed = _in_turns(going)
+        if stop:
+            raise KeyboardInterrupt if stop[0] == signal.SIGINT else SystemExit(128 + stop[0])
+        finishing = {
+            record.name: _finishing(record, install)
+            for record in records
+            if record.name not in failed
+        }
+        failed |= _in_turns(finishing)
+        for name, error in failed.items():
+            raise TrainingError(f"{name}: {error}") from error
+        return [record.weights for record in records]
+
+
+def _in_turns(going: dict[str, Iterator[None]]) -> dict[str, AidagenError]:
+    """Give each a turn, until all are at their end; what those raised that failed."""
+    going, failed = dict(going), {}
+    while going:
+        for name in list(going):
+            try:
+                next(going[name])
+            except StopIteration:
+                del going[name]
+            except AidagenError as error:
+                failed[name] = error
+                del going[name]
+    return failed
+
+
+def _finishing(record: Record, install: bool) -> Iterator[None]:
+    record.finish(install)
+    yield
+
+
+def _naming(name: str, report: Callable[[dict], None] | None) -> Callable[[dict], None] | None:
+    return report and (lambda row: report({"name": name, **row}))
+
+
+def _begun(
+    stack: ExitStack,
+    name: str,
+    recipe: Recipe | None,
+    out: Path | str | None,
+    steps: int | None,
+    devices: int | None,
+    nodes: int | None,
+    precision: str,
+    profile: str,
+) -> Record:
+    """A run that is ready to go, its folder locked until ``stack`` is left."""
     recipe = recipe or recipes.find(name)
     if steps or profile == "smoke":
         recipe = replace(recipe, steps=steps or 3)
@@ -84,27 +184,25 @@ def run(
         strategy=DDPStrategy(find_unused_parameters=True) if several else "auto",
     )
     fabric.launch()
-    with partners.heard(fabric), ExitStack() as stack:
+    with partners.heard(fabric):
         held = f"Another run is going on in {out}; wait for its end, or give another --out."
-        partners.first_alone(
-            fabric, lambda: stack.enter_context(files.locked(out / ".lock", held))
-        )
+        partners.first_alone(fabric, lambda: stack.enter_context(files.locked(out / ".lock", held)))
         fabric.seed_everything(recipe.seed, verbose=False)
         objective = recipe.system.objective(recipe.config, recipe.weights)
         if recipe.start is not None:
             zoo.begin_with(objective.model, recipe.start)
-        record = _Record(name, recipe, Training(objective, recipe, fabric), out)
-        return _followed(record, minutes, fresh, install, report)
+        training = captured.training_for(objective, recipe, fabric, precision)
+        return Record(name, recipe, training, out)
 
 
-def _followed(
-    record: "_Record",
+def _steps(
+    record: Record,
     minutes: float | None,
     fresh: bool,
-    install: bool,
     report: Callable[[dict], None] | None,
-) -> Path:
-    """Take the steps that are left of a run; the path of its weights."""
+    stop: list[int],
+) -> Iterator[None]:
+    """Take the steps that are left of a run; after each, others may have a turn."""
     training, recipe, fabric = record.training, record.recipe, record.training.fabric
     # rank 0 decides: it soon writes a checkpoint that another process might take for an old one
     if fabric.broadcast(record.checkpoint.exists() and not fresh):
@@ -115,218 +213,35 @@ def _followed(
     partners.first_alone(fabric, record.first_save)
 
     begin = time.monotonic()
-    with _stopping() as stop:
-        while training.done < recipe.steps:
-            over = minutes is not None and time.monotonic() - begin > 60 * minutes
-            due = time.monotonic() - record.saved > SAVE_EVERY
-            # rank 0 decides for all: each process has a clock of its own
-            over, due = fabric.broadcast((over or bool(stop), due))
-            if over:
-                break
-            if due:
-                partners.first_alone(fabric, record.save)
+    while training.done < recipe.steps:
+        over = minutes is not None and time.monotonic() - begin > 60 * minutes
+        due = time.monotonic() - record.saved > SAVE_EVERY
+        # rank 0 decides for all: each process has a clock of its own
+        over, due = fabric.broadcast((over or bool(stop), due))
+        if over:
+            break
+        if due:
+            partners.first_alone(fabric, record.save)
+        first = training.done
+        if isinstance(training, captured.CapturedTraining):
+            terms = training.burst(_until(first, recipe))
+            yield  # while these steps are computed
+            record.add(terms(), training.done - first)
+        else:
             record.add(training.step())
-            if training.done % ROW_EVERY == 0 or training.done == recipe.steps:
-                record.close_row(report)
-            if training.done in recipe.snapshots:
-                partners.first_alone(fabric, record.snapshot)
-        partners.first_alone(fabric, record.save)
-    if stopped := fabric.broadcast(stop[0] if stop else None):
-        raise KeyboardInterrupt if stopped == signal.SIGINT else SystemExit(128 + stopped)
-    partners.first_alone(fabric, lambda: record.finish(install))
-    fabric.barrier()  # a process that leaves while another one still listens ends it
-    return record.weights
+            yield
+        if training.done % ROW_EVERY == 0 or training.done == recipe.steps:
+            record.close_row(report)
+        if training.done in recipe.snapshots:
+            partners.first_alone(fabric, record.snapshot)
+    partners.first_alone(fabric, record.save)
 
 
-class _Record:
-    """What a run keeps on the disk: its checkpoint, its history, its card."""
-
-    def __init__(self, name: str, recipe: Recipe, training: Training, out: Path):
-        self.name, self.recipe, self.training = name, recipe, training
-        self.out, self.checkpoint = out, out / "checkpoint.pt"
-        self.weights = out / f"{name}.safetensors"
-        self.kept: int | None = None  # the step of the checkpoint on the disk
-        self.history: list[dict] = []
-        self.sums: dict[str, float] = {}  # of the row that is not full yet
-        self.counted = 0
-        self.seconds = 0.0  # of earlier parts of the run
-        self.begin = self.saved = time.monotonic()
-
-    def spent(self) -> float:
-        """Seconds of the whole run, interruptions left out."""
-        return self.seconds + time.monotonic() - self.begin
-
-    def add(self, terms: dict[str, float]) -> None:
-        for key, value in terms.items():
-            self.sums[key] = self.sums.get(key, 0.0) + value
-        self.counted += 1
-
-    def close_row(self, report: Callable[[dict], None] | None) -> None:
-        """The means of the terms since the last row."""
-        row = {"step": self.training.done, "seconds": round(self.spent(), 1)}
-        row |= {key: round(value / self.counted, 4) for key, value in self.sums.items()}
-        self.history.append(row)
-        self.sums, self.counted = {}, 0
-        if report is not None and self.training.fabric.is_global_zero:
-            report(row)
-
-    def first_save(self) -> None:
-        """The first write. Raises ``FileError``, and nothing is lost."""
-        files.remove_leftovers(self.checkpoint)
-        files.write_bytes(self.checkpoint, self.content())
-        self.kept = self.training.done
-        if self.kept in self.recipe.snapshots:  # it may be what could not be written last time
-            self.snapshot()
-
-    def save(self) -> None:
-        """Write the checkpoint.
-
-        Raises ``TrainingError`` where a weight is not finite, or where the file cannot be written;
-        then the last checkpoint stays.
-        """
-        self.saved = time.monotonic()
-        content = self.content()
-        try:
-            files.write_bytes(self.checkpoint, content)
-        except files.FileError as error:
-            raise TrainingError(f"{error} {self._saved_elsewhere(content)}") from error
-        self.kept = self.training.done
-
-    def _saved_elsewhere(self, content: bytes) -> str:
-        """Keep a checkpoint that the run's folder refused; sentences that say what there is."""
-        done = self.training.done
-        if done == self.kept:
-            return f"The checkpoint of step {done} is there: the same command goes on from it."
-        rescued = files.rescue(self.checkpoint.name, content)
-        last = f"The checkpoint of step {self.kept} is as it was"
-        if rescued is None:
-            return (
-                f"{last}, the {done - self.kept} steps since then are lost: the same command goes "
-                "on from it."
-            )
-        return (
-            f"{last}; that of step {done} lies in {rescued}: move it to {self.checkpoint} before "
-            "the same command goes on."
-        )
-
-    def content(self) -> bytes:
-        """The checkpoint. Raises ``TrainingError`` where a weight is not finite."""
-        if not self.training.finite():
-            raise TrainingError(
-                f"Weights are no longer finite at step {self.training.done}; the last checkpoint, "
-                f"{self.checkpoint}, is as it was. Train again with a lower rate, with --fresh."
-            )
-        stored = self.training.state() | {
-            "format": FORMAT, "name": self.name, "recipe": self.recipe.as_json(),
-            "seconds": self.spent(), "history": self.history,
-            "sums": self.sums, "counted": self.counted,
-        }  # fmt: skip
-        content = io.BytesIO()
-        torch.save(stored, content)
-        return content.getvalue()
-
-    def snapshot(self) -> None:
-        """Keep the averaged weights of this moment; raises ``TrainingError``, after a save."""
-        file = self.out / "snapshots" / f"{self.training.done}.safetensors"
-        try:
-            zoo.save_weights(self.training.average.module, file)
-        except files.FileError as error:
-            self.save()
-            raise self._to_go_on(error) from error
-
-    def finish(self, install: bool) -> None:
-        """Write what a finished run leaves; raises ``TrainingError``: the checkpoint is there."""
-        try:
-            model = self.training.averaged()
-            files.write_json(self.out / "history.json", self.history, indent=None)
-            zoo.save(model, self.recipe.config, self.card(), self.weights)
-            zoo.join_snapshots(self.out / "snapshots", self.weights.with_suffix(".snapshots"))
-            if install:
-                zoo.install(self.weights)
-        except files.FileError as error:
-            raise self._to_go_on(error) from error
-
-    def _to_go_on(self, error: files.FileError) -> TrainingError:
-        return TrainingError(
-            f"{error} Nothing that was learnt is lost: the same command goes on from the "
-            f"checkpoint of step {self.training.done}."
-        )
-
-    def resume(self) -> None:
-        """Take up the checkpoint; raises ``TrainingError`` where it is not of this run."""
-        path, remedy = self.checkpoint, "start again with --fresh, or give another --out"
-        try:
-            stored = checkpoints.read(path, remedy, self.training.fabric.device)
-        except checkpoints.CheckpointError as error:
-            raise TrainingError(str(error)) from error
-        form = stored.get("format") if isinstance(stored, dict) else None
-        if not isinstance(form, int):
-            raise TrainingError(f"{path} is no checkpoint of a training run; {remedy}.")
-        if form != FORMAT:
-            age = "a newer" if form > FORMAT else "an older"
-            raise TrainingError(
-                f"{path} was written by {age} version of this project (format {form}, {FORMAT} is "
-                f"read here); go on with that version, or {remedy}."
-            )
-        wrong = [
-            f"{key} is {'missing' if key not in stored else type(stored[key]).__name__}"
-            for key, kind in ENTRIES.items()
-            if not isinstance(stored.get(key), kind)
-        ]
-        if wrong:
-            raise TrainingError(f"{path} is not whole ({', '.join(wrong)}); {remedy}.")
-        wanted, recipe = ({**r, "steps": 0} for r in (self.recipe.as_json(), stored["recipe"]))
-        if wanted != recipe:
-            changed = sorted(k for k in wanted | recipe if wanted.get(k) != recipe.get(k))
-            raise TrainingError(
-                f"{path} belongs to a run of {stored['name']} with other settings "
-                f"({', '.join(changed)}); {remedy}."
-            )
-        try:
-            self.training.restore(stored)
-        except CheckpointMismatch as error:
-            raise TrainingError(f"{path}: {str(error).rstrip('.')}; {remedy}.") from error
-        self.history, self.seconds = stored["history"], float(stored["seconds"])
-        self.sums, self.counted = stored["sums"], stored["counted"]
-
-    def card(self) -> dict:
-        """What is told of the weights, and of those that they began with."""
-        recipe, world = self.recipe, self.training.fabric.world_size
-        sets = recipe.data.sets()
-        named = recipe.steps != _steps_of(self.name)
-        command = f"aidagen train {self.name}" + (f" --steps {recipe.steps}" if named else "")
-        nodes = getattr(self.training.fabric.strategy, "num_nodes", 1)
-        command += f" --devices {world // nodes}" if world > 1 else ""
-        command += f" --num-nodes {nodes}" if nodes > 1 else ""
-        return {
-            "name": self.name,
-            "system": discovery.home(type(recipe.config)).__name__.rpartition(".")[2],
-            "data": {
-                name: {"version": entry.info["version"], "hash": entry.hash}
-                for name, entry in sets.items()
-            },
-            "recipe": recipe.as_json(),
-            "steps": self.training.done,
-            "minutes": round(self.spent() / 60, 1),
-            **({"before": zoo.card(recipe.start)} if recipe.start else {}),  # where it began
-            "machine": _machine() + (f", {world} processes" if world > 1 else ""),
-            "torch": torch.__version__.split("+")[0],
-            "command": command,
-            "licence": "MIT (trained on pictures of our own rendering alone)"
-            if all(entry.redistributable for entry in sets.values())
-            else "see NOTICE: trained on third-party footage, outside the project's licences",
-        }
-
-
-def _steps_of(name: str) -> int | None:
-    recipe = recipes.all_recipes().get(name)
-    return None if recipe is None else recipe.steps
-
-
-def _machine() -> str:
-    if best().type == "cuda":
-        return torch.cuda.get_device_name()
-    return f"{platform.machine()} CPU, {torch.get_num_threads()} thread"
+def _until(done: int, recipe: Recipe) -> int:
+    """Where a burst of steps ends: at a row, a snapshot, or the end of the run."""
+    row = (done // ROW_EVERY + 1) * ROW_EVERY
+    stops = [step for step in recipe.snapshots if step > done]
+    return min(done + captured.BURST, row, recipe.steps, *stops)
 
 
 @contextmanager

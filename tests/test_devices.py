@@ -8,7 +8,7 @@ import warnings
 import pytest
 import torch
 
-from aidagen import cli, devices, runs, zoo
+from aidagen import cli, devices, records, runs, zoo
 from aidagen.errors import AidagenError
 from aidagen.teaching import lesson
 
@@ -75,7 +75,7 @@ def test_the_cpu_takes_over(unusable, capsys):
     assert unusable in err and err.startswith("aidagen: The GPU is not used, because ")
     assert err.endswith("; computing on the CPU.\n") and err.count("\n") == 1 and out == ""
     assert lesson.start("05").device.type == "cpu"
-    assert "CPU" in runs._machine() and unusable in devices.why_not()
+    assert "CPU" in records._machine() and unusable in devices.why_not()
 
 
 def test_a_gpu_that_is_asked_for_is_refused(unusable, capsys):

@@ -15,7 +15,8 @@ PACKAGE = Path(__file__).resolve().parents[1] / "aidagen"
 FLOORS = (
     ("cli", "__main__", "checkup"),
     ("widgets", "lectures", "teaching", "answers", "study", "publishing"),
-    ("training", "runs", "zoo", "animation", "inference", "recipes", "evaluation", "cluster"),
+    ("training", "captured", "runs", "records", "recipes", "zoo", "animation", "inference")
+    + ("evaluation", "cluster"),
     ("datasets",),
     ("models",),
     ("judges", "losses", "objectives", "blocks", "metrics", "rendering"),

@@ -16,7 +16,7 @@ from faults import FAULTS, Disk, leftovers
 from lightning_fabric import Fabric
 from safetensors.torch import load_file
 
-from aidagen import cli, files, partners, recipes, runs, training, zoo
+from aidagen import cli, files, partners, recipes, records, runs, training, zoo
 from aidagen.errors import AidagenError
 
 TESTS = Path(__file__).parent
@@ -160,7 +160,10 @@ ODD = {
     "weights alone": (lambda stored: stored["objective"], "is no checkpoint of a training run"),
     "newer": (changed("format", to=99), r"by a newer version of this project \(format 99, 2 is"),
     "older": (changed("format", to=1), "by an older version of this project"),
-    **{f"no {key}": (without(key), rf"is not whole \({key} is missing\)") for key in runs.ENTRIES},
+    **{
+        f"no {key}": (without(key), rf"is not whole \({key} is missing\)")
+        for key in records.ENTRIES
+    },
     "history of another kind": (changed("history", to="x"), "history is str"),
     "another seed": (changed("recipe", "seed", to=4), r"with other settings \(seed\)"),
     "weights lack": (changed("objective", to={}), "losses does not fit.*missing model"),

@@ -1,10 +1,10 @@
-"""many_heads: 492 people as in `heads`, drawn at 128 px on your own machine to train on.
+"""many_heads: 984 people as in `heads`, drawn at 128 px on your own machine to train on.
 
-    clips = load().clips("train")             # 394 people
+    clips = load().clips("train")             # 787 people
 
 The clips of `heads` go on: person 0 to 183 are those of `heads`, in the same splits, with the same
 labels. Nothing of it ships. It is rendered on first use below ``sources.home()``, which needs
-``pip install aidagen[data]``, EGL and about 25 minutes of one core; what was drawn is kept if that
+``pip install aidagen[data]``, EGL and about 50 minutes of one core; what was drawn is kept if that
 is interrupted.
 """
 
@@ -12,7 +12,7 @@ from aidagen import sources
 from aidagen.datasets import heads
 from aidagen.datasets.layout import ClipSet
 
-CLIPS = 492
+CLIPS = 984
 
 
 def load(size: int = 128) -> ClipSet:
@@ -20,7 +20,7 @@ def load(size: int = 128) -> ClipSet:
 
     Raises what the renderer raises where it is not installed (one sentence on how to get it).
     """
-    root = sources.home() / "data" / f"many_heads-{size}-v1"
+    root = sources.home() / "data" / f"many_heads-{size}-v2"
     if not (root / "dataset.json").exists():
         heads.make(root, clips=CLIPS, size=size)
     return ClipSet(root)
