@@ -83,7 +83,8 @@ class Transform(NamedTuple):
     def points(self, z: Tensor) -> Tensor:
         theta = self.drawn.theta[:, None]  # (B, 1, 2, 3)
         moved = (torch.matmul(theta[..., :2], z[..., None]) + theta[..., 2:])[..., 0]
-        spline = grids.thin_plate(z, self.drawn.control_points, self.drawn.weights)
+        r = (z[:, :, None] - self.drawn.control_points).abs().sum(-1)  # (B, N, P)
+        spline = (r**2 * torch.log(r + 1e-6) * self.drawn.weights[:, None]).sum(-1)
         return moved + spline[..., None]
 
     def jacobian(self, z: Tensor) -> Tensor:
@@ -219,6 +220,9 @@ class Fixed:
 
     def draw(self, count: int, generator: torch.Generator) -> Pair:
         return self.pairs
+
+    def sets(self) -> dict:
+        return {}
 
 
 def begun(device: str = "cpu", batch: int | None = None) -> tuple[fomm.Objective, Recipe]:
