@@ -183,7 +183,6 @@ def training(sheet: Sheet, device: str, pairs: int | None, seconds: float) -> No
 
 def compiled(sheet: Sheet, device: str, shapes, milliseconds: float) -> None:
     """Eager beside ``torch.compile``, as far as the time goes: each one compiles for seconds."""
-    torch._dynamo.config.automatic_dynamic_shapes = False  # each shape by itself, as fast as it is
     for batch, size in shapes:
         for each in bench_warps.operations(device, batch, size):
             for back in (True, False):
@@ -192,9 +191,11 @@ def compiled(sheet: Sheet, device: str, shapes, milliseconds: float) -> None:
                     return
                 what = f"{words(each, batch, size, back)}: eager / torch.compile"
                 ways = [partial(each.run, way, back) for way in ("eager", "compiled")]
-                if not bench_warps.compiles(ways[1]):
-                    return
-                times = [1000 * on_the_gpu(way, device, milliseconds) for way in ways]
+                # each shape by itself, as fast as it can be
+                with torch._dynamo.config.patch(automatic_dynamic_shapes=False):
+                    if not bench_warps.compiles(ways[1]):
+                        return
+                    times = [1000 * on_the_gpu(way, device, milliseconds) for way in ways]
+                    peaks = [peak_bytes(waiting(way, device), device) / MIB for way in ways]
                 sheet.row(what, *times, "ms")
-                peak = [peak_bytes(waiting(way, device), device) / MIB for way in ways]
-                sheet.row(f"{what}, peak memory", *peak, "MiB")
+                sheet.row(f"{what}, peak memory", *peaks, "MiB")
