@@ -8,7 +8,12 @@ way is faster. Nothing is compared with another machine. All rows are kept in `b
 
     python data_scripts/bench.py --only animate-vox-256 --threads 2
 
-measures that row alone; `--profile` says what animating at that size consists of.
+measures that row alone (or `sparse-warp-vox-256`, `train-step-fomm`); `--profile` says what
+animating at that size and a training step consist of.
+
+    python data_scripts/bench.py --gpu --out build/gpu.json
+
+measures all that is worth measuring on an NVIDIA GPU, in about a minute (`bench_gpu.py`).
 """
 
 from __future__ import annotations
@@ -17,52 +22,39 @@ import argparse
 import itertools
 import os
 import platform
-import statistics
 import sys
 import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
-import published_loop
+import bench_warps
+import measures
 import torch
+from measures import peak_bytes, side_by_side
 
-from aidagen import files, grids, kernels
+from aidagen import files, kernels
 from aidagen.failures import guarded
-from aidagen.lectures.first_order_motion import warps
 
 RESULTS = Path(__file__).resolve().parents[1] / "build" / "bench.json"
-clock = time.perf_counter  # or, of this process alone, time.process_time
+BESIDE_PUBLISHED = ("animate-vox-256", bench_warps.NAME, "train-step-fomm")
 MODEL = "fomm-heads-64"  # of the zoo: the one that the widgets of lecture 05 run
 
 
-def side_by_side(
-    first: Callable[[], object], second: Callable[[], object], seconds: float
-) -> tuple[float, float, int]:
-    """Median seconds of both, called in turns for ``seconds`` after one warm-up, and the turns."""
-    first(), second()
-    times: tuple[list[float], list[float]] = ([], [])
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end or len(times[0]) < 3:
-        for way, taken in zip((first, second), times, strict=True):
-            begin = clock()
-            way()
-            taken.append(clock() - begin)
-    return statistics.median(times[0]), statistics.median(times[1]), len(times[0])
-
-
 def rows(seconds: float, only: str = ""):
-    """Yield (what, first way, second way, seconds of each, turns)."""
-    if published_loop.NAME.startswith(only):
-        yield from published_rows(seconds)
+    """Yield (what, first way, second way, seconds of each, turns), or, with a unit at the end,
+    numbers of that unit."""
+    published = (published_rows, bench_warps.sparse_rows, step_rows)
+    for name, measured in zip(BESIDE_PUBLISHED, published, strict=True):
+        if name.startswith(only):
+            yield from measured(seconds)
     if only:
         return
-    yield from plain_warp_rows(seconds)
-    yield from warp_rows(seconds, "cpu")
+    yield from bench_warps.plain_warp_rows(seconds)
+    yield from bench_warps.warp_rows(seconds, "cpu")
     if kernels.ways("cuda" if torch.cuda.is_available() else "cpu") == ("eager", "triton"):
-        yield from warp_rows(seconds, "cuda")
+        yield from bench_warps.warp_rows(seconds, "cuda")
     else:
         print("No NVIDIA GPU with Triton here: the rows of the fused warps are left out.")
     with torch.no_grad():
@@ -86,116 +78,37 @@ def ceilings(seconds: float):
 
 def published_rows(seconds: float):
     """The published loop beside the animator, at the published size."""
+    import published_loop
+
     first, second = published_loop.sides()
     timed = side_by_side(first, second, seconds)
     yield f"{published_loop.NAME}, 4 frames", "as published", "prepared, 4 at a time", *timed
 
 
-def plain_warp_rows(seconds: float):
-    """``grids.warp`` itself, and the warps of a dense-motion network as they were published."""
-    generator = torch.Generator().manual_seed(0)
-    image = torch.rand(16, 64, 64, 64, generator=generator)
-    grid = grids.identity_grid(64, 64) + 0.1 * torch.randn(16, 64, 64, 2, generator=generator)
-    compiled = torch.compile(grids.warp)
-    with torch.no_grad():
-        if compiles(lambda: compiled(image, grid)):
-            timed = side_by_side(
-                lambda: grids.warp(image, grid), lambda: compiled(image, grid), seconds
-            )
-            yield "warp, 16 maps of 64x64x64", "eager", "torch.compile", *timed
-        (picture, *maps), maps_of = operations("cpu")["11 maps of a picture"][1], kernels.Maps
-        timed = side_by_side(
-            lambda: warps.copies(picture, maps_of(*maps)),
-            lambda: kernels.local_affine_warp(picture, *maps, way="eager", identity=True),
-            seconds,
-        )
-        yield "11 maps of a picture, forward, cpu", "as published", "eager", *timed
+def step_rows(seconds: float):
+    """A training step as the published code takes it, and ours, of the same losses."""
+    import published_step
+
+    first, second, error = published_step.sides()
+    name = f"{published_step.NAME}, 8 pairs"
+    print(f"{name}: the first losses of both ways differ by {error:.1e} of their size at most.")
+    yield name, "as published", "ours", *side_by_side(first, second, seconds)
+    peaks = [peak_bytes(way, "cpu") / bench_warps.MIB for way in (first, second)]
+    yield f"{name}, peak memory", "as published", "ours", *peaks, 1, "MiB"
 
 
-def compiles(run: Callable[[], object]) -> bool:
-    """Whether torch.compile works for this, which is said where it does not."""
-    try:
-        run()
-    except Exception as problem:  # no C++ compiler, or a platform that inductor leaves out
-        cause = problem.__cause__ or problem
-        print(f"torch.compile does not work here ({type(cause).__name__}); rows are left out.")
-        return False
-    return True
+def profiled() -> None:
+    """Print what animating and a training step consist of, as published and ours."""
+    import published_loop
+    import published_step
 
-
-def operations(device: str) -> dict[str, tuple[Callable[..., torch.Tensor], list[torch.Tensor]]]:
-    """What models do by warping: name -> function of a way and tensors, and those tensors."""
-    generator = torch.Generator().manual_seed(0)
-    size = 64 if device == "cpu" else 256
-
-    def draw(*shape: int) -> torch.Tensor:
-        return torch.rand(*shape, generator=generator).to(device)
-
-    turned = torch.eye(2) + 0.3 * torch.randn(16, 10, 2, 2, generator=generator)
-    maps = [2 * draw(16, 10, 2) - 1, 2 * draw(16, 10, 2) - 1, turned.to(device)]
-    coarse, fine = size // 4, size // 2
-    flow = grids.identity_grid(coarse, coarse).to(device) + 0.2 * (
-        draw(16, coarse, coarse, 2) - 0.5
-    )
-    return {
-        "11 maps of a picture": (
-            lambda way, *x: kernels.local_affine_warp(*x, way=way, identity=True),
-            [draw(16, 3, size, size), *maps],
-        ),
-        "flow of 11 maps": (
-            lambda way, *x: kernels.mix_affine_maps(*x, way=way, identity=True),
-            [draw(16, 11, size, size).softmax(1), *maps],
-        ),
-        "features by a coarse flow": (
-            lambda way, *x: kernels.warp_by_flow(*x, way=way),
-            [draw(16, 64, fine, fine), flow, draw(16, 1, coarse, coarse)],
-        ),
-    }
-
-
-def warp_rows(seconds: float, device: str):
-    """Those operations eagerly and in the other ways, alone and with all gradients.
-
-    On a GPU the share says how near the second way comes to a plain copy of as many bytes as have
-    to move: every argument and the result once; on the way back all of them again, and gradients.
-    """
-    others = {"compiled": "torch.compile"} | ({"triton": "fused"} if device == "cuda" else {})
-    bandwidth = copied_bytes_per_second(seconds) if device == "cuda" else 0.0
-    for name, (function, given) in operations(device).items():
-        for back in (False, True):
-            leaves = [x.requires_grad_(back) for x in given]
-
-            def run(way: str, function=function, leaves=leaves, back=back, device=device):
-                with torch.set_grad_enabled(back):
-                    result = function(way, *leaves)
-                    if back:
-                        torch.autograd.grad(result, leaves, torch.ones_like(result))
-                if device == "cuda":
-                    torch.cuda.synchronize()
-                return result
-
-            result = run("eager")
-            moved = sum(x.nbytes for x in leaves) * (3 if back else 1) + result.nbytes * (1 + back)
-            for way, words in others.items():
-                if not compiles(partial(run, way)):
-                    continue
-                timed = side_by_side(lambda run=run: run("eager"), partial(run, way), seconds)
-                if device == "cuda":
-                    words += f" ({moved / timed[1] / bandwidth:.0%} of a copy)"
-                what = f"{name}, {'forward and back' if back else 'forward'}, {device}"
-                yield what, "eager", words, *timed
-
-
-def copied_bytes_per_second(seconds: float) -> float:
-    """Read and written by a plain copy of 256 MiB on the GPU: the most that it can do."""
-    source = torch.zeros(64 << 20, device="cuda")
-    target = torch.empty_like(source)
-
-    def copy() -> None:
-        target.copy_(source)
-        torch.cuda.synchronize()
-
-    return 2 * source.nbytes / side_by_side(copy, copy, seconds)[0]
+    sides = [*published_loop.sides(), *published_step.sides()[:2]]
+    kinds = [published_loop.KINDS] * 2 + [published_step.PUBLISHED_KINDS, published_step.KINDS]
+    for i, (way, named) in enumerate(zip(sides, kinds, strict=True)):
+        what = (published_loop.NAME, published_step.NAME)[i // 2]
+        found = measures.shares(way, named)
+        told = ", ".join(f"{kind} {share:.1%}" for kind, share in found.items())
+        print(f"{what}, {('as published', 'ours')[i % 2]}: {told}", flush=True)
 
 
 def animation_rows(seconds: float):
@@ -355,37 +268,42 @@ def main() -> None:
     parser.add_argument(
         "--cpu-time", action="store_true", help="of this process, on a machine that others use"
     )
-    parser.add_argument("--only", choices=("", published_loop.NAME), default="", help="one row")
-    parser.add_argument("--profile", action="store_true", help="what animating consists of")
+    parser.add_argument("--only", choices=("", *BESIDE_PUBLISHED), default="", help="one row")
+    parser.add_argument("--profile", action="store_true", help="what takes the time")
+    parser.add_argument("--gpu", action="store_true", help="the rows of an NVIDIA GPU alone")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="where the rows are kept")
     options = parser.parse_args()
+    if options.gpu:
+        import bench_gpu
+
+        return bench_gpu.measure(options.out)
     if options.cpu_time:
-        global clock
-        clock = time.process_time
+        measures.clock = time.process_time
     torch.set_num_threads(options.threads)
     print(f"torch {torch.__version__}, {options.threads} of {os.cpu_count()} CPU threads")
     if options.profile:
-        for words, way in zip(("as published", "prepared"), published_loop.sides(), strict=True):
-            found = published_loop.shares(way)
-            print(words, ", ".join(f"{kind} {share:.1%}" for kind, share in found.items()))
-        return
+        return profiled()
     measured = []
     for name, value, unit in ceilings(options.seconds):
         print(f"{name:52} {value:.1f} {unit}", flush=True)
         row = {"name": name, "ratio": None, "reference": None, "ours": value, "unit": unit}
         measured.append(row)
     print(f"{'what':52} {'first':>24} {'second':>40} {'ratio':>7} {'turns':>6}")
-    for what, first, second, one, two, turns in rows(options.seconds, options.only):
-        left, right = f"{first} {1000 * one:.1f} ms", f"{second} {1000 * two:.1f} ms"
+    for what, first, second, one, two, turns, *given in rows(options.seconds, options.only):
+        unit = given[0] if given else "ms"
+        one, two = (one, two) if given else (1000 * one, 1000 * two)
+        left, right = f"{first} {one:.1f} {unit}", f"{second} {two:.1f} {unit}"
         print(f"{what:52} {left:>24} {right:>40} {one / two:7.2f} {turns:6}", flush=True)
         name = f"{what}: {first} / {second}"
-        row = {"name": name, "ratio": one / two, "reference": 1000 * one, "ours": 1000 * two}
-        measured.append(row | {"unit": "ms"})
+        row = {"name": name, "ratio": one / two, "reference": one, "ours": two}
+        measured.append(row | {"unit": unit})
     load = os.getloadavg()[1] if hasattr(os, "getloadavg") else None  # of the last five minutes
-    files.write_json(RESULTS, {
+    files.write_json(options.out, {
         "machine": platform.platform(), "processor": _processor(), "torch": torch.__version__,
-        "threads": options.threads, "clock": clock.__name__, "load": load, "rows": measured,
+        "threads": options.threads, "clock": measures.clock.__name__, "load": load,
+        "rows": measured,
     })  # fmt: skip
-    print(f"These rows are in {RESULTS}.")
+    print(f"These rows are in {options.out}.")
 
 
 def _processor() -> str:

@@ -6,28 +6,27 @@ the pictures have contrast and an error would show.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from functools import wraps
+from collections.abc import Callable
 from unittest.mock import patch
 
 import torch
 from torch import Tensor, nn
-from torch.profiler import ProfilerActivity, profile, record_function
+from torch.profiler import record_function
 
 from aidagen import kernels
 from aidagen.animation import Animator
 from aidagen.inference import prepared
 from aidagen.lectures.first_order_motion import warps
-from aidagen.models.fomm import FOMM, fomm_published
+from aidagen.models.fomm import FOMM, FOMMConfig, fomm_published
 from aidagen.winograd import WinogradConv
 
 NAME = "animate-vox-256"
 
 
-def model() -> FOMM:
+def model(config: FOMMConfig | None = None) -> FOMM:
+    """The published size, unless ``config`` is another one."""
     torch.manual_seed(0)
-    made = FOMM(fomm_published("vox-256")).eval()
+    made = FOMM(config or fomm_published("vox-256")).eval()
     for module in made.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight)
@@ -72,38 +71,9 @@ def sides(count: int = 4) -> tuple[Callable[[], list[Tensor]], Callable[[], list
     return ways
 
 
-# what is called -> the kind of work that it is
-_KINDS = {
+# what is called -> the kind of work that it is, for `measures.shares`
+KINDS = {
     (kernels, "local_affine_warp"): "warps", (kernels, "mix_affine_maps"): "warps",
     (kernels, "warp_by_flow"): "warps", (nn.Conv2d, "_conv_forward"): "convolutions",
     (WinogradConv, "convolve"): "convolutions", (nn.BatchNorm2d, "forward"): "batch norms",
 }  # fmt: skip
-
-
-def shares(way: Callable[[], object]) -> dict[str, float]:
-    """Which part of its time ``way`` spends on which kind of work, by torch's profiler."""
-    way()
-    with _named(), profile(activities=[ProfilerActivity.CPU]) as seen:
-        with record_function("everything"):
-            way()
-    spent = {each.key: each.cpu_time_total for each in seen.key_averages()}
-    whole = spent["everything"]
-    found = {kind: spent.get(kind, 0) / whole for kind in dict.fromkeys(_KINDS.values())}
-    return found | {"everything else": 1 - sum(found.values())}
-
-
-@contextmanager
-def _named() -> Iterator[None]:
-    with ExitStack() as patches:
-        for (owner, name), kind in _KINDS.items():
-            patches.enter_context(patch.object(owner, name, _recorded(getattr(owner, name), kind)))
-        yield
-
-
-def _recorded(function: Callable, kind: str) -> Callable:
-    @wraps(function)
-    def called(*given, **named):
-        with record_function(kind):
-            return function(*given, **named)
-
-    return called

@@ -11,12 +11,16 @@ from aidagen.animation import animate
 from aidagen.inference import prepared
 from aidagen.models.fomm import FOMM, fomm_tiny
 
-SCRIPT = Path(__file__).resolve().parents[1] / "data_scripts" / "published_loop.py"
+SCRIPTS = Path(__file__).resolve().parents[1] / "data_scripts"
 
 
 @pytest.fixture(scope="module")
 def loop():
-    spec = importlib.util.spec_from_file_location("published_loop", SCRIPT)
+    return loaded("published_loop")
+
+
+def loaded(name):
+    spec = importlib.util.spec_from_file_location(name, SCRIPTS / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -42,7 +46,7 @@ def test_shares_of_the_time(loop):
     ready = prepared(model)
     for way in (lambda: loop.as_published(model, frames[0], frames),
                 lambda: loop.ours(ready, frames[0], frames)):  # fmt: skip
-        found = loop.shares(way)
+        found = loaded("measures").shares(way, loop.KINDS)
         assert sum(found.values()) == pytest.approx(1) and min(found.values()) >= 0
         assert 0.005 < found["warps"] < 0.9 and 0.05 < found["convolutions"] < 0.95
     torch.nn.functional.conv2d(frames, torch.zeros(1, 3, 1, 1))  # what was wrapped works as before
