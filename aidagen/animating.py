@@ -10,8 +10,7 @@ from typing import Any, NoReturn
 
 from tqdm import tqdm
 
-from aidagen import devices, inference, video, zoo
-from aidagen.ahead import ahead
+from aidagen import devices, inference, streaming, video, zoo
 from aidagen.animation import Animator, prepare
 from aidagen.errors import AidagenError
 from aidagen.inference import Comparison
@@ -38,23 +37,19 @@ def run(given: argparse.Namespace) -> None:
         source = prepare(source, size)
         batch = given.batch or inference.frames_at_a_time(model)
         ready = inference.carrying(inference.prepared(model), **carried)
-        reading = map(as_floats, video.read(given.driving, size=size, strip=given.strip))
-        with ahead(reading, 2 * batch) as frames:
-            if given.fast:
-                first = list(islice(frames, batch))
-                fast = _fast(model)
-                if fast is not None:
-                    exact, ready = ready, inference.carrying(fast, **carried)
-                    print(_cost(inference.compared(exact, ready, source, first, given.mode), first))
-                frames = chain(first, frames)
-            animator = Animator(ready, source, given.mode, batch)
-            began = time.perf_counter()
-            with tqdm(total=driving.frames, unit="frame", file=sys.stderr) as bar:
-                for rendering in animator.animate(frames):
-                    out.add(prepare(rendering.image, given.size or size))
-                    bar.update()
-            seconds = time.perf_counter() - began
-    side = given.size or size
+        frames = video.read(given.driving, size=size, strip=given.strip)
+        if given.fast and (fast := _fast(model)) is not None:
+            first = list(islice(frames, batch))
+            frames = chain(first, frames)
+            exact, ready = ready, inference.carrying(fast, **carried)
+            shown = [as_floats(frame) for frame in first]
+            print(_cost(inference.compared(exact, ready, source, shown, given.mode), len(first)))
+        animator, side = Animator(ready, source, given.mode, batch), given.size or size
+        out.threads = streaming.encoders(animator)
+        began = time.perf_counter()
+        with tqdm(total=driving.frames, unit="frame", file=sys.stderr) as bar:
+            streaming.film(animator, frames, out, side, bar.update)
+        seconds = time.perf_counter() - began
     print(
         f"{given.out}: {out.frames} frame{'' if out.frames == 1 else 's'} of {side} x {side} "
         f"pixels, {out.frames / seconds:.1f} frames per second, {out.heard}"
@@ -101,8 +96,8 @@ def _fast(model: Any) -> Any:
     return None
 
 
-def _cost(found: Comparison, first: list) -> str:
-    count = f"first {len(first)} frames" if len(first) > 1 else "first frame"
+def _cost(found: Comparison, frames: int) -> str:
+    count = f"first {frames} frames" if frames > 1 else "first frame"
     return (
         f"--fast paints in half precision: over the {count} the largest error is {found.error:.1e} "
         f"of the range, the PSNR {found.psnr:.1f} dB, both against the exact pictures."

@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "aidagen"
 FLOORS = (
     ("cli", "__main__", "checkup"),
     ("widgets", "lectures", "teaching", "answers", "study", "publishing"),
-    ("training", "runs", "zoo", "animation", "inference", "animating", "recipes",
+    ("training", "runs", "zoo", "animation", "inference", "streaming", "animating", "recipes",
      "evaluation", "cluster"),
     ("datasets",),
     ("models",),
