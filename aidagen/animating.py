@@ -37,7 +37,7 @@ def run(given: argparse.Namespace) -> None:
         source = prepare(source, size)
         batch = given.batch or inference.frames_at_a_time(model)
         ready = inference.carrying(inference.prepared(model), **carried)
-        frames = video.read(given.driving, size=size, strip=given.strip)
+        frames = video.read(given.driving, size=size, strip=given.strip, quick=True)
         if given.fast and (fast := _fast(model)) is not None:
             first = list(islice(frames, batch))
             frames = chain(first, frames)
