@@ -83,16 +83,17 @@ def _carried(given: argparse.Namespace) -> dict[str, bool]:
 
 
 def _fast(model: Any) -> Any:
-    """``model``, painting in half precision; None, which is told, where that would be slower."""
+    """``model``, painting in half precision; None, and why on stderr, where nothing is gained."""
     kinds = {weight.device.type for weight in model.parameters()}
     dtype = inference.shorter(kinds.pop()) if len(kinds) == 1 else None
-    if dtype is not None:
-        return inference.prepared(model, dtype)
-    print(
-        "aidagen: This device has no instructions for half precision, with which --fast would be "
-        "slower; the exact pictures are made.",
-        file=sys.stderr,
-    )
+    if dtype is None:
+        why = "This device has no instructions for half precision, so --fast would be slower"
+    else:
+        fast = inference.prepared(model, dtype)
+        if any(isinstance(part, inference.Rounded) for part in fast.modules()):
+            return fast
+        why = f"{type(model).__name__} has no part that --fast could paint in half precision"
+    print(f"aidagen: {why}; the exact pictures are made.", file=sys.stderr)
     return None
 
 
