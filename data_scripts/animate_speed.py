@@ -46,6 +46,7 @@ from aidagen.pixels import as_bytes, as_floats
 
 FPS, LOOP = 25, 240  # frames per second; different frames of a driving clip, which is their loop
 SETTLED = 6  # batches after which all queues are full
+TURNS = 3  # at least
 
 
 class Speed(NamedTuple):
@@ -151,9 +152,9 @@ def speed(model: nn.Module, frames: Tensor, batch: int, seconds: float, folder: 
     stretch = max(least, round(known * seconds / 12 / batch))  # batches: at least four turns
     written(clip := folder / "clip.mp4", frames, stretch * batch)
     pairs, parts, end = [], [], time.perf_counter() + seconds
-    while time.perf_counter() < end or len(pairs) < 3:
+    while time.perf_counter() < end or len(pairs) < TURNS:
         pairs.append((timed(partial(alone, count=stretch)), timed(whole)))
-        if len(parts) < 3:
+        if len(parts) < TURNS:
             parts.append((timed(reading), timed(writing)))
 
     def median(rates: Iterable[Rate]) -> Rate:
@@ -228,7 +229,10 @@ def main() -> None:
     parser.add_argument("--small", default=aidagen.SHOWCASE, help="a model of the zoo, trained")
     parser.add_argument("--published", choices=("vox-256", "tiny"), default="vox-256",
                         help="tiny: to see that this runs")  # fmt: skip
+    parser.add_argument("--encoders", type=int, help="threads that encode (as `animate` has them)")
     given = parser.parse_args()
+    if given.encoders:
+        streaming.encoders = lambda animator: given.encoders
     devices.check(given.device)
     name = torch.cuda.get_device_name(given.device) if given.device.startswith("cuda") else "CPU"
     print(

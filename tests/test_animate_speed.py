@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from aidagen import inference, video, zoo
+from aidagen import inference, streaming, video, zoo
 
 SCRIPT = Path(__file__).resolve().parents[1] / "data_scripts" / "animate_speed.py"
 
@@ -45,9 +45,11 @@ def test_it_measures_and_prints(script, monkeypatch, capsys):
     monkeypatch.setattr(script, "LOOP", 24)
     monkeypatch.setattr(script, "FPS", 5)
     monkeypatch.setattr(script, "SETTLED", 2)
+    monkeypatch.setattr(script, "TURNS", 1)
     monkeypatch.setattr(inference, "shorter", lambda device: torch.bfloat16)
-    options = "--seconds 0.1 --minutes 0.03 --published tiny --small fomm-heads-64".split()
-    monkeypatch.setattr("sys.argv", ["animate_speed.py", *options])
+    monkeypatch.setattr(streaming, "encoders", streaming.encoders)  # is put back afterwards
+    options = "--seconds 0.1 --minutes 0.03 --published tiny --small fomm-heads-64 --encoders 2"
+    monkeypatch.setattr("sys.argv", ["animate_speed.py", *options.split()])
     script.main()
     told = capsys.readouterr().out.splitlines()
     assert re.fullmatch(r"CPU, torch .*, \d+ CPU threads; warps: eager", told[0])
@@ -61,9 +63,9 @@ def test_it_measures_and_prints(script, monkeypatch, capsys):
         batch, alone, whole, ratio, reading, writing, turns, cpu, share = map(
             float, line.removeprefix(name).split()
         )
-        assert (batch, turns) == (4, 3)
-        assert whole < 1.5 * min(reading, writing) and 0 < share < 1 and 0.5 < cpu < 2
-        assert ratio == pytest.approx(whole / alone, rel=0.5)
+        assert batch == 4 and turns >= 1
+        assert min(alone, whole, reading, writing) > 1 and 0 < share < 1 and 0.3 < cpu < 3
+        assert turns > 1 or ratio == pytest.approx(whole / alone, rel=0.05)
     assert re.search(r"bfloat16, --fast: over 6 frames .* PSNR [\d.]+ dB$", told[8])
     assert len(told) == 9
 
