@@ -1,8 +1,13 @@
-"""Frames are read in a thread while those before them are being computed with."""
+"""Frames are read ahead in one thread, and written behind in another, while others are computed.
+
+with ahead(frames) as read, behind(out.add) as write:
+    for frame in read:
+        write(computed(frame))
+"""
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -61,3 +66,56 @@ def ahead(items: Iterable[T], most: int = 16) -> Iterator[Iterator[T]]:
     finally:
         over.set()
         thread.join(timeout=5)  # one that waits for a pipe ends with the process
+
+
+@contextmanager
+def behind(use: Callable[[T], object], most: int = 16) -> Iterator[Callable[[T], None]]:
+    """A function that hands items over to a thread, which calls ``use`` with each, in their order.
+
+    At most ``most`` of them wait; the next one is handed over when there is room. What ``use``
+    raises is raised where the next item is handed over, or at the end of the ``with`` block, which
+    waits until all are used. When the block is left by an exception what still waits is dropped.
+    ``use`` is never running once the block has been left.
+    """
+    waiting: queue.Queue = queue.Queue(most)
+    over = threading.Event()
+    failure: list[BaseException] = []
+
+    def run() -> None:
+        while not over.is_set():
+            try:
+                kind, item = waiting.get(timeout=_PATIENCE)
+            except queue.Empty:
+                continue
+            if kind == "end":
+                return
+            try:
+                use(item)
+            except BaseException as error:  # whatever it is, it belongs to who hands the items over
+                failure.append(error)
+                return
+
+    def put(entry: tuple[str, object]) -> None:
+        while not failure:
+            try:
+                return waiting.put(entry, timeout=_PATIENCE)
+            except queue.Full:
+                pass
+        raise failure[0]
+
+    thread = threading.Thread(target=run, name="writing behind", daemon=True)
+    thread.start()
+    try:
+        yield lambda item: put(("item", item))
+        put(("end", None))
+        _ended(thread)
+    finally:
+        over.set()
+        _ended(thread)
+    if failure:
+        raise failure[0]
+
+
+def _ended(thread: threading.Thread) -> None:
+    while thread.is_alive():
+        thread.join(timeout=_PATIENCE)  # Ctrl-C comes through between two waits

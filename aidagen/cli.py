@@ -5,13 +5,10 @@ says the other codes. Nothing heavy is imported before a command needs it: help 
 """
 
 import argparse
-import difflib
 import json
 import os
-import signal
 import sys
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -179,121 +176,9 @@ _minutes = _number(0.01, 10**6, float, "a number of minutes")
 
 
 def _animate(given: argparse.Namespace) -> None:
-    from itertools import chain, islice
+    from aidagen import animating
 
-    from tqdm import tqdm
-
-    from aidagen import inference, video
-    from aidagen.ahead import ahead
-    from aidagen.animation import Animator, prepare
-    from aidagen.pixels import as_floats
-
-    driving = video.info(given.driving, strip=given.strip)
-    source = video.read_image(given.source)
-    writer = video.Writer(
-        given.out,
-        driving.fps or 25.0,
-        mark=not given.no_mark,
-        note=None if given.no_note else video.provenance(given.model, given.mode),
-        inputs=(given.source, given.driving),
-        sound=None if given.no_sound else given.driving,
-    )
-    carried = _carried(given)
-    _let_sigterm_clean_up()
-    with writer as out:
-        model = _load(given.model, given.device)
-        size = getattr(getattr(model, "config", None), "size", None) or min(source.shape[1:])
-        source = prepare(source, size)
-        batch = given.batch or inference.frames_at_a_time(model)
-        ready = inference.carrying(inference.prepared(model), **carried)
-        reading = map(as_floats, video.read(given.driving, size=size, strip=given.strip))
-        with ahead(reading, 2 * batch) as frames:
-            if given.fast:
-                first = list(islice(frames, batch))
-                fast = _fast(model)
-                if fast is not None:
-                    exact, ready = ready, inference.carrying(fast, **carried)
-                    print(_cost(inference.compared(exact, ready, source, first, given.mode), first))
-                frames = chain(first, frames)
-            animator = Animator(ready, source, given.mode, batch)
-            began = time.perf_counter()
-            with tqdm(total=driving.frames, unit="frame", file=sys.stderr) as bar:
-                for rendering in animator.animate(frames):
-                    out.add(prepare(rendering.image, given.size or size))
-                    bar.update()
-            seconds = time.perf_counter() - began
-    side = given.size or size
-    print(
-        f"{given.out}: {out.frames} frame{'' if out.frames == 1 else 's'} of {side} x {side} "
-        f"pixels, {out.frames / seconds:.1f} frames per second, {out.heard}"
-    )
-    if driving.note:
-        print(f"{given.driving}: {driving.note}.")
-
-
-def _carried(given: argparse.Namespace) -> dict[str, bool]:
-    """The settings of how movement is carried over, those that were asked for."""
-    names = [name for name in ("adapt_scale", "adapt_variance", "clip_mean") if vars(given)[name]]
-    if names and given.mode == "absolute":
-        option = names[0].replace("_", "-")
-        raise AidagenError(
-            f"--{option} says how movement is carried over, so it belongs to --mode relative; "
-            "leave one of the two out."
-        )
-    return dict.fromkeys(names, True)
-
-
-def _fast(model: Any) -> Any:
-    """``model``, painting in half precision; None, which is told, where that would be slower."""
-    from aidagen import inference
-
-    kinds = {weight.device.type for weight in model.parameters()}
-    dtype = inference.shorter(kinds.pop()) if len(kinds) == 1 else None
-    if dtype is not None:
-        return inference.prepared(model, dtype)
-    print(
-        "aidagen: This device has no instructions for half precision, with which --fast would be "
-        "slower; the exact pictures are made.",
-        file=sys.stderr,
-    )
-    return None
-
-
-def _cost(found: Any, first: list) -> str:
-    count = f"first {len(first)} frames" if len(first) > 1 else "first frame"
-    return (
-        f"--fast paints in half precision: over the {count} the largest error is {found.error:.1e} "
-        f"of the range, the PSNR {found.psnr:.1f} dB, both against the exact pictures."
-    )
-
-
-def _let_sigterm_clean_up() -> None:
-    """Turn a polite request to end into an exception, so that the unfinished file is removed."""
-
-    def leave(*_: object) -> NoReturn:
-        sys.exit(143)
-
-    try:
-        signal.signal(signal.SIGTERM, leave)
-    except ValueError:  # not the main thread: somebody else's process
-        pass
-
-
-def _load(name: str, device: str = "auto") -> Any:
-    from aidagen import devices, zoo
-
-    names = list(zoo.names())
-    if name not in names:
-        close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-        meant = f" (did you mean {close[0]}?)" if close else ""
-        raise AidagenError(f"There is no model {name!r}{meant}; {_listed(names)}.")
-    if device != "auto":
-        devices.check(device)
-    return zoo.load(name, device=device)
-
-
-def _listed(names: Iterable[str]) -> str:
-    return f"the models are {', '.join(names)}" if names else "no models are installed"
+    animating.run(given)
 
 
 def _evaluate(given: argparse.Namespace) -> None:

@@ -78,6 +78,8 @@ class Writer:
         inputs: files that are being read and must not be replaced.
         sound: a clip whose sound is laid under the frames; its first picture is heard with the
             first of them, and the last of them ends it. None for a silent clip.
+        threads: of the encoder, which another number of them gives another file of about the same
+            size; `threads` can be set until the first frame is written.
 
     `heard` says, once the first frame is written, what became of the sound: "with the sound of
     ...", "without sound (...)". A sound track that cannot be decoded does not stop the writing.
@@ -97,12 +99,13 @@ class Writer:
         crf: int = 17,
         inputs: Iterable[str | os.PathLike] = (),
         sound: str | os.PathLike | None = None,
+        threads: int = 1,
     ) -> None:
         self.path = Path(path)
         if not (isinstance(fps, int | float | Fraction) and 0.1 <= fps <= 1000):
             raise VideoError(f"fps must be between 0.1 and 1000 frames per second, not {fps!r}.")
         self.fps = Fraction(fps).limit_denominator(1001)
-        self.mark, self.note, self.crf = mark, note, crf
+        self.mark, self.note, self.crf, self.threads = mark, note, crf, threads
         self.inputs = [Path(each) for each in inputs]
         self.frames = 0  # written so far
         self._heard_in, self._sound, self._silent = sound, None, "without sound"
@@ -137,7 +140,8 @@ class Writer:
         try:
             if self._encoder is None:
                 sound = self._open_sound()
-                encoder = Encoder(self._part, self.fps, playable(self.crf), self.note, sound)
+                coding = playable(self.crf, self.threads)
+                encoder = Encoder(self._part, self.fps, coding, self.note, sound)
                 self._encoder = self._files.enter_context(encoder)
             self._encoder.add(pixels)
         except FAILURES as error:

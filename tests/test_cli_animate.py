@@ -80,6 +80,14 @@ def test_fast_without_such_instructions_is_the_exact_way(files, monkeypatch, cap
     assert torch.equal(shown("fast.mp4"), shown("exact.mp4"))
 
 
+def test_fast_of_a_model_that_paints_nothing_in_half_precision(files, monkeypatch, capsys):
+    monkeypatch.setattr(inference, "shorter", lambda device: torch.bfloat16)
+    assert run("fast.mp4", "--fast", model="x2face-faces-64") == 0
+    shown = capsys.readouterr()
+    assert shown.err.count("X2Face has no part that --fast could paint in half precision") == 1
+    assert "PSNR" not in shown.out
+
+
 @pytest.mark.parametrize(
     ("model", "option"),
     [(FOMM, "adapt_scale"), (MONKEY, "adapt_scale"), (MONKEY, "adapt_variance"),

@@ -172,3 +172,23 @@ def test_settings_are_carried_by_a_copy():
         inference.carrying(model, adapt_scale=True, clip_mean=True)
     with pytest.raises(inference.AidagenError, match="has no setting --adapt-scale"):
         inference.carrying(nn.Identity(), adapt_scale=True)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("name", ["fomm-faces-64", "fomm-faces-128", "monkeynet-faces-64"])
+def test_half_precision_goes_a_gpus_way_with_every_system(monkeypatch, name, dtype):
+    """A GPU takes no Winograd; the other operations and their number types are the same here."""
+    monkeypatch.setattr(inference, "winograd", inference.plain)
+    model = zoo.load(name, device="cpu")
+    fast = prepared(model, dtype)
+    assert not any(isinstance(each, WinogradConv) for each in fast.modules())
+    rounded = [each for each in fast.modules() if isinstance(each, inference.Rounded)]
+    kept = [weight for each in rounded for weight in each.state_dict().values()]
+    assert {weight.dtype for weight in kept if weight.is_floating_point()} == {dtype}
+    torch.manual_seed(0)
+    size = model.config.size
+    frames = nn.functional.interpolate(torch.rand(3, 3, 6, 6), size, mode="bicubic").clamp(0, 1)
+    assert Animator(fast, frames[0]).dtype == torch.float32  # what goes in, and keypoints
+    found = inference.compared(model, fast, frames[0], list(frames), "relative")
+    assert 1e-6 < found.error < 0.1 and found.psnr > 40
+    assert {weight.dtype for weight in model.parameters()} == {torch.float32}

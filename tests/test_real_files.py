@@ -567,6 +567,7 @@ def tiny(monkeypatch, tmp_path):
     stand_in = zoo()
     monkeypatch.setitem(sys.modules, "aidagen.zoo", stand_in)
     monkeypatch.setattr(aidagen, "zoo", stand_in, raising=False)
+    monkeypatch.setattr("aidagen.animating.zoo", stand_in)
     monkeypatch.chdir(tmp_path)
     before = signal.getsignal(signal.SIGTERM)
     yield tmp_path

@@ -41,6 +41,7 @@ def mirror(monkeypatch):
     stand_in.load = lambda name, device="auto": Mirror(32).eval()
     monkeypatch.setitem(sys.modules, "aidagen.zoo", stand_in)
     monkeypatch.setattr(aidagen, "zoo", stand_in, raising=False)
+    monkeypatch.setattr("aidagen.animating.zoo", stand_in)
 
 
 @pytest.fixture

@@ -171,6 +171,30 @@ def test_odd_sizes_portrait_and_landscape(tmp_path):
         assert squeezed.shape == (3, 20, 30)
 
 
+def test_quick_resizing_of_large_frames_stays_close(tmp_path):
+    """On a picture with detail at all scales; frames that are not large come as they always do."""
+    generator = torch.Generator().manual_seed(0)
+    picture = sum(
+        torch.nn.functional.interpolate(
+            torch.rand(1, 3, side, side, generator=generator) - 0.5, 720, mode="bicubic"
+        ) * 4 / side**0.75 for side in (4, 12, 36, 108, 324)
+    )  # fmt: skip
+    picture = ((picture[0] + 0.5).clamp(0, 1) * 255).byte()
+    for size, differs in ((64, True), (128, True), (200, False), (256, False)):
+        exact, quick = (
+            next(video.read(_png(tmp_path, picture), size, quick=way)).int()
+            for way in (False, True)
+        )
+        off = (exact - quick).abs()
+        assert exact.float().std() > 20 and bool(off.any()) == differs
+        assert off.max() <= 3 and off.float().mean() < 0.4, size
+
+
+def _png(folder, picture):
+    Image.fromarray(picture.permute(1, 2, 0).numpy()).save(folder / "large.png")
+    return folder / "large.png"
+
+
 def test_crops(tmp_path):
     ramp = torch.arange(100).expand(3, 60, 100).to(torch.uint8)
     path = tmp_path / "a.png"
