@@ -26,6 +26,7 @@ class Record:
 
     def __init__(self, name: str, recipe: Recipe, training: Training, out: Path):
         self.name, self.recipe, self.training = name, recipe, training
+        self.beside = 0  # other runs on the same GPU
         self.out, self.checkpoint = out, out / "checkpoint.pt"
         self.weights = out / f"{name}.safetensors"
         self.kept: int | None = None  # the step of the checkpoint on the disk
@@ -193,7 +194,9 @@ class Record:
             "steps": self.training.done,
             "minutes": round(self.spent() / 60, 1),
             **({"before": zoo.card(recipe.start)} if recipe.start else {}),  # where it began
-            "machine": _machine() + (f", {world} processes" if world > 1 else ""),
+            "machine": _machine()
+            + (f", {world} processes" if world > 1 else "")
+            + (f", {self.beside + 1} runs at once" if self.beside else ""),
             "torch": torch.__version__.split("+")[0],
             "command": command,
             "licence": "MIT (trained on pictures of our own rendering alone)"

@@ -115,6 +115,8 @@ def together(
             _begun(stack, name, None, folder(name), steps, None, None, captured.EXACT, profile)
             for name in names
         ]
+        for record in records:
+            record.beside = len(records) - 1
         with _stopping() as stop:
             going = {
                 record.name: _steps(record, minutes, fresh, _naming(record.name, report), stop)

@@ -244,6 +244,8 @@ def test_runs_together_take_turns_and_are_the_runs_alone(tmp_path, monkeypatch, 
     both = runs.together(["first", "second"], out=tmp_path / "both", report=rows.append)
     assert [row["name"] for row in rows] == ["first", "second"] * 3
     for name, path in zip(("first", "second"), both, strict=True):
+        machine = json.loads(path.with_suffix(".json").read_text())["machine"]
+        assert machine.endswith(", 2 runs at once")
         alone = runs.run(name, out=tmp_path / "alone" / name)
         assert path.read_bytes() == alone.read_bytes()
 
