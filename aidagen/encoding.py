@@ -30,13 +30,11 @@ class Coding(NamedTuple):
     pixels: str  # the pixel format inside the file
     options: dict[str, str]  # of the codec
     bt709: bool = False  # colours as players expect them
-    threads: int = 1  # x264's output depends on how many there are, and a file should repeat
 
 
-def playable(crf: int, threads: int = 1) -> Coding:
+def playable(crf: int) -> Coding:
     """What every browser plays: colours at half the resolution; even heights and widths only."""
-    options = {"crf": str(crf), "preset": "medium"}
-    return Coding("libx264", "yuv420p", options, bt709=True, threads=threads)
+    return Coding("libx264", "yuv420p", {"crf": str(crf), "preset": "medium"}, bt709=True)
 
 
 def fine(crf: int) -> Coding:
@@ -86,7 +84,7 @@ class Encoder:
         self._stream = self._container.add_stream(coding.codec, rate=self.fps, options=options)
         self._stream.pix_fmt = coding.pixels
         codec = self._stream.codec_context
-        codec.thread_count = coding.threads
+        codec.thread_count = 1  # x264's output depends on it, and a file should repeat
         if coding.bt709:
             codec.colorspace = codec.color_primaries = codec.color_trc = 1
             codec.color_range = 1  # 16 to 235

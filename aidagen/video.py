@@ -140,7 +140,10 @@ class Writer:
         try:
             if self._encoder is None:
                 sound = self._open_sound()
-                coding = playable(self.crf, self.threads)
+                coding = playable(self.crf)
+                if self.threads > 1:  # FFmpeg's option goes before the encoder's own setting
+                    threads = {"threads": str(self.threads)}
+                    coding = coding._replace(options=coding.options | threads)
                 encoder = Encoder(self._part, self.fps, coding, self.note, sound)
                 self._encoder = self._files.enter_context(encoder)
             self._encoder.add(pixels)

@@ -28,9 +28,9 @@ ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT /
 @pytest.fixture(autouse=True)
 def tiny_zoo(monkeypatch):
     stand_in = zoo()
+    monkeypatch.setattr("aidagen.animating.zoo", stand_in)
     monkeypatch.setitem(sys.modules, "aidagen.zoo", stand_in)
     monkeypatch.setattr(aidagen, "zoo", stand_in, raising=False)
-    monkeypatch.setattr("aidagen.animating.zoo", stand_in)
     before = signal.getsignal(signal.SIGTERM)
     yield stand_in
     signal.signal(signal.SIGTERM, before)

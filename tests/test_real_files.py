@@ -565,9 +565,9 @@ def test_clips_that_break_off(tmp_path, name):
 @pytest.fixture
 def tiny(monkeypatch, tmp_path):
     stand_in = zoo()
+    monkeypatch.setattr("aidagen.animating.zoo", stand_in)
     monkeypatch.setitem(sys.modules, "aidagen.zoo", stand_in)
     monkeypatch.setattr(aidagen, "zoo", stand_in, raising=False)
-    monkeypatch.setattr("aidagen.animating.zoo", stand_in)
     monkeypatch.chdir(tmp_path)
     before = signal.getsignal(signal.SIGTERM)
     yield tmp_path

@@ -39,9 +39,9 @@ class Mirror(TinyModel):
 def mirror(monkeypatch):
     stand_in = zoo()
     stand_in.load = lambda name, device="auto": Mirror(32).eval()
+    monkeypatch.setattr("aidagen.animating.zoo", stand_in)
     monkeypatch.setitem(sys.modules, "aidagen.zoo", stand_in)
     monkeypatch.setattr(aidagen, "zoo", stand_in, raising=False)
-    monkeypatch.setattr("aidagen.animating.zoo", stand_in)
 
 
 @pytest.fixture

@@ -178,3 +178,18 @@ def test_the_painter_of_fast_streams_as_well(dtype):
     assert kinds == {torch.float32, dtype}
     exact, fast = (pictures(animator(model=each), moving(5)) for each in (model, ready))
     assert (exact.int() - fast.int()).abs().max() <= 3
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+def test_a_gpu_makes_the_same_pictures_in_pinned_memory(tmp_path):
+    frames = moving(10)
+    wanted = pictures(animator(), frames)
+    one = animator(model=untrained.model().to("cuda"))
+    made = list(streaming.batches(frames, 4, pinned=True))
+    assert all(each.is_pinned() for each in made)
+    given = list(streaming.streamed(one, made, 64))
+    assert all(each.is_pinned() for each in given)
+    assert (torch.cat(given).int() - wanted.int()).abs().float().mean() < 1  # TF32
+    with video.Writer(tmp_path / "out.mp4", 25, mark=False) as out:
+        streaming.film(one, iter(frames), out)
+    assert video.info(tmp_path / "out.mp4").frames == 10
