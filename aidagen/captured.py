@@ -12,6 +12,8 @@ of the GPU's generator: the runs of a CPU and of a GPU are two runs of one recip
 either can be gone on from on the other.
 """
 
+import copy
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
@@ -22,6 +24,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from aidagen.datasets import resident
+from aidagen.errors import AidagenError
 from aidagen.recipes import Recipe
 from aidagen.systems import Objective, Step
 from aidagen.training import SCHEDULES, Training, TrainingError
@@ -49,13 +52,23 @@ def training_for(objective: Objective, recipe: Recipe, fabric: Fabric, precision
     """A captured training where it can be had, an ordinary one elsewhere.
 
     It can be had in one process on an NVIDIA GPU in full precision, for batches that are held on a
-    device (`resident.on`) and objectives that do not read where the run is.
+    device (`resident.on`) and objectives that do not read where the run is. Whether a step can be
+    captured is tried on a copy first; where it cannot, stderr says why.
     """
     one = fabric.world_size == 1 and fabric.device.type == "cuda" and precision == EXACT
     if one and resident.on(recipe.data, fabric.device) is not None:
-        training = CapturedTraining(objective, recipe, fabric)
-        if training.is_timeless():
-            return training
+        resident_recipe = replace(recipe, data=resident.on(recipe.data, fabric.device))
+        trial = CapturedTraining(copy.deepcopy(objective).train(), resident_recipe, fabric)
+        try:
+            if trial.is_timeless():
+                trial.burst(WARM + 2)()
+                return CapturedTraining(objective, resident_recipe, fabric)
+        except (RuntimeError, AidagenError) as error:  # whatever CUDA, a library or a loss says
+            print(
+                f"aidagen: A step of this recipe cannot be captured as a CUDA graph ({error}); "
+                "steps are taken one by one, which is slower.",
+                file=sys.stderr,
+            )
     return Training(objective, recipe, fabric)
 
 
@@ -68,7 +81,9 @@ class CapturedTraining(Training):
     def __init__(self, objective: Objective, recipe: Recipe, fabric: Fabric | None = None):
         super().__init__(objective, recipe, fabric)
         device = self.fabric.device
-        self.recipe = replace(recipe, data=resident.on(recipe.data, device))
+        if not isinstance(recipe.data, resident.ResidentPairs):
+            recipe = replace(recipe, data=resident.on(recipe.data, device))
+        self.recipe = recipe
         self.generator = torch.Generator(device)
         self.rate = torch.tensor(recipe.rate, device=device)
         self.cuda = device.type == "cuda"

@@ -1,9 +1,12 @@
 """What systems that rebuild one frame from another share in training."""
 
+import copy
 from collections.abc import Callable
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from aidagen.judges.features import mobilenet_features
 from aidagen.losses import PerceptualPyramid
@@ -25,7 +28,7 @@ class Reconstruction(Objective):
     def __init__(self, model: nn.Module, weights: tuple, perceptual: nn.Module | None = None):
         super().__init__()
         if perceptual is None and weights.perceptual:
-            perceptual = PerceptualPyramid(mobilenet_features(), weights.scales)
+            perceptual = PerceptualPyramid(folded(mobilenet_features()), weights.scales)
         self.model, self.weights, self.perceptual = model, weights, perceptual
 
     def phases(self) -> dict[str, list[nn.Parameter]]:
@@ -58,6 +61,20 @@ class Reconstruction(Objective):
     def critic_loss(self, batch: tuple, rendering: tuple) -> Tensor:
         """What the discriminator descends."""
         raise NotImplementedError
+
+
+def folded(network: nn.Module) -> nn.Module:
+    """A copy of a frozen network whose batch norms are part of the convolutions before them.
+
+    It computes the same within rounding, with a third fewer operations on feature maps.
+    """
+    network = copy.deepcopy(network)
+    for parent in list(network.modules()):
+        for (name, conv), (after, norm) in pairwise(list(parent.named_children())):
+            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                setattr(parent, name, fuse_conv_bn_eval(conv, norm))
+                setattr(parent, after, nn.Identity())
+    return network.requires_grad_(False)
 
 
 def untrained(

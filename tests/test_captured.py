@@ -6,10 +6,12 @@ What needs an NVIDIA GPU is skipped without one; everything else is the same cod
 import json
 import signal
 from dataclasses import replace
+from unittest.mock import create_autospec
 
 import pytest
 import torch
 import toys
+from lightning_fabric import Fabric
 
 from aidagen import captured, cli, recipes, runs, training
 from aidagen.datasets import resident
@@ -197,6 +199,42 @@ def test_an_objective_that_asks_where_the_run_is_is_not_captured():
     assert Step(1, 4, run.generator).progress == 0.25
 
 
+@pytest.mark.parametrize("failing", [True, False])
+def test_a_step_that_cannot_be_captured_is_taken_one_by_one(monkeypatch, capsys, failing):
+    """It is tried on a copy: the objective that is then trained is as it was."""
+    made = []
+
+    class Trial(training.Training):
+        def __init__(self, objective, recipe, fabric):
+            made.append((objective, recipe))
+
+        def is_timeless(self):
+            return True
+
+        def burst(self, until):
+            if failing:
+                raise RuntimeError("CUDA error: operation not permitted when stream is capturing")
+            return dict
+
+    monkeypatch.setattr(captured, "CapturedTraining", Trial)
+    recipe = small()
+    objective = recipe.system.objective(recipe.config, recipe.weights)
+    ordinary = training.Training(objective, recipe)
+    monkeypatch.setattr(captured, "Training", lambda *given: ordinary)
+    fabric = create_autospec(Fabric, instance=True)
+    fabric.world_size, fabric.device = 1, torch.device("cuda")
+    chosen = captured.training_for(objective, recipe, fabric, captured.EXACT)
+    assert made[0][0] is not objective  # the trial's own copy
+    if failing:
+        assert chosen is ordinary
+        assert "cannot be captured as a CUDA graph (CUDA error" in capsys.readouterr().err
+    else:
+        assert isinstance(chosen, Trial) and made[1][0] is objective
+        assert made[0][1].data is made[1][1].data  # frames are held once
+    made.clear()
+    assert captured.training_for(objective, recipe, fabric, "16-mixed") is ordinary and not made
+
+
 # --- runs ----------------------------------------------------------------------------------------
 
 
@@ -312,9 +350,7 @@ def parts(name, **changes):
     """A recipe of the course on pairs that ship, with a perceptual loss of random weights."""
     recipe = replace(recipes.find(name), steps=40, start=None, batch=4, **changes)
     torch.manual_seed(0)
-    objective = recipe.system.objective(
-        recipe.config, recipe.weights._replace(perceptual=0.0)
-    )
+    objective = recipe.system.objective(recipe.config, recipe.weights._replace(perceptual=0.0))
     objective.perceptual = PerceptualPyramid(Layers(), (1.0,))
     objective.weights = recipe.weights
     return objective, recipe
