@@ -35,6 +35,7 @@ from aidagen.blocks import AntiAlias
 from aidagen.datasets.batches import Pair
 from aidagen.judges.features import MobileNetV2, PerceptualFeatures
 from aidagen.models import fomm
+from aidagen.objectives import folded
 from aidagen.recipes import Recipe
 from aidagen.recipes.fomm import RECIPES
 from aidagen.training import Training
@@ -255,6 +256,7 @@ def sides(
     """
     objective, recipe = begun(device, batch)
     published = Published(copy.deepcopy(objective), recipe)
+    objective.perceptual.features = folded(objective.perceptual.features)  # as `aidagen train` does
     ours = Training(objective, recipe)
     first, second = published.step(), ours.step()
     error = max(abs(first[name] - second[name]) / abs(second[name]) for name in second)
