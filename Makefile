@@ -6,6 +6,7 @@
 #   make notebooks   course/*.py -> notebooks/*.ipynb, executed
 #   make variants    notebooks/ -> build/: student and instructor copies, slides, tour
 #   make bench       measured speeds of this machine
+#   make gpu         on an NVIDIA GPU: its tests, and its speeds
 # PYTHON=python3.12 picks the interpreter; LAB_OPTIONS="--no-browser --port 8890" reaches the server.
 
 PYTHON ?= python3
@@ -16,7 +17,7 @@ SET_UP = cd "$(ROOT)" && $(PYTHON) -I aidagen/installation.py --extras
 ALL = lab,data,robot,judges,gpu,test
 RUN = cd "$(ROOT)" && OMP_NUM_THREADS=1 GOMP_SPINCOUNT=0 .venv/bin/python
 
-.PHONY: lab venv test verify notebooks variants bench
+.PHONY: lab venv test verify notebooks variants bench gpu
 .NOTPARALLEL:
 
 lab: venv
@@ -45,3 +46,9 @@ variants:
 bench:
 	@$(SET_UP) lab
 	@$(RUN) data_scripts/bench.py
+
+gpu:
+	@$(SET_UP) $(ALL)
+	@$(RUN) -m pytest -q tests/test_kernels*.py tests/test_captured.py tests/test_streaming.py
+	@$(RUN) data_scripts/bench.py --gpu --out build/gpu.json
+	@$(RUN) data_scripts/animate_speed.py --device cuda

@@ -78,8 +78,8 @@ class Writer:
         inputs: files that are being read and must not be replaced.
         sound: a clip whose sound is laid under the frames; its first picture is heard with the
             first of them, and the last of them ends it. None for a silent clip.
-        threads: of the encoder, which another number of them gives another file of about the same
-            size; `threads` can be set until the first frame is written.
+        threads: how many the encoder uses. Another number gives another file of about the same
+            size. The attribute can be set until the first frame is written.
 
     `heard` says, once the first frame is written, what became of the sound: "with the sound of
     ...", "without sound (...)". A sound track that cannot be decoded does not stop the writing.
