@@ -87,7 +87,7 @@ def test_ci_runs_what_everybody_runs():
     assert commands == ["exec make test"]
 
 
-@pytest.mark.parametrize("target", "lab venv test verify notebooks variants bench".split())
+@pytest.mark.parametrize("target", "lab venv test verify notebooks variants bench gpu".split())
 def test_makefile_has_its_targets(target):
     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
     dry = subprocess.run(
