@@ -93,6 +93,9 @@ class CapturedTraining(Training):
         self.names: list[str] = []  # of the terms, in the order of their sums
         self.sums = torch.zeros(64, device=device)
         self._settings()
+        if self.cuda:
+            torch.backends.cudnn.benchmark = True  # all steps are of one size
+            torch.cuda.synchronize(device)  # what was made on another stream is there
 
     def _settings(self) -> None:
         """Optimizers that read their rate from the device, and count there."""
@@ -214,7 +217,7 @@ class CapturedTraining(Training):
         if wait and self.cuda:
             self.stream.wait_stream(torch.cuda.current_stream(device))
         # random transforms and their like are made on the device, for nothing comes from the host
-        with stream, torch.device(device), torch.backends.cudnn.flags(benchmark=self.cuda):
+        with stream, torch.device(device):
             yield
         if wait and self.cuda:
             self.stream.synchronize()

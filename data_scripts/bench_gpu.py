@@ -4,6 +4,7 @@
   gradients; time, peak memory, and the share of a plain copy's bandwidth that the bytes which have
   to move (`bench_warps.Operation.moved`) come to;
 * the rows that hold us against the published code: sparse warps, animating, a training step;
+* a training step as one CUDA graph beside the ordinary one;
 * which share warps take in the latter two.
 
 Times of warps are medians of the GPU's own clock, its cache emptied before each turn; others are by
@@ -13,10 +14,12 @@ so: the next ones are measured all the same. `torch.compile` comes last, until t
 
 from __future__ import annotations
 
+import copy
 import math
 import platform
 import time
 import traceback
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -91,6 +94,7 @@ def measure(
         "sparse warps": partial(sparse, device=device, batch=batch, size=size, seconds=turns / 2),
         "animating": partial(animating, device=device, config=config, count=frames, seconds=turns),
         "a training step": partial(training, device=device, pairs=pairs, seconds=2 * turns),
+        "a captured step": partial(captured_step, device=device, pairs=pairs, seconds=2 * turns),
         "torch.compile": partial(compiled, device=device, shapes=shapes, milliseconds=100 * turns),
     }.items():
         sheet.section(name, run)
@@ -179,6 +183,30 @@ def training(sheet: Sheet, device: str, pairs: int | None, seconds: float) -> No
     sheet.row(f"{name}, peak memory: as published / ours", *peaks, "MiB")
     share_rows(sheet, f"{name}, as published", first, step.PUBLISHED_KINDS, device)
     share_rows(sheet, f"{name}, ours", second, step.KINDS, device)
+
+
+def captured_step(sheet: Sheet, device: str, pairs: int | None, seconds: float) -> None:
+    """A step of `aidagen train` one by one, on batches from the host, and as one CUDA graph.
+
+    On pairs of the rendered heads that ship, with a perceptual network of random weights.
+    """
+    import published_step as step
+
+    from aidagen.captured import BURST, CapturedTraining
+    from aidagen.datasets.batches import Pairs
+    from aidagen.training import Training
+
+    objective, recipe = step.begun(device, pairs)
+    recipe = replace(recipe, data=Pairs({"heads": 1.0}, jitter=0.0, placing=0.1), steps=10**6)
+    single = Training(copy.deepcopy(objective), recipe)
+    graph = CapturedTraining(objective, recipe)
+    burst = BURST if device == "cuda" else 1
+    graph.burst(2 * burst)()  # the capture
+    one, many, _ = side_by_side(
+        waiting(single.step, device), lambda: graph.burst(graph.done + burst)(), seconds
+    )
+    name = f"fomm-faces-64, {pairs or 8} pairs: a step one by one / captured"
+    sheet.row(name, 1000 * one, 1000 * many / burst, "ms")
 
 
 def compiled(sheet: Sheet, device: str, shapes, milliseconds: float) -> None:

@@ -81,7 +81,8 @@ class ResidentPairs:
         device.
         """
         if generator.device.type != self.device.type:
-            seed = pick(2**31 - 1, generator)
+            with torch.device(generator.device):
+                seed = pick(2**31 - 1, generator)
             generator = torch.Generator(self.device).manual_seed(seed)
         at = self._table
         with torch.device(self.device):
@@ -90,7 +91,7 @@ class ResidentPairs:
                 """A whole number below each limit, all of them equally likely."""
                 return (torch.rand(count, generator=generator) * limit).long()
 
-            where = torch.searchsorted(at["ends"], torch.rand(count, generator=generator))
+            where = (torch.rand(count, 1, generator=generator) >= at["ends"]).sum(1)
             i = at["first"][where] + below(at["count"][where])
             relative = at["kin"][at["kin_starts"][i] + below(at["kin_counts"][i])]
             j = torch.where(torch.rand(count, generator=generator) < self.pairs.across, relative, i)
