@@ -91,11 +91,12 @@ def together(
 ) -> list[Path]:
     """Follow several recipes; the paths of their weights, those of runs that came to an end.
 
-    On a GPU they go on at once, each with a stream of its own, and ``minutes`` hold for all of
-    them together; elsewhere one after the other, each for ``minutes``. Each run lives in a folder
-    of ``out``, as `run` says, and rows are reported with their recipe as ``"name"``.
+    Each run lives in a folder of ``out``, as `run` says, and rows are reported with their recipe as
+    ``"name"``. On a GPU they go on at once, each with a stream of its own, and ``minutes`` hold for
+    all of them together; elsewhere one after the other, each for ``minutes``.
 
-    A run that fails does not end the others; what the first of them raised is raised at the end.
+    There a run that fails does not end the others; what the first of them raised is raised at the
+    end. Elsewhere it ends the command, and the same command goes on.
     Ctrl-C and SIGTERM end all of them, as in `run`.
     """
     if twice := {name for name in names if names.count(name) > 1}:
