@@ -1,8 +1,8 @@
 """Frames are read ahead in one thread, and written behind in another, while others are computed.
 
-with ahead(frames) as read, behind(out.add) as write:
-    for frame in read:
-        write(computed(frame))
+    with ahead(frames) as read, behind(out.add) as write:
+        for frame in read:
+            write(computed(frame))
 """
 
 import queue

@@ -13,6 +13,7 @@ either can be gone on from on the other.
 """
 
 import copy
+import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -21,7 +22,7 @@ from typing import NoReturn
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import nn
 
 from aidagen.datasets import resident
 from aidagen.errors import AidagenError
@@ -56,13 +57,13 @@ def training_for(objective: Objective, recipe: Recipe, fabric: Fabric, precision
     captured is tried on a copy first; where it cannot, stderr says why.
     """
     one = fabric.world_size == 1 and fabric.device.type == "cuda" and precision == EXACT
-    if one and resident.on(recipe.data, fabric.device) is not None:
-        resident_recipe = replace(recipe, data=resident.on(recipe.data, fabric.device))
-        trial = CapturedTraining(copy.deepcopy(objective).train(), resident_recipe, fabric)
+    if one and (data := resident.on(recipe.data, fabric.device)) is not None:
+        held = replace(recipe, data=data)  # once for the trial and the run
+        trial = CapturedTraining(copy.deepcopy(objective).train(), held, fabric)
         try:
             if trial.is_timeless():
                 trial.burst(WARM + 2)()
-                return CapturedTraining(objective, resident_recipe, fabric)
+                return CapturedTraining(objective, held, fabric)
         except (RuntimeError, AidagenError) as error:  # whatever CUDA, a library or a loss says
             print(
                 f"aidagen: A step of this recipe cannot be captured as a CUDA graph ({error}); "
@@ -145,7 +146,7 @@ class CapturedTraining(Training):
         def terms() -> dict[str, float]:
             with self._here(wait=False):
                 values = dict(zip(self.names, self.sums.tolist()))
-            if not all(map(torch.isfinite, torch.tensor([*values.values()]))):
+            if not all(map(math.isfinite, values.values())):
                 listed = ", ".join(f"{name} {value:g}" for name, value in values.items())
                 raise TrainingError(
                     f"A loss is not finite between steps {first} and {until} (sums: {listed}). The "
@@ -244,8 +245,3 @@ class CapturedTraining(Training):
         with self._here():
             super().restore(state)
             self._settings()
-
-    def stacked(self) -> Tensor:
-        """All weights in one row: what two runs are compared by."""
-        with self._here():
-            return torch.cat([p.detach().flatten() for p in self.bare.model.parameters()]).cpu()

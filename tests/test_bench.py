@@ -121,7 +121,7 @@ def test_all_that_is_measured_on_a_gpu_runs(scripts, tmp_path, capsys):
     expected = (
         "ceiling", "local_affine_warp, B 2, 8 px, forward and back: eager / fused", "peak memory",
         "mix_affine_maps", "warp_by_flow", "sparse-warp-vox-256", "float16 painter, batch 16",
-        "train-step-fomm", "ours: share of warps",
+        "train-step-fomm", "ours: share of warps", "a step one by one / captured",
     )  # fmt: skip
     for word in expected:
         assert word in names, word

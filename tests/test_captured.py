@@ -39,6 +39,11 @@ def begin(recipe, device="cpu"):
     return captured.CapturedTraining(objective.to(device).train(), recipe)
 
 
+def stacked(run):
+    """All weights in one row."""
+    return torch.cat([p.detach().flatten() for p in run.bare.model.parameters()])
+
+
 def drawn(batches, count=64, seed=0):
     return batches.draw(count, torch.Generator().manual_seed(seed))
 
@@ -134,7 +139,7 @@ def test_bursts_are_the_steps_one_by_one():
     sums = other.burst(5)()
     assert one.done == other.done == 5
     assert sums == pytest.approx({k: sum(s[k] for s in single) for k in sums}, rel=1e-5)
-    assert torch.equal(one.stacked(), other.stacked())
+    assert torch.equal(stacked(one), stacked(other))
     for a, b in zip(one.average.parameters(), other.average.parameters(), strict=True):
         assert torch.equal(a, b)
 
@@ -172,7 +177,7 @@ def test_a_checkpoint_is_gone_on_from_exactly_and_on_either_device(into):
     second.restore(state)
     if into is captured.CapturedTraining:
         second.burst(6)()
-        assert torch.equal(second.stacked(), whole.stacked())
+        assert torch.equal(stacked(second), stacked(whole))
     else:
         assert second.done == 3 and all(torch.isfinite(torch.tensor([*second.step().values()])))
 
@@ -187,9 +192,9 @@ def test_a_loss_that_is_no_number_is_refused():
 
 def test_an_objective_that_asks_where_the_run_is_is_not_captured():
     run = begin(small())
-    before = run.stacked(), [b.clone() for b in run.bare.model.buffers()]
+    before = stacked(run), [b.clone() for b in run.bare.model.buffers()]
     assert run.is_timeless()
-    assert torch.equal(run.stacked(), before[0]) and run.bare.training
+    assert torch.equal(stacked(run), before[0]) and run.bare.training
     assert all(torch.equal(a, b) for a, b in zip(run.bare.model.buffers(), before[1], strict=True))
     terms = run.bare.terms
     run.bare.terms = lambda batch, rendering, step: {

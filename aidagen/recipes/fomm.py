@@ -48,10 +48,9 @@ FACES_128 = Recipe(
 )
 
 # Mouths, and people it never saw, are the showcase's weak points. A second stage with more people,
-# and with a loss to which the mouth of a driving frame matters 25 times as much, did not mend them,
-# so its weights do not ship. Slopes of `mouth_opening` before and after: people it never saw 0.00
-# and 0.16 (change -0.04 to 0.50), rendered heads it never saw 0.14 and 0.17 (-0.01 to 0.06), known
-# people 0.58 and 0.42 (-0.25 to -0.09); `l1_moving` grew by 0.001 of 0.12, 0.05 and 0.04 on each.
+# and with a loss to which the mouth of a driving frame matters 25 times as much, did not mend them
+# in the one run that was made: known mouths opened less, those of strangers hardly more, and no
+# pixels came nearer to the truth. So its weights do not ship.
 MOUTHS = replace(
     FACES_128,
     data=MouthPairs({"faces-128": 0.3, "many_heads": 0.7}, jitter=0.3, placing=0.1, emphasis=24.0),
