@@ -578,7 +578,7 @@ still(faces.transfer_sheet(painter, heads[-1][0], heads[2]))
 # %% [markdown] slideshow={"slide_type": "subslide"}
 # ### Does the order hold?
 
-# %% alt="Points with intervals on three sets: the error in the pixels that move as a share of a copy's; X2Face is near the copy, Monkey-Net lower, First Order Motion lowest." tags=["hide-input", "nbval-ignore-output"]
+# %% alt="Points with intervals on three sets: the error in the pixels that move as a share of a copy's; X2Face is nearest to the copy, Monkey-Net lower, First Order Motion lowest." tags=["hide-input", "nbval-ignore-output"]
 rows = evaluation.table("animation")
 results.systems_plot(rows)
 
@@ -744,10 +744,10 @@ Preference(plan, shown_clips, "votes")
 # **Objective.** Know what these systems lose, and what they must not be used for.
 #
 # The test frame of `bodies` on which the three systems together do worst: the person has turned to
-# show a side that the source hides. X2Face hardly moves; the other two shift the view from behind,
-# and smear limbs.
+# show a side that the source hides. X2Face bends her and the wall alike; the other two shift the view
+# from behind, and smear limbs and the edges of the background.
 
-# %% alt="Five pictures of a person: source, true frame with another pose, and the frames of X2Face, which stays at the source, and of Monkey-Net and First Order Motion, in which limbs are missing, smeared or doubled." tags=["hide-input"]
+# %% alt="Five pictures of a person: source, true frame with another pose, and the frames of X2Face, in which the person and a stripe of the wall lean over, and of Monkey-Net and First Order Motion, in which limbs are missing or smeared, and edges of the wall are doubled." tags=["hide-input"]
 still(results.failures_sheet(people.frames[: lesson.pick(3, 20)], device))
 
 # %% [markdown] slideshow={"slide_type": "notes"}
@@ -776,7 +776,7 @@ print(video.provenance("monkeynet-bodies-64"))
 # ## Summary
 #
 # * A pose belongs to a body; **motion** can be given to another one, relative to a first frame.
-# * X2Face warps twice and paints nothing; trained as here, it stays near a copy of the source.
+# * X2Face warps twice and paints nothing; trained as here, it learns hardly more than one motion.
 # * Monkey-Net mixes **keypoint shifts by masks**, adds a residual, warps every level of its
 #   features, and paints the rest.
 # * In our first training on the robot the **residual did all the work**. A test found it; one more

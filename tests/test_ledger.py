@@ -231,13 +231,6 @@ def test_a_copy_keeps_its_points_and_its_identity():
             assert said[method, "copy-source", data, split, metric] != "better", (data, metric)
 
 
-def test_nearly_half_of_akd_on_bodies_is_the_judge_s():
-    rows = stored_or_skip(ledger_04.TABLE)
-    akd = {r["method"]: r["value"] for r in rows if (r["data"], r["metric"]) == ("bodies", "akd")}
-    for method in ("monkeynet", "fomm"):
-        assert 0.4 * akd[method] < akd["judge-floor"] < akd[method], method
-
-
 def transferred(own, first, now, way):
     """Joints of one body, moved by another's: as they are, relative, relative to scale."""
     size = np.linalg.norm(own - own.mean(0)) / np.linalg.norm(first - first.mean(0))
@@ -287,13 +280,16 @@ def test_x2face_invents_no_colour_and_monkey_net_does():
         assert paints(source, driving).image[:, 2].max() > 0.01
 
 
+@pytest.mark.parametrize(("trained", "data", "most"), [
+    ("faces", "heads", 0.95), ("bodies", "bodies", 0.85)
+])  # fmt: skip
 @torch.no_grad()
-def test_x2face_has_learnt_one_motion_of_heads():
+def test_x2face_has_learnt_one_motion(trained, data, most):
     """What its second warp does since frame 1 lies along one direction, Monkey-Net's flow not."""
-    clips = [clip.frames()[::4].float() / 255 for clip in datasets.load("heads").clips("test")]
+    clips = [clip.frames()[::4].float() / 255 for clip in datasets.load(data).clips("test")]
     shares = {}
     for name in ("x2face", "monkeynet"):
-        model = zoo.load(f"{name}-faces-64", "cpu")
+        model = zoo.load(f"{name}-{trained}-64", "cpu")
         moved = []
         for clip in clips[:12]:
             shown = model.render(model.encode(clip[:1]), model.motion(clip))
@@ -304,19 +300,18 @@ def test_x2face_has_learnt_one_motion_of_heads():
         if name == "x2face":
             x, y = motions[0].unflatten(0, (-1, 2)).norm(dim=0)
             assert x > 3 * y, "the motion is to the side"
-    assert shares["x2face"] > 0.95 and shares["monkeynet"] < 0.85, shares
+    assert shares["x2face"] > most and shares["monkeynet"] < most - 0.1, shares
 
 
-@pytest.mark.parametrize(("data", "label"), [("robot", "mask"), ("bodies", "parts")])
 @torch.no_grad()
-def test_x2face_takes_away_what_moves(data, label):
-    """Its embedded face differs from the source where arm or body is, most so where they seldom
-    are, as under L1 it should; then nothing moves."""
-    model = zoo.load(f"x2face-{data}-64", "cpu")
+def test_x2face_takes_away_what_moves():
+    """Its embedded robot differs from the source where the arm is, most so where that seldom is,
+    as under L1 it should; then nothing moves."""
+    model = zoo.load("x2face-robot-64", "cpu")
     inside, outside, moved, seldom, often = [], [], [], [], []
-    for clip in datasets.load(data).clips("test"):
+    for clip in datasets.load("robot").clips("test"):
         frames = clip.frames()[::4].float() / 255
-        masks = torch.from_numpy(clip.labels()[label] > 0)
+        masks = torch.from_numpy(clip.labels()["mask"] > 0)
         covered, mostly = masks[0], masks.float().mean(0) >= 0.5
         shown = model.render(model.encode(frames[:1]), model.motion(frames))
         away = (shown.embedded[0] - frames[0]).abs().mean(0)

@@ -63,12 +63,12 @@ MOUTHS = replace(
 
 # The bodies were framed closer later (version 2 of the set). Each system goes on from its weights
 # of the earlier framing, all for the same steps.
-FURTHER = 1000
+FURTHER = 5500
 
 
 def further_on_bodies(recipe: Recipe, start: str) -> Recipe:
     """``recipe`` on the closer bodies, from the checkpoint ``start`` of the earlier framing on."""
-    return replace(recipe, start=start, steps=FURTHER, rate=4e-4, ema=0.995)
+    return replace(recipe, start=start, steps=FURTHER)
 
 
 # For a GPU: more samples help every system, so all of them get the same, many more of them.
