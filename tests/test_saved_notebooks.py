@@ -116,14 +116,22 @@ class Saved:
         pictured = [path.name for path in self.files() if magenta(path.read_bytes())]
         return {*pictured, *(name for content in sent for name in self.holding(content))}
 
-    def after(self, act, *paths, seconds=60):
-        """Do it, and wait until these files were written afterwards."""
+    def after(self, act, *paths, times=4, seconds=30):
+        """Do it, and wait until these files were written afterwards; do it again where nothing
+        comes of it, for on a busy machine a click may be lost."""
         before = {path: path.stat().st_mtime_ns if path.exists() else 0 for path in paths}
-        act()
-        end = time.monotonic() + seconds
-        while not all(path.exists() and path.stat().st_mtime_ns > before[path] for path in paths):
-            assert time.monotonic() < end, f"{[path.name for path in paths]}: not saved"
-            time.sleep(0.1)
+
+        def written():
+            return all(path.exists() and path.stat().st_mtime_ns > before[path] for path in paths)
+
+        for _ in range(times):
+            act()
+            end = time.monotonic() + seconds
+            while not written() and time.monotonic() < end:
+                time.sleep(0.1)
+            if written():
+                break
+        assert written(), f"{[path.name for path in paths]}: not saved"
         time.sleep(0.5)
 
 
