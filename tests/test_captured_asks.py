@@ -19,7 +19,6 @@ from torch.utils._pytree import tree_leaves
 
 import aidagen
 from aidagen import captured
-from aidagen.kernels import reference
 
 META = torch.device("meta")
 FROM_LISTS = {"tensor", "as_tensor", "from_numpy", "new_tensor"}  # made on the host, then copied
@@ -85,7 +84,8 @@ def on_meta(run: captured.CapturedTraining) -> captured.CapturedTraining:
     return run
 
 
-def asked(run: captured.CapturedTraining) -> set:
+def asked(run: captured.CapturedTraining) -> set[tuple[str, str]]:
+    """What a step asks the host for, and in which line."""
     with Copies() as copies, META, Lists() as lists:
         run._take(first=False)
     return copies.seen | lists.seen
@@ -93,8 +93,8 @@ def asked(run: captured.CapturedTraining) -> set:
 
 @pytest.fixture
 def begin(monkeypatch):
-    # there is no autocast of "meta", which is what the reference switches off
-    monkeypatch.setattr(reference.torch, "autocast", lambda *_, **__: nullcontext())
+    # the plain warps switch autocast off, which "meta" does not have
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())
 
     def begin(name):
         objective, recipe = parts(name)

@@ -116,23 +116,19 @@ class Saved:
         pictured = [path.name for path in self.files() if magenta(path.read_bytes())]
         return {*pictured, *(name for content in sent for name in self.holding(content))}
 
-    def after(self, act, *paths, times=4, seconds=30):
-        """Do it, and wait until these files were written afterwards; do it again where nothing
-        comes of it, for on a busy machine a click may be lost."""
+    def after(self, act, *paths, times=1, seconds=60):
+        """Do it, and wait until these files were written afterwards; if nothing comes of it, up to
+        so many times."""
         before = {path: path.stat().st_mtime_ns if path.exists() else 0 for path in paths}
-
-        def written():
-            return all(path.exists() and path.stat().st_mtime_ns > before[path] for path in paths)
-
         for _ in range(times):
             act()
             end = time.monotonic() + seconds
-            while not written() and time.monotonic() < end:
+            while time.monotonic() < end:
+                if all(path.exists() and path.stat().st_mtime_ns > before[path] for path in paths):
+                    time.sleep(0.5)
+                    return
                 time.sleep(0.1)
-            if written():
-                break
-        assert written(), f"{[path.name for path in paths]}: not saved"
-        time.sleep(0.5)
+        raise AssertionError(f"{[path.name for path in paths]}: not saved")
 
 
 @pytest.fixture(scope="module")
@@ -172,7 +168,8 @@ def saved(tmp_path_factory):
 
 def save(lab, files):
     """What Ctrl-S does: the notebook and its checkpoint."""
-    files.after(lambda: lab.menu("File", "Save Notebook"), files.notebook, files.copy)
+    # on a busy machine a click may be lost
+    files.after(lambda: lab.menu("File", "Save Notebook"), files.notebook, files.copy, times=3)
 
 
 def test_the_search_finds_what_is_there(saved):
