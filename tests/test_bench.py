@@ -87,6 +87,13 @@ def test_sparse_warps_as_published_are_ours_and_take_more_memory(scripts, back):
     assert published > 1.3 * ours
 
 
+def test_sparse_warps_there_and_back_take_a_third_of_the_memory(scripts):
+    """At the size of the bench's row, where grids are made for one map after another."""
+    ways = scripts.warps.sparse_sides("cpu", 4, 256, True)
+    published, ours = (scripts.measures.peak_bytes(way, "cpu") for way in ways)
+    assert published >= 3 * ours
+
+
 def test_what_is_recorded_has_the_same_gradients_and_a_share(scripts):
     each = scripts.warps.operations("cpu", 2, 16)[0]
     plain = each.run("eager", True)

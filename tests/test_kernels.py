@@ -12,6 +12,7 @@ import torch
 from torch.autograd import gradcheck
 
 from aidagen import grids, kernels
+from aidagen.kernels import reference
 from aidagen.models import fomm
 
 TRITON = importlib.util.find_spec("triton") is not None
@@ -171,13 +172,45 @@ def test_a_batch_of_64():
     torch.testing.assert_close(*ways, atol=2e-6, rtol=1e-5)
 
 
-def test_the_eager_way_copies_no_image():
-    """What is kept for the way back: the image and the grids, not an image for each map."""
-    image, *maps = (x.requires_grad_() for x in case(b=1, k=4, c=8))
+def test_the_eager_way_keeps_neither_copies_nor_grids():
+    """What is kept for the way back are the arguments alone."""
+    image, *maps = (x.requires_grad_() for x in case(b=1, k=40, c=1))
     kept = []
     with torch.autograd.graph.saved_tensors_hooks(lambda x: kept.append(x.numel()), id):
-        warped = kernels.local_affine_warp(image, *maps, way="eager")
-    assert max(kept) == 4 * 7 * 9 * 2 < warped.numel()
+        kernels.local_affine_warp(image, *maps, way="eager")
+    assert sum(kept) == sum(x.numel() for x in (image, *maps)) < 40 * 7 * 9
+
+
+@pytest.mark.parametrize("at_once", [1, 2 * 2 * 7 * 9])
+def test_large_pictures_are_read_through_a_few_maps_at_a_time(monkeypatch, at_once):
+    """One map, or two, the last one alone: the same numbers and gradients."""
+    given = [x.requires_grad_() for x in case(dtype=torch.float64)]
+    whole = kernels.local_affine_warp(*given, way="eager")
+    arriving = torch.randn(whole.shape, generator=torch.Generator().manual_seed(2)).double()
+    gradients = torch.autograd.grad(whole, given, arriving)
+    read = []
+    warp = grids.warp
+    monkeypatch.setattr(grids, "warp", lambda x, grid, **k: read.append(grid) or warp(x, grid, **k))
+    monkeypatch.setattr(reference, "AT_ONCE", at_once)
+    parts = kernels.local_affine_warp(*given, way="eager")
+    assert [len(grid[0]) // 7 for grid in read] == ([1, 1, 1] if at_once == 1 else [2, 1])
+    torch.testing.assert_close(parts, whole)
+    torch.testing.assert_close(torch.autograd.grad(parts, given, arriving), gradients)
+
+
+@pytest.mark.parametrize("wanted", [{0}, {1}, {3}, {0, 2}])
+def test_gradients_of_some_arguments_alone(wanted):
+    """A picture that is data, or maps that are: as when all gradients are asked for."""
+    given = case(dtype=torch.float64)
+    every = [x.clone().requires_grad_() for x in given]
+    some = [x.clone().requires_grad_(i in wanted) for i, x in enumerate(given)]
+    for leaves in (every, some):
+        kernels.local_affine_warp(*leaves, way="eager", identity=True).square().sum().backward()
+    for i, (one, other) in enumerate(zip(some, every, strict=True)):
+        if i in wanted:
+            torch.testing.assert_close(one.grad, other.grad)
+        else:
+            assert one.grad is None
 
 
 @needs_triton
