@@ -148,7 +148,7 @@ def compose(outer: Float[Tensor, "B H W 2"], inner: Float[Tensor, "B h w 2"]) ->
 
 
 def thin_plate(
-    points: Float[Tensor, "B N 2"],
+    points: Float[Tensor, "#B N 2"],
     control_points: Float[Tensor, "P 2"],
     weights: Float[Tensor, "B P"],
 ) -> Float[Tensor, "B N"]:

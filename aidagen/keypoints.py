@@ -162,8 +162,8 @@ class RandomTransform:
         control = grids.identity_grid(points_tps, points_tps).view(-1, 2)
         return cls(theta.to(device), weights.to(device), control.to(device), align_corners)
 
-    def points(self, z: Float[Tensor, "B N 2"]) -> Float[Tensor, "B N 2"]:
-        """T(z)."""
+    def points(self, z: Float[Tensor, "#B N 2"]) -> Float[Tensor, "B N 2"]:
+        """T(z), of one z for all or of one each."""
         moved = z @ self.theta[:, :, :2].mT + self.theta[:, None, :, 2]
         return moved + grids.thin_plate(z, self.control_points, self.weights)[..., None]
 
@@ -176,5 +176,5 @@ class RandomTransform:
         """The picture that shows at z what ``image`` shows at T(z); reflected at its border."""
         b, _, h, w = image.shape
         grid = grids.identity_grid(h, w, device=image.device, dtype=image.dtype).view(1, -1, 2)
-        moved = self.points(grid.expand(b, -1, -1)).view(b, h, w, 2)
+        moved = self.points(grid).view(b, h, w, 2)
         return grids.warp(image, moved, padding="reflection", align_corners=self.align_corners)

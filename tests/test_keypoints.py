@@ -92,6 +92,17 @@ def test_random_transform_frame_shows_at_z_what_the_picture_shows_at_t_of_z():
     torch.testing.assert_close(colours, expected, atol=2e-3, rtol=0)
 
 
+def test_random_transforms_share_the_places_of_a_batch():
+    generator = torch.Generator().manual_seed(4)
+    together = keypoints.RandomTransform.sample(3, generator=generator)
+    pictures = torch.rand(3, 1, 9, 8, generator=generator)
+    for i, shown in enumerate(together.frame(pictures)):
+        one = keypoints.RandomTransform(
+            together.theta[i : i + 1], together.weights[i : i + 1], together.control_points
+        )
+        torch.testing.assert_close(shown, one.frame(pictures[i : i + 1])[0])
+
+
 def test_random_transform_repeats_with_its_seed():
     a, b = (
         keypoints.RandomTransform.sample(3, generator=torch.Generator().manual_seed(7))
