@@ -125,7 +125,7 @@ class Animator:
         self.model, self.mode, self.batch, self.size = model, mode, batch, size
         self.device, self.dtype = _home(model)
         self.source = self.fit(source, "The source")[None]  # (1, 3, S, S)
-        with _working(model, self.batch):
+        with working(model, self.batch):
             self.encoded = model.encode(self.source)
 
     def animate(self, frames: Iterable[Float[Tensor, "3 H W"]]) -> Iterator[Any]:
@@ -165,17 +165,27 @@ class Animator:
         while taken := list(islice(frames, self.batch)):
             names = (f"Driving frame {index}" for index in range(count, count + len(taken)))
             driving = torch.stack([self.fit(*each) for each in zip(taken, names, strict=True)])
-            with _working(self.model, self.batch):
-                motion = self.model.motion(driving)
-                if self.mode == "relative" and first is None:
-                    first = _part(motion, slice(0, 1), len(taken))
-                motion = transferred(self.model, self.encoded, motion, first)
-                rendering = self.model.render(self.encoded, motion)
+            rendering, first = self.render(driving, first)
             count += len(taken)
             for index in range(len(taken)):
                 yield _part(rendering, index, len(taken))
         if not count:
             raise AnimationError("The driving clip has no frames; at least one is needed.")
+
+    def render(self, driving: Float[Tensor, "T 3 S S"], first: Any = None) -> tuple[Any, Any]:
+        """The model's rendering of some driving frames of its size, and the motion at rest.
+
+        ``first`` is that motion where an earlier call gave it; otherwise it is that of the first
+        of these frames. Only mode "relative" needs it.
+
+        Raises ``AnimationError`` if the device's memory does not suffice.
+        """
+        with working(self.model, self.batch):
+            motion = self.model.motion(driving)
+            if self.mode == "relative" and first is None:
+                first = _part(motion, slice(0, 1), len(driving))
+            motion = transferred(self.model, self.encoded, motion, first)
+            return self.model.render(self.encoded, motion), first
 
     def fit(self, image: Tensor, what: str) -> Float[Tensor, "3 S S"]:
         _check(image, what)
@@ -259,7 +269,7 @@ def looking(model: Any) -> Iterator[None]:
 
 
 @contextmanager
-def _working(model: Any, batch: int) -> Iterator[None]:
+def working(model: Any, batch: int) -> Iterator[None]:
     """`looking`, in which memory that runs out is said in a sentence."""
     try:
         with looking(model):

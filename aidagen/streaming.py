@@ -15,16 +15,14 @@ Letters: T frames of a batch, S pixels of a side.
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from itertools import islice
-from typing import Any
 
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from aidagen.ahead import ahead, behind
-from aidagen.animation import AnimationError, Animator, looking, prepare, transferred
+from aidagen.animation import AnimationError, Animator, prepare, working
 from aidagen.pixels import as_bytes, as_floats
 from aidagen.video import Writer
 
@@ -89,16 +87,12 @@ def streamed(
     Raises ``AnimationError`` if there are no frames, if a model makes numbers that are no picture,
     and if the device's memory does not suffice.
     """
-    model, encoded, first, under_way = animator.model, animator.encoded, None, None
+    first = under_way = None
     for frames in batches:
-        with _computing(animator):
+        with working(animator.model, animator.batch):
             copied = frames.to(animator.device, non_blocking=frames.is_pinned())
-            driving = as_floats(copied).to(animator.dtype)
-            motion = model.motion(driving)
-            if animator.mode == "relative" and first is None:
-                first = model.motion(driving[:1])
-            image = model.render(encoded, transferred(model, encoded, motion, first)).image
-            pictures = Pictures(image, side or animator.size)
+            rendering, first = animator.render(as_floats(copied).to(animator.dtype), first)
+            pictures = Pictures(rendering.image, side or animator.size)
         if under_way is not None:
             yield under_way.fetched()
         under_way = pictures
@@ -140,15 +134,3 @@ class Pictures:
 def _fetching(tensor: Tensor) -> Tensor:
     """``tensor`` on the CPU; from a CUDA device a pinned one, which is filled a little later."""
     return tensor.to("cpu", non_blocking=tensor.is_cuda)
-
-
-@contextmanager
-def _computing(animator: Any) -> Iterator[None]:
-    try:
-        with looking(animator.model):
-            yield
-    except torch.OutOfMemoryError:
-        raise AnimationError(
-            f"The device ran out of memory with {animator.batch} frames at a time; use a smaller "
-            "batch."
-        ) from None

@@ -69,7 +69,7 @@ def test_a_spot_is_placed_as_its_frame():
     pairs = mouths.MouthPairs({"heads": 1.0}, jitter=0.0, placing=0.1, emphasis=1.0)
     both = torch.cat([mouths.spots(c, 64, 64)[:2] for c in heads()[:4]])
     both = (both.float() / 255).repeat(1, 4, 1, 1)
-    batch = pairs.parted(*pairs._place(both, both, generator()))
+    batch = pairs.parted(*pairs.placed(both, both, generator()))
     assert torch.allclose(batch.driving[:, :1], batch.emphasis, atol=1e-6)
     assert not torch.allclose(batch.emphasis, both[:, :1], atol=0.1)
 

@@ -126,10 +126,10 @@ class Pairs(Mixture):
                 source = self.colours(source)
             driving = self.colours(driving, params=self.colours._params)
         if self.placing:
-            source, driving = self._place(source, driving, generator)
+            source, driving = self.placed(source, driving, generator)
         return Pair(source, driving)
 
-    def _place(self, source: Tensor, driving: Tensor, generator: torch.Generator):
+    def placed(self, source: Tensor, driving: Tensor, generator: torch.Generator):
         """Both frames zoomed, turned and shifted alike; what comes in from outside is reflected."""
         log_zoom, turn, x, y = self.placing * torch.randn(4, len(source), generator=generator)
         cos, sin = log_zoom.exp() * turn.cos(), log_zoom.exp() * turn.sin()

@@ -105,7 +105,7 @@ class ResidentPairs:
                 change = colour_change(count, self.pairs.jitter, generator)
                 pair = [recoloured(x, *change) for x in pair]
             if self.pairs.placing:
-                pair = self.pairs._place(*pair, generator)
+                pair = self.pairs.placed(*pair, generator)
         return self.pairs.parted(*pair) if isinstance(self.pairs, MouthPairs) else Pair(*pair)
 
 
