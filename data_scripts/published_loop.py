@@ -10,10 +10,11 @@ from collections.abc import Callable
 from unittest.mock import patch
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.profiler import record_function
 
-from aidagen import kernels
+from aidagen import blocks, kernels
 from aidagen.animation import Animator
 from aidagen.inference import prepared
 from aidagen.lectures.first_order_motion import warps
@@ -37,6 +38,11 @@ def model(config: FOMMConfig | None = None) -> FOMM:
     return made
 
 
+def enlarged(block: blocks.UpBlock, x: Tensor) -> Tensor:
+    """An up block as published: the enlarged map is made, and convolved."""
+    return blocks.SameBlock.forward(block, F.interpolate(x, scale_factor=2))
+
+
 def as_published(made: FOMM, source: Tensor, frames: Tensor) -> list[Tensor]:
     """One frame after another, the source encoded for each, a copy of it warped per keypoint."""
 
@@ -45,7 +51,11 @@ def as_published(made: FOMM, source: Tensor, frames: Tensor) -> list[Tensor]:
             return warps.copies(image, kernels.Maps(*maps))
 
     pictures, source = [], source[None]
-    with torch.inference_mode(), patch.object(kernels, "local_affine_warp", copied):
+    with (
+        torch.inference_mode(),
+        patch.object(kernels, "local_affine_warp", copied),
+        patch.object(blocks.UpBlock, "forward", enlarged),
+    ):
         still, first = made.motion(source), made.motion(frames[:1])
         for frame in frames:
             motion = made.motion(frame[None])

@@ -6,7 +6,8 @@ the recipe `fomm-faces-64`; around them everything happens as it was published (
 * the keypoint detector looks at source, driving and transformed frame in passes of their own;
 * a 2 x 2 matrix is kept for every pixel of every keypoint, multiplied by `matmul`, inverted by
   `torch.inverse`; the grids of all K + 1 maps stay in memory, and the source is repeated for each;
-* pictures are blurred at their full size before pixels are picked;
+* pictures are blurred at their full size before pixels are picked; maps are enlarged before they
+  are convolved;
 * Jacobians of the random transform are derivatives that autograd finds;
 * detector and generator have an optimizer each, and every loss is read from the device one by one.
 
@@ -24,14 +25,15 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
+from unittest.mock import patch
 
 import torch
 import torch.nn.functional as F
 from measures import waiting
+from published_loop import enlarged
 from torch import Tensor, nn
 
-from aidagen import grids, kernels, keypoints, losses
-from aidagen.blocks import AntiAlias
+from aidagen import blocks, grids, kernels, keypoints, losses
 from aidagen.datasets.batches import Pair
 from aidagen.judges.features import MobileNetV2, PerceptualFeatures
 from aidagen.models import fomm
@@ -50,7 +52,7 @@ TOLERANCE = {"cpu": 1e-4, "cuda": 0.2}  # of each loss; a GPU multiplies in TF32
 
 def sparse_motions(to: Tensor, origin: Tensor, matrices: Tensor, height: int, width: int) -> Tensor:
     """The grids (B, J, H, W, 2) of "stay where you are" and K first-order maps."""
-    grid = grids.identity_grid(height, width, device=to.device)[None, None]  # (1, 1, H, W, 2)
+    grid = grids.identity_grid(height, width, device=to.device, dtype=to.dtype)[None, None]
     offset = grid - origin[:, :, None, None]
     each = matrices[:, :, None, None].repeat(1, 1, height, width, 1, 1)
     moved = torch.matmul(each, offset[..., None])[..., 0] + to[:, :, None, None]
@@ -95,7 +97,8 @@ class Transform(NamedTuple):
 
     def frame(self, image: Tensor) -> Tensor:
         h, w = image.shape[2:]
-        grid = self.points(grids.identity_grid(h, w, device=image.device).view(1, -1, 2))
+        grid = grids.identity_grid(h, w, device=image.device, dtype=image.dtype)
+        grid = self.points(grid.view(1, -1, 2))
         return F.grid_sample(image, grid.view(-1, h, w, 2), padding_mode="reflection",
                              align_corners=self.drawn.align_corners)  # fmt: skip
 
@@ -103,7 +106,7 @@ class Transform(NamedTuple):
 # --- networks ------------------------------------------------------------------------------------
 
 
-def blurred(down: AntiAlias, x: Tensor) -> Tensor:
+def blurred(down: blocks.AntiAlias, x: Tensor) -> Tensor:
     if down.stride == 1:
         return x
     x = F.conv2d(F.pad(x, [down.pad] * 4), down.weight, groups=down.channels)
@@ -190,7 +193,8 @@ class Published:
             recipe.batch, generator=generator, device=device, sigma_affine=weights.sigma_affine,
             sigma_tps=weights.sigma_tps, align_corners=self.objective.model.config.align_corners,
         ))  # fmt: skip
-        values = terms(self.objective, batch, transform)
+        with patch.object(blocks.UpBlock, "forward", enlarged):
+            values = terms(self.objective, batch, transform)
         sum(values.values()).backward()
         for optimizer in self.optimizers:
             optimizer.step()
