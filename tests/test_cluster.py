@@ -132,8 +132,9 @@ def test_two_nodes_give_the_curve_of_one_process_though_one_was_killed(joined, m
     assert card["machine"].endswith("2 processes")
 
 
-def test_the_page_on_scale_says_what_is_counted():
+def test_the_page_on_scale_says_what_is_counted(monkeypatch):
     """Its operations of the small recipes, which the script counts again."""
+    monkeypatch.syspath_prepend(TESTS.parent / "data_scripts")
     page = (TESTS.parent / "course" / "scale.md").read_text()
     cost = runpy.run_path(str(TESTS.parent / "data_scripts" / "training_cost.py"))
     for name in ("fomm-faces-64", "fomm-faces-128"):
